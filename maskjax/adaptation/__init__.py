@@ -1,0 +1,17 @@
+"""Ways to adapt a frozen model, all behind one pair of functions: `init` and `apply`."""
+
+from maskjax.adaptation.adaptation import Adaptation, combine, merge
+from maskjax.adaptation.methods import make_adaptation, make_mask_transform, masked_blocks
+from maskjax.adaptation.parts import lora, masking, train_weights
+
+__all__ = [
+    "Adaptation",
+    "combine",
+    "lora",
+    "make_adaptation",
+    "make_mask_transform",
+    "masked_blocks",
+    "masking",
+    "merge",
+    "train_weights",
+]

@@ -1,0 +1,172 @@
+"""From a configuration to an adaptation: the paper's masking and what it is compared with."""
+
+from maskjax.adaptation.adaptation import Adaptation, combine
+from maskjax.adaptation.parts import lora, masking, train_weights
+from maskjax.config import AdaptationConfig
+from maskjax.errors import InputError
+from maskjax.masking import (
+    KINDS,
+    PER_MATRIX,
+    PER_WEIGHT,
+    Granularity,
+    MaskTransform,
+    Rule,
+    bernoulli_mask,
+    constant,
+    double_uniform,
+    encoder_rules,
+    magnitude,
+    per_head,
+    random_count,
+    sign_mask,
+    threshold_mask,
+    top_k_mask,
+)
+from maskjax.masking.initializers import Initializer
+from maskjax.models import EncoderConfig
+
+HEAD = f"{KINDS['head']}/(?:kernel|bias)"
+"""Pattern of the randomly initialised leaves of all families."""
+
+
+def make_adaptation(config: AdaptationConfig, model: EncoderConfig) -> Adaptation:
+    """Builds the adaptation that a configuration asks for.
+
+    Its trainable is a dict of parts: `scores`, `weights` or `lora`, and `head` where the head
+    is trained, so that an optimiser can give the head a rate of its own.
+
+    Args:
+        config: The method and its settings.
+        model: The encoder that it is for.
+
+    Returns:
+        The adaptation.
+
+    Raises:
+        InputError: If a setting does not fit the model.
+    """
+    head = train_weights([HEAD])
+    match config.method:
+        case "mask":
+            scores = masking(make_mask_transform(config, model))
+            return (
+                combine(scores=scores)
+                if config.head == "masked"
+                else combine(head=head, scores=scores)
+            )
+        case "finetune":
+            rest = [Rule(pattern=HEAD, select=False), ".*"]
+            return combine(weights=train_weights(rest), head=head)
+        case "head":
+            return combine(head=head)
+        case "bitfit":
+            rest = [Rule(pattern=HEAD, select=False), ".*/bias"]
+            return combine(weights=train_weights(rest), head=head)
+        case "lora":
+            rules = encoder_rules(
+                config.kinds or ("query", "value"), blocks=_blocks(config, model, 0)
+            )
+            return combine(lora=lora(rules, rank=config.rank, alpha=config.alpha), head=head)
+
+
+def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskTransform:
+    """Builds the mask transform of a configuration, without a trained head.
+
+    Args:
+        config: Binariser, start, kinds, blocks, granularity and whether the head is masked.
+        model: The encoder that it is for.
+
+    Returns:
+        The transform.
+
+    Raises:
+        InputError: If a setting does not fit the model.
+    """
+    where = _masked_rules(config, model)
+    start = _start(config)
+    granularity = _granularity(config, model)
+    common = {"where": where, "granularity": granularity, "initializer": start}
+    match config.binarizer:
+        case "threshold":
+            return threshold_mask(config.sparsity, threshold=config.threshold, **common)
+        case "sign":
+            return sign_mask(config.sparsity, **common)
+        case "bernoulli":
+            return bernoulli_mask(config.sparsity, **common)
+        case "top_k":
+            return top_k_mask(config.sparsity, **common)
+        case "global_top_k":
+            return top_k_mask(config.sparsity, scope="global", **common)
+
+
+def masked_blocks(config: AdaptationConfig, model: EncoderConfig) -> range:
+    """The blocks that a configuration masks.
+
+    Args:
+        config: Its `blocks` are the first and the last block, or None for the paper's range.
+        model: The encoder.
+
+    Returns:
+        Block numbers.
+
+    Raises:
+        InputError: If the range does not lie in the model.
+    """
+    lowest = 2 if model.family == "distilbert" else model.num_layers // 6
+    return _blocks(config, model, min(lowest, model.num_layers - 1))
+
+
+def _blocks(config: AdaptationConfig, model: EncoderConfig, lowest: int) -> range:
+    first, last = config.blocks or (lowest, model.num_layers - 1)
+    if not 0 <= first <= last < model.num_layers:
+        raise InputError(
+            f"adaptation.blocks: expected first <= last within 0..{model.num_layers - 1}, "
+            f"got {first} {last}."
+        )
+    return range(first, last + 1)
+
+
+def _masked_rules(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
+    kinds = tuple(kind for kind in config.kinds or _default_kinds(config, model) if kind != "head")
+    if config.head != "trained":
+        kinds += ("head",)
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise InputError(f"adaptation.kinds: expected some of {', '.join(KINDS)}, got {unknown}.")
+    blocks = masked_blocks(config, model)
+    return encoder_rules(kinds, blocks=blocks, biases=config.biases)
+
+
+def _default_kinds(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
+    if config.granularity == "head":
+        return ("query", "key", "value")
+    return tuple(kind for kind in KINDS if kind != "pooler" or model.family == "bert")
+
+
+def _granularity(config: AdaptationConfig, model: EncoderConfig) -> Granularity:
+    if config.granularity == "head" and config.head != "trained":
+        raise InputError(
+            "adaptation.granularity: the classification head has no attention heads to mask; "
+            "add --adaptation.head trained."
+        )
+    return {
+        "weight": PER_WEIGHT,
+        "matrix": PER_MATRIX,
+        "head": per_head(model.num_heads),
+    }[config.granularity]
+
+
+def _start(config: AdaptationConfig) -> Initializer | None:
+    """The start that is asked for; None leaves the binariser its own."""
+    threshold = config.threshold
+    match config.start:
+        case "uniform":
+            return None
+        case "ones":
+            return constant(threshold + config.margin)
+        case "magnitude":
+            return magnitude(config.sparsity, threshold=threshold)
+        case "random":
+            return random_count(config.sparsity, threshold=threshold)
+        case "double_uniform":
+            return double_uniform(config.sparsity, threshold=threshold)

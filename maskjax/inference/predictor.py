@@ -1,0 +1,109 @@
+"""Predictions from a saved run: the base, one task file, texts in, labels out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.adaptation import merge
+from maskjax.config import Config
+from maskjax.config_file import config_from_dict
+from maskjax.inference.logits import make_predict, predict_logits
+from maskjax.models import Base, Model, build_model, init_head, load_base
+from maskjax.models.model import Params
+from maskjax.taskfile import TaskFile, load_task_file
+from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
+
+
+class Prediction(NamedTuple):
+    """What a model says of one text.
+
+    Attributes:
+        label: The likeliest class, or the number as text.
+        score: Its probability, or the number.
+    """
+
+    label: str
+    score: float
+
+
+class Predictor(NamedTuple):
+    """A base with one task put into it.
+
+    Attributes:
+        config: Of the run.
+        task: Kind, labels and metric.
+        file: The task file.
+        base: The pretrained encoder.
+        model: Its functions.
+        params: The base's params with the task merged in.
+        tokenizer: The base's tokenizer.
+    """
+
+    config: Config
+    task: Task
+    file: TaskFile
+    base: Base
+    model: Model
+    params: Params
+    tokenizer: object
+
+    def logits(self, encoded: Encoded) -> np.ndarray:
+        """Logits `[rows, outputs]` of tokenised rows."""
+        return predict_logits(
+            make_predict(self.model),
+            self.params,
+            encoded,
+            batch_size=self.config.train.batch_size,
+            buckets=self.config.train.buckets,
+            pad_id=self.base.config.pad_token_id,
+        )
+
+    def __call__(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
+        """Predicts a label, or a number, for each text or pair of texts."""
+        split = Split(list(texts), np.zeros(len(texts), np.int32))
+        logits = self.logits(encode(split, self.tokenizer, self.config.task.max_length))
+        if self.task.kind == "regression":
+            return [Prediction(f"{value:.3f}", float(value)) for value in logits[:, 0]]
+        probabilities = np.asarray(jax.nn.softmax(logits))
+        best = probabilities.argmax(axis=1)
+        return [
+            Prediction(self.task.labels[label], float(row[label]))
+            for label, row in zip(best, probabilities, strict=True)
+        ]
+
+
+def load_predictor(folder: str | Path, *, base: str | None = None) -> Predictor:
+    """Loads a run folder for prediction.
+
+    Args:
+        folder: A run folder, or its task file.
+        base: Another place of the same base model than the one the run was trained with.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        InputError: If the run or its base cannot be read.
+    """
+    path = Path(folder)
+    file = load_task_file(path / "task.safetensors" if path.is_dir() else path)
+    config = config_from_dict(file.meta["config"], str(path))
+    task = Task(**{name: _tuple(value) for name, value in file.meta["task"].items()})
+    stored = file.meta["base"]
+    loaded = load_base(
+        base or stored["name"], revision=stored["revision"], offline=config.model.offline
+    )
+    model = build_model(
+        loaded.config, task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
+    )
+    blank = loaded.params | init_head(model, jax.random.key(0))
+    params = merge(file.frozen, jax.tree.map(jnp.asarray, blank))
+    return Predictor(config, task, file, loaded, model, params, load_tokenizer(loaded.folder))
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,82 @@
+"""Binary masks over frozen weights, as pure functions over pytrees.
+
+This room imports jax and numpy only; it works on any pytree of arrays (plain dicts, Flax NNX
+states, Linen variables, Equinox modules). One polarity holds everywhere: **1 keeps a weight,
+0 drops it**, and sparsity is the fraction of zeros.
+"""
+
+from maskjax.masking.binarizers import bernoulli, clipped_sign, hard_threshold, top_k
+from maskjax.masking.granularity import PER_MATRIX, PER_WEIGHT, Granularity, per_head
+from maskjax.masking.initializers import constant, double_uniform, magnitude, random_count, uniform
+from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
+from maskjax.masking.packing import pack_bits, packed_size, unpack_bits
+from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
+from maskjax.masking.schedules import (
+    constant_sparsity,
+    cubic_sparsity,
+    lagrangian_penalty,
+    stepwise_sparsity,
+)
+from maskjax.masking.selection import Rule, select_paths
+from maskjax.masking.sparsity import (
+    Count,
+    count_by_block,
+    count_by_kind,
+    count_zeros,
+    mean_sparsity,
+    total_count,
+)
+from maskjax.masking.transform import (
+    MASKED_WEIGHT,
+    MaskTransform,
+    bernoulli_mask,
+    mask_transform,
+    sign_mask,
+    threshold_mask,
+    top_k_mask,
+)
+
+__all__ = [
+    "KINDS",
+    "MASKED_WEIGHT",
+    "PER_MATRIX",
+    "PER_WEIGHT",
+    "Count",
+    "Granularity",
+    "MaskTransform",
+    "Rule",
+    "bernoulli",
+    "bernoulli_mask",
+    "block_of",
+    "clipped_sign",
+    "constant",
+    "constant_sparsity",
+    "count_by_block",
+    "count_by_kind",
+    "count_zeros",
+    "cubic_sparsity",
+    "double_uniform",
+    "encoder_rules",
+    "hard_threshold",
+    "key_for_path",
+    "kind_of",
+    "lagrangian_penalty",
+    "leaves_by_path",
+    "magnitude",
+    "mask_transform",
+    "mean_sparsity",
+    "pack_bits",
+    "packed_size",
+    "per_head",
+    "random_count",
+    "replace_leaves",
+    "select_paths",
+    "sign_mask",
+    "stepwise_sparsity",
+    "threshold_mask",
+    "top_k",
+    "top_k_mask",
+    "total_count",
+    "uniform",
+    "unpack_bits",
+]

@@ -1,0 +1,87 @@
+"""How many weights share one score: one each, all of an attention head, or a whole matrix."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from maskjax.masking.kinds import kind_of
+
+
+class Granularity(NamedTuple):
+    """A pair of pure functions between a weight and the scores that rule it.
+
+    Attributes:
+        reduce: `(path, weight) -> array` in the shape of the scores: the mean absolute value of
+            the weights that share each score.
+        expand: `(path, mask, shape) -> mask` in the shape of the weight, by broadcasting.
+    """
+
+    reduce: Callable[[str, jax.Array], jax.Array]
+    expand: Callable[[str, jax.Array, tuple[int, ...]], jax.Array]
+
+
+def _expand_weight(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    if mask.shape != shape:
+        raise ValueError(f"{path}: expected a mask of shape {shape}, got {mask.shape} instead.")
+    return mask
+
+
+PER_WEIGHT = Granularity(
+    reduce=lambda path, weight: jnp.abs(weight).astype(jnp.float32),
+    expand=_expand_weight,
+)
+"""One score a weight: the paper's unstructured mask."""
+
+PER_MATRIX = Granularity(
+    reduce=lambda path, weight: jnp.abs(weight).mean(dtype=jnp.float32),
+    expand=lambda path, mask, shape: jnp.broadcast_to(mask, shape),
+)
+"""One score a leaf: a matrix is kept or dropped as a whole."""
+
+
+def per_head(num_heads: int) -> Granularity:
+    """One score an attention head, shared by all of the head's weights in a matrix.
+
+    Heads lie along the output axis of query, key and value (their biases too) and along the
+    input axis of the attention output.
+
+    Args:
+        num_heads: Heads of the model; it divides the axis that the heads lie along.
+
+    Returns:
+        A granularity with scores of shape `[num_heads]`. Its functions raise ValueError for a
+        leaf that has no heads.
+
+    Example:
+        >>> path = "encoder/layer/0/attention/self/query/kernel"
+        >>> per_head(2).expand(path, jnp.array([1.0, 0.0]), (1, 4)).tolist()
+        [[1.0, 1.0, 0.0, 0.0]]
+    """
+
+    def reduce(path: str, weight: jax.Array) -> jax.Array:
+        axis = _head_axis(path, weight.shape, num_heads)
+        by_head = jnp.moveaxis(jnp.abs(weight), axis, 0).reshape(num_heads, -1)
+        return by_head.mean(axis=1, dtype=jnp.float32)
+
+    def expand(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        axis = _head_axis(path, shape, num_heads)
+        along = jnp.repeat(mask, shape[axis] // num_heads)
+        aligned = along.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        return jnp.broadcast_to(aligned, shape)
+
+    return Granularity(reduce, expand)
+
+
+def _head_axis(path: str, shape: tuple[int, ...], num_heads: int) -> int:
+    axes = {"query": len(shape) - 1, "key": len(shape) - 1, "value": len(shape) - 1}
+    if len(shape) == 2:
+        axes["attention_output"] = 0
+    kind = kind_of(path)
+    if kind not in axes:
+        raise ValueError(f"{path}: has no attention heads; per-head scores need query, key, value.")
+    axis = axes[kind]
+    if shape[axis] % num_heads:
+        raise ValueError(f"{path}: axis of {shape[axis]} does not divide into {num_heads} heads.")
+    return axis

@@ -1,0 +1,180 @@
+"""Score initialisers: what the mask looks like before the first step.
+
+An initialiser is a function `(key, magnitude) -> scores`. `magnitude` is the absolute value of
+the weights in the shape of the scores (a mean, where several weights share one score); most
+initialisers use its shape only. All of them give float32 scores, whatever the weights' dtype.
+
+`sparsity` is the fraction of scores that start at or below the threshold. The paper's start is
+`uniform`; the others are the controlled starts of its reference code, with exact counts, drawn
+without replacement.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from maskjax.masking.binarizers import THRESHOLD
+
+Initializer = Callable[[jax.Array, jax.Array], jax.Array]
+"""`(key, magnitude) -> scores`, both arrays of the same shape, scores in float32."""
+
+SPREAD = 2e-2
+"""The paper's lower end of the uniform start, as a distance below zero (c)."""
+
+
+def uniform(
+    sparsity: float = 0.05, *, threshold: float = THRESHOLD, spread: float = SPREAD
+) -> Initializer:
+    """The paper's start: S ~ U(−c, (c + τ)/p − c), of which a fraction p lies at or below τ.
+
+    Args:
+        sparsity: p, in (0, 1].
+        threshold: τ.
+        spread: c, greater than −τ. A larger one puts every score further from the threshold.
+
+    Returns:
+        An initialiser whose sparsity is p in expectation.
+
+    Raises:
+        ValueError: If `sparsity` is not in (0, 1] or the range is empty.
+
+    Example:
+        >>> scores = uniform(0.05)(jax.random.key(0), jnp.ones(100_000))
+        >>> f"{float((scores <= 0.01).mean()):.2f}"
+        '0.05'
+    """
+    if not 0 < sparsity <= 1:
+        raise ValueError(f"Expected a sparsity in (0, 1], got {sparsity} instead.")
+    if spread + threshold <= 0:
+        raise ValueError(f"Expected spread > {-threshold} (−threshold), got {spread} instead.")
+    high = (spread + threshold) / sparsity - spread
+
+    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+        return jax.random.uniform(key, magnitude.shape, jnp.float32, -spread, high)
+
+    return init
+
+
+def constant(score: float) -> Initializer:
+    """Every score starts at the same value, for example a margin above τ: a mask of ones.
+
+    Args:
+        score: The value.
+
+    Returns:
+        An initialiser.
+
+    Example:
+        >>> constant(0.5)(jax.random.key(0), jnp.ones(2)).tolist()
+        [0.5, 0.5]
+    """
+
+    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+        del key
+        return jnp.full(magnitude.shape, score, jnp.float32)
+
+    return init
+
+
+def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
+    """Drops the smallest weights: their scores start at 0, all others at 2τ.
+
+    Args:
+        sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
+        threshold: τ, greater than 0.
+
+    Returns:
+        An initialiser with an exact count of zeros; among equals the earlier weight is dropped.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> scores = magnitude(0.5)(jax.random.key(0), jnp.array([3.0, 1.0, 2.0, 4.0]))
+        >>> (scores > 0.01).tolist()
+        [True, False, False, True]
+    """
+    _check(sparsity, threshold)
+
+    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+        del key
+        order = jnp.argsort(magnitude.ravel(), stable=True)
+        dropped = _first(order, sparsity, magnitude.shape)
+        return jnp.where(dropped, jnp.float32(0), jnp.float32(2 * threshold))
+
+    return init
+
+
+def random_count(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
+    """Drops weights at random, an exact count of them: scores start at 0 or at 2τ.
+
+    Args:
+        sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
+        threshold: τ, greater than 0.
+
+    Returns:
+        An initialiser; positions are drawn without replacement.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> scores = random_count(0.25)(jax.random.key(0), jnp.ones((4, 4)))
+        >>> int((scores == 0).sum())
+        4
+    """
+    _check(sparsity, threshold)
+
+    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+        dropped = _random_positions(key, sparsity, magnitude.shape)
+        return jnp.where(dropped, jnp.float32(0), jnp.float32(2 * threshold))
+
+    return init
+
+
+def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
+    """Two bands around τ: dropped scores in U(0.5 τ, 0.9 τ), kept ones in U(1.1 τ, 1.5 τ).
+
+    Args:
+        sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
+        threshold: τ, greater than 0.
+
+    Returns:
+        An initialiser with an exact count of zeros at random positions.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> scores = double_uniform(0.5)(jax.random.key(0), jnp.ones(1000))
+        >>> int((scores <= 0.01).sum()), bool(scores.max() < 0.0151)
+        (500, True)
+    """
+    _check(sparsity, threshold)
+
+    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+        place, value = jax.random.split(key)
+        dropped = _random_positions(place, sparsity, magnitude.shape)
+        offset = jax.random.uniform(value, magnitude.shape, jnp.float32, 0, 0.4 * threshold)
+        return offset + jnp.where(dropped, jnp.float32(0.5), jnp.float32(1.1)) * threshold
+
+    return init
+
+
+def _check(sparsity: float, threshold: float) -> None:
+    if not 0 <= sparsity <= 1:
+        raise ValueError(f"Expected a sparsity in [0, 1], got {sparsity} instead.")
+    if threshold <= 0:
+        raise ValueError(f"Expected a threshold > 0, got {threshold} instead.")
+
+
+def _random_positions(key: jax.Array, sparsity: float, shape: tuple[int, ...]) -> jax.Array:
+    return _first(jax.random.permutation(key, math.prod(shape)), sparsity, shape)
+
+
+def _first(order: jax.Array, sparsity: float, shape: tuple[int, ...]) -> jax.Array:
+    """True at the positions that come first in `order`, a fraction `sparsity` of them."""
+    count = round(sparsity * math.prod(shape))
+    return jnp.zeros(math.prod(shape), bool).at[order[:count]].set(True).reshape(shape)

@@ -1,0 +1,89 @@
+"""Names for the leaves of any pytree: "a/b/c" paths, lookups by path, and one random key per path."""
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+SEPARATOR = "/"
+
+
+def leaves_by_path(tree: Any) -> dict[str, Any]:
+    """Flattens a pytree into `{path: leaf}`, in the order of `jax.tree.leaves`.
+
+    A path joins the keys of dicts, the indices of sequences and the names of attributes with
+    `/`. Flax NNX states end in the attribute that holds the array: `layers/0/kernel/value`.
+
+    Args:
+        tree: Any pytree.
+
+    Returns:
+        The leaves under their paths.
+
+    Raises:
+        ValueError: If two leaves get the same path.
+
+    Example:
+        >>> leaves_by_path({"layer": [{"kernel": 1.0}, {"kernel": 2.0}]})
+        {'layer/0/kernel': 1.0, 'layer/1/kernel': 2.0}
+    """
+    flat = jax.tree_util.tree_flatten_with_path(tree)[0]
+    named = {_name(path): leaf for path, leaf in flat}
+    if len(named) != len(flat):
+        names = [_name(path) for path, _ in flat]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"Two leaves share the path {twice!r}; rename one of them.")
+    return named
+
+
+def replace_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
+    """Returns `tree` with some of its leaves exchanged.
+
+    Args:
+        tree: Any pytree.
+        leaves: `{path: new leaf}`; every path must exist in `tree`.
+
+    Returns:
+        A pytree of the same structure. Leaves that are not named are the same objects.
+
+    Raises:
+        ValueError: If a path is not in `tree`.
+
+    Example:
+        >>> replace_leaves({"kernel": 1.0, "bias": 0.0}, {"kernel": 5.0})
+        {'bias': 0.0, 'kernel': 5.0}
+    """
+    flat, structure = jax.tree_util.tree_flatten_with_path(tree)
+    names = [_name(path) for path, _ in flat]
+    unknown = sorted(set(leaves) - set(names))
+    if unknown:
+        raise ValueError(f"Expected paths of the tree, got {unknown}; the tree has {names[:5]}...")
+    new = [leaves.get(name, leaf) for name, (_, leaf) in zip(names, flat, strict=True)]
+    return jax.tree.unflatten(structure, new)
+
+
+def key_for_path(key: jax.Array, path: str) -> jax.Array:
+    """Derives the random key of one leaf from its path.
+
+    Leaves of equal shape get different numbers, and adding or removing other leaves changes
+    nothing. The path enters through CRC-32, which is the same in every process and on every
+    machine (Python's own `hash` is not).
+
+    Args:
+        key: The key of the whole tree.
+        path: The path of the leaf.
+
+    Returns:
+        A key of the same type as `key`.
+
+    Example:
+        >>> one, two = (key_for_path(jax.random.key(0), p) for p in ("a/kernel", "b/kernel"))
+        >>> bool(jax.random.key_data(one)[1] == jax.random.key_data(two)[1])
+        False
+    """
+    return jax.random.fold_in(key, zlib.crc32(path.encode()))
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator=SEPARATOR)

@@ -1,0 +1,21 @@
+"""Pretrained encoders behind pure functions: BERT, RoBERTa and DistilBERT with one shared block.
+
+Flax lives in this room and nowhere else. What leaves it are nested dicts of arrays and functions
+over them.
+"""
+
+from maskjax.models.base import Base, load_base
+from maskjax.models.config import EncoderConfig
+from maskjax.models.key_maps import torch_name
+from maskjax.models.model import Model, build_model, head_paths, init_head
+
+__all__ = [
+    "Base",
+    "EncoderConfig",
+    "Model",
+    "build_model",
+    "head_paths",
+    "init_head",
+    "load_base",
+    "torch_name",
+]

@@ -1,0 +1,51 @@
+"""A pretrained base: the configuration and the frozen weights that all tasks share."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from maskjax.models.config import EncoderConfig
+from maskjax.models.hub import resolve
+from maskjax.models.model import Params, build_model, pretrained_part
+from maskjax.models.weights import load_weights, read_json
+
+
+class Base(NamedTuple):
+    """A pretrained encoder.
+
+    Attributes:
+        config: Its shape.
+        params: Its weights, float32; the leaves that `init_head` draws are absent.
+        name: The folder or Hub id that was asked for.
+        revision: The commit on the Hub; None for a local folder.
+        folder: Where its files are, those of the tokenizer included.
+    """
+
+    config: EncoderConfig
+    params: Params
+    name: str
+    revision: str | None
+    folder: Path
+
+
+def load_base(name: str | Path, *, revision: str | None = None, offline: bool = False) -> Base:
+    """Loads a pretrained BERT, RoBERTa or DistilBERT.
+
+    Args:
+        name: A local folder, or a Hub id such as `FacebookAI/roberta-base`.
+        revision: Branch, tag or commit on the Hub; None for `main`.
+        offline: Never touch the network. A local copy is preferred in any case.
+
+    Returns:
+        The base.
+
+    Raises:
+        InputError: It cannot be found, or is not an encoder that maskjax computes, or its files are
+            incomplete or damaged.
+    """
+    folder = resolve(str(name), revision, offline=offline)
+    source = folder / "config.json"
+    config = EncoderConfig.from_hf(read_json(source), str(source))
+    leaves = pretrained_part(build_model(config, num_outputs=1))
+    params = load_weights(folder, config.family, leaves)
+    commit = None if folder == Path(name).expanduser() else folder.name  # the Hub's cache has it
+    return Base(config, params, str(name), commit, folder)

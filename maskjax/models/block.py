@@ -1,0 +1,117 @@
+"""The transformer block that BERT, RoBERTa and DistilBERT share (arXiv 1706.03762, section 3).
+
+Attributes are named so that the paths of the parameters are those of a BERT checkpoint.
+Activations stay [batch * seq, hidden] between the dense layers.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from maskjax.models.config import EncoderConfig
+from maskjax.models.layers import Dense, LayerNorm, dropout, gelu, site_key
+
+
+class SelfAttention(nnx.Module):
+    """Scaled dot-product attention in several heads."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        size = config.hidden_size
+        self.query = Dense(size, size, dtype)
+        self.key = Dense(size, size, dtype)
+        self.value = Dense(size, size, dtype)
+        self.config = config
+
+    def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Lets each token gather values from the tokens of its sequence.
+
+        Args:
+            x: [batch * seq, hidden].
+            bias: [batch, 1, 1, seq] float32, added to the attention scores.
+            key: For the dropout of attention probabilities; None for no dropout.
+
+        Returns:
+            [batch * seq, hidden].
+        """
+        batch, seq = bias.shape[0], bias.shape[-1]
+        queries = self._split_heads(self.query(x), batch, seq)
+        keys = self._split_heads(self.key(x), batch, seq)
+        values = self._split_heads(self.value(x), batch, seq)
+        scores = _batched_dot(queries, keys, contract=(3, 3), dtype=jnp.float32)
+        weights = jax.nn.softmax(scores * self.config.head_size**-0.5 + bias)
+        weights = dropout(weights, self.config.attention_dropout, key).astype(x.dtype)
+        context = _batched_dot(weights, values, contract=(3, 2), dtype=x.dtype)
+        return context.transpose(0, 2, 1, 3).reshape(x.shape)
+
+    def _split_heads(self, x: jax.Array, batch: int, seq: int) -> jax.Array:
+        heads = x.reshape(batch, seq, self.config.num_heads, self.config.head_size)
+        return heads.transpose(0, 2, 1, 3)
+
+
+def _batched_dot(
+    a: jax.Array, b: jax.Array, *, contract: tuple[int, int], dtype: DTypeLike
+) -> jax.Array:
+    """Multiplies [batch, heads, ...] arrays over one axis of each."""
+    dimensions = (((contract[0],), (contract[1],)), ((0, 1), (0, 1)))
+    return jax.lax.dot_general(a, b, dimensions, preferred_element_type=dtype)
+
+
+class ResidualOutput(nnx.Module):
+    """The end of both halves of a block: dense, dropout, add what came in, normalise."""
+
+    def __init__(self, in_size: int, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.dense = Dense(in_size, config.hidden_size, dtype)
+        self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps, dtype)
+        self.rate = config.hidden_dropout
+
+    def __call__(self, x: jax.Array, residual: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Maps [rows, in] and the residual [rows, hidden] to [rows, hidden]."""
+        return self.LayerNorm(residual + dropout(self.dense(x), self.rate, key))
+
+
+class Attention(nnx.Module):
+    """The first half of a block."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.self = SelfAttention(config, dtype)
+        self.output = ResidualOutput(config.hidden_size, config, dtype)
+
+    def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Maps [batch * seq, hidden] to the same shape; `SelfAttention` explains `bias`."""
+        context = self.self(x, bias, site_key(key, 0))
+        return self.output(context, x, site_key(key, 1))
+
+
+class Intermediate(nnx.Module):
+    """The widening layer of the feed-forward half, and its GELU."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.dense = Dense(config.hidden_size, config.intermediate_size, dtype)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [rows, hidden] to [rows, intermediate]."""
+        return gelu(self.dense(x))
+
+
+class Block(nnx.Module):
+    """Attention, then a feed-forward network for each token."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.attention = Attention(config, dtype)
+        self.intermediate = Intermediate(config, dtype)
+        self.output = ResidualOutput(config.intermediate_size, config, dtype)
+
+    def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Maps the hidden state below the block to the one above it.
+
+        Args:
+            x: [batch * seq, hidden].
+            bias: [batch, 1, 1, seq] float32, added to the attention scores.
+            key: For dropout; None for no dropout.
+
+        Returns:
+            [batch * seq, hidden].
+        """
+        x = self.attention(x, bias, site_key(key, 0))
+        return self.output(self.intermediate(x), x, site_key(key, 1))

@@ -1,0 +1,146 @@
+"""Token ids to hidden states: the embeddings and the stack of blocks."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from maskjax.models.block import Block
+from maskjax.models.config import EncoderConfig
+from maskjax.models.layers import LayerNorm, dropout, site_key
+
+Inputs = Mapping[str, jax.Array]
+"""`input_ids`, `attention_mask` (1 = token, 0 = padding) and `token_type_ids`.
+
+Each is [batch, seq] int32."""
+
+
+class Embedding(nnx.Module):
+    """A table of vectors.
+
+    Attributes:
+        embedding: [rows, size].
+    """
+
+    def __init__(self, rows: int, size: int) -> None:
+        self.embedding = nnx.Param(jnp.zeros((rows, size), jnp.float32))
+
+    def __call__(self, ids: jax.Array) -> jax.Array:
+        """Maps ids of any shape to vectors, [..., size] float32."""
+        return self.embedding[...][ids]
+
+
+class Embeddings(nnx.Module):
+    """The sum of token, token type and position embeddings, normalised."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        size = config.hidden_size
+        self.word_embeddings = Embedding(config.vocab_size, size)
+        self.position_embeddings = Embedding(config.position_offset + config.max_positions, size)
+        if config.type_vocab_size:
+            self.token_type_embeddings = Embedding(config.type_vocab_size, size)
+        self.LayerNorm = LayerNorm(size, config.layer_norm_eps, dtype)
+        self.config = config
+
+    def __call__(self, inputs: Inputs, key: jax.Array | None) -> jax.Array:
+        """Embeds a batch.
+
+        Args:
+            inputs: See `Inputs`.
+            key: For dropout; None for no dropout.
+
+        Returns:
+            [batch * seq, hidden].
+        """
+        ids = inputs["input_ids"]
+        x = self.word_embeddings(ids)
+        if self.config.type_vocab_size:
+            x = x + self.token_type_embeddings(self._token_types(inputs))
+        x = x + self.position_embeddings(position_ids(ids, self.config))
+        x = self.LayerNorm(x.reshape(-1, self.config.hidden_size))
+        return dropout(x, self.config.hidden_dropout, key)
+
+    def _token_types(self, inputs: Inputs) -> jax.Array:
+        if self.config.family == "roberta":  # one type for all tokens, also those of a second text
+            return jnp.zeros((1, 1), jnp.int32)
+        return inputs["token_type_ids"]
+
+
+def position_ids(input_ids: jax.Array, config: EncoderConfig) -> jax.Array:
+    """Numbers the tokens.
+
+    BERT and DistilBERT count columns. RoBERTa counts the tokens that are not padding, from
+    `pad_token_id + 1`, and gives all padding the position `pad_token_id`
+    (`create_position_ids_from_input_ids` in transformers).
+
+    Args:
+        input_ids: [batch, seq] int32.
+        config: The encoder's.
+
+    Returns:
+        Rows of the position embeddings, [1 or batch, seq] int32.
+    """
+    if config.family != "roberta":
+        return jnp.arange(input_ids.shape[1], dtype=jnp.int32)[None, :]
+    is_token = (input_ids != config.pad_token_id).astype(jnp.int32)
+    return jnp.cumsum(is_token, axis=1) * is_token + config.pad_token_id
+
+
+def attention_bias(attention_mask: jax.Array) -> jax.Array:
+    """Makes padding invisible to attention.
+
+    Args:
+        attention_mask: [batch, seq], 1 = token, 0 = padding.
+
+    Returns:
+        [batch, 1, 1, seq] float32, 0 for a token. For padding, the lowest finite number: with -inf
+        a sequence of nothing but padding would turn to NaN.
+    """
+    lowest = jnp.finfo(jnp.float32).min
+    bias = jnp.where(attention_mask != 0, jnp.float32(0), jnp.float32(lowest))
+    return bias[:, None, None, :]
+
+
+class Stack(nnx.Module):
+    """The blocks, one above the other."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        # A Dict, not a List, for its keys are the strings that the parameter paths need.
+        self.layer = nnx.Dict({str(i): Block(config, dtype) for i in range(config.num_layers)})
+        self.num_layers = config.num_layers
+
+    def __call__(
+        self, x: jax.Array, bias: jax.Array, key: jax.Array | None
+    ) -> tuple[jax.Array, ...]:
+        """Returns what goes into the first block and what comes out of each."""
+        states = [x]
+        for i in range(self.num_layers):
+            states.append(self.layer[str(i)](states[-1], bias, site_key(key, i)))
+        return tuple(states)
+
+
+class Encoder(nnx.Module):
+    """A BERT, RoBERTa or DistilBERT without head (arXiv 1810.04805, 1907.11692, 1910.01108)."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.embeddings = Embeddings(config, dtype)
+        self.encoder = Stack(config, dtype)
+
+    def __call__(self, inputs: Inputs, key: jax.Array | None) -> tuple[jax.Array, ...]:
+        """Encodes a batch.
+
+        Args:
+            inputs: See `Inputs`.
+            key: For dropout; None for no dropout.
+
+        Returns:
+            The `num_layers + 1` hidden states, from the embeddings up, each
+            [batch, seq, hidden].
+        """
+        x = self.embeddings(inputs, site_key(key, 0))
+        bias = attention_bias(inputs["attention_mask"])
+        states = self.encoder(x, bias, site_key(key, 1))
+        batch, seq = inputs["input_ids"].shape
+        return tuple(state.reshape(batch, seq, -1) for state in states)

@@ -1,0 +1,99 @@
+"""Where a base lives: a local folder, the local cache of the Hugging Face Hub, or the Hub."""
+
+from pathlib import Path
+
+from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HFValidationError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from maskjax.errors import InputError
+from maskjax.models.weights import has_weights
+
+FILES = [
+    "config.json",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "model-*-of-*.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+]
+"""What a base and its tokenizer need of a repository."""
+
+
+def resolve(name: str, revision: str | None = None, *, offline: bool = False) -> Path:
+    """Finds the folder of a checkpoint, as near as possible.
+
+    A local folder of this name wins. Then comes the Hub's cache, and the network only if the
+    cache has no such checkpoint.
+
+    Args:
+        name: A folder, or a Hub id such as `FacebookAI/roberta-base`.
+        revision: Branch, tag or commit on the Hub; None for `main`.
+        offline: Never touch the network.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: There is no such folder or repository, or it cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise InputError(f"{name} is a local folder, which has no revision {revision!r}")
+        return folder
+    if folder.exists():
+        raise InputError(f"{name} is a file; expected the folder of a checkpoint")
+    if name.startswith((".", "~", "/")) or name.count("/") > 1:
+        raise InputError(f"{name} does not exist; expected the folder of a checkpoint or a Hub id")
+    try:
+        return _cached(name, revision) or _download(name, revision, offline)
+    except HFValidationError as error:
+        raise InputError(f"{name!r} is neither a local folder nor a Hub id: {error}") from error
+
+
+def _cached(name: str, revision: str | None) -> Path | None:
+    # Not snapshot_download(local_files_only=True): that also refuses a folder with enough in it.
+    config = try_to_load_from_cache(name, "config.json", revision=revision)
+    if not isinstance(config, str):
+        return None
+    folder = Path(config).parent
+    return folder if has_weights(folder) else None
+
+
+def _download(name: str, revision: str | None, offline: bool) -> Path:
+    what = name if revision is None else f"{name} at revision {revision!r}"
+    if offline:
+        raise InputError(
+            f"{what} is neither a local folder nor in the cache {constants.HF_HUB_CACHE}; "
+            "run once online, or give the folder of a checkpoint"
+        )
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+    except RevisionNotFoundError as error:
+        raise InputError(f"{name} has no revision {revision!r} on the Hub") from error
+    except GatedRepoError as error:
+        raise InputError(
+            f"{name} asks for an agreement; accept it on the Hub and log in"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise InputError(
+            f"{name} is neither a local folder nor a repository on the Hub; check the spelling, "
+            "or log in if the repository is private"
+        ) from error
+    except (
+        Exception
+    ) as error:  # the network's own classes differ between versions of the Hub client
+        raise InputError(
+            f"{what} is not in the cache {constants.HF_HUB_CACHE} and the download failed; check "
+            f"the network, or give the folder of a checkpoint ({type(error).__name__}: {error})"
+        ) from error

@@ -1,0 +1,90 @@
+"""Parameter paths to the names of Hugging Face's PyTorch checkpoints, and back to one spelling."""
+
+import re
+
+from maskjax.models.config import Family
+
+LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
+"""What PyTorch calls a leaf."""
+
+DISTILBERT_PARTS = (
+    ("encoder.layer.", "transformer.layer."),
+    ("attention.self.query.", "attention.q_lin."),
+    ("attention.self.key.", "attention.k_lin."),
+    ("attention.self.value.", "attention.v_lin."),
+    ("attention.output.dense.", "attention.out_lin."),
+    ("attention.output.LayerNorm.", "sa_layer_norm."),
+    ("intermediate.dense.", "ffn.lin1."),
+    ("output.dense.", "ffn.lin2."),
+    ("output.LayerNorm.", "output_layer_norm."),
+)
+"""What DistilBERT calls the parts of a block, in the order of replacement."""
+
+OLD_LEAVES = {"gamma": "weight", "beta": "bias"}
+"""What checkpoints converted from TensorFlow call the leaves of LayerNorm."""
+
+IGNORED: dict[Family, tuple[str, ...]] = {
+    "bert": (
+        r"embeddings\.position_ids",
+        r"cls\..+",
+        r"classifier\.(weight|bias)",
+    ),
+    "roberta": (
+        r"embeddings\.(position_ids|token_type_ids)",
+        r"lm_head\..+",
+        r"pooler\.dense\.(weight|bias)",
+        r"classifier\.((dense|out_proj)\.)?(weight|bias)",
+    ),
+    "distilbert": (
+        r"embeddings\.position_ids",
+        r"vocab_(transform|layer_norm|projector)\.(weight|bias)",
+        r"(pre_)?classifier\.(weight|bias)",
+    ),
+}
+"""Full-match patterns of the tensors that a base does not need: buffers, language model heads,
+heads of other tasks, and the pooler that RoBERTa's classifier does without."""
+
+
+def torch_name(path: str, family: Family) -> str:
+    """Names a leaf as PyTorch does, without the prefix of the family.
+
+    Args:
+        path: Path of a parameter.
+        family: Whose checkpoint it is.
+
+    Returns:
+        Its key in the state dict of `BertModel`, `RobertaModel` or `DistilBertModel`.
+
+    Example:
+        >>> torch_name("encoder/layer/0/attention/self/query/kernel", "distilbert")
+        'transformer.layer.0.attention.q_lin.weight'
+    """
+    *modules, leaf = path.split("/")
+    name = ".".join([*modules, LEAVES[leaf]])
+    if family == "distilbert" and modules[0] == "encoder":
+        for part, replacement in DISTILBERT_PARTS:
+            name = name.replace(part, replacement)
+    return name
+
+
+def normalise_name(name: str, family: Family) -> str:
+    """Spells a checkpoint's key as `torch_name` does.
+
+    Args:
+        name: A key, with or without the prefix of the family, perhaps with the old leaf names.
+        family: Whose checkpoint it is.
+
+    Returns:
+        The key without prefix, with today's leaf names.
+
+    Example:
+        >>> normalise_name("bert.embeddings.LayerNorm.gamma", "bert")
+        'embeddings.LayerNorm.weight'
+    """
+    name = name.removeprefix(f"{family}.")
+    return re.sub(r"(?<=LayerNorm\.)(gamma|beta)$", lambda old: OLD_LEAVES[old[0]], name)
+
+
+def is_ignored(name: str, family: Family) -> bool:
+    """Says whether a normalised key is known to be of no use to a base."""
+    return any(re.fullmatch(pattern, name) for pattern in IGNORED[family])

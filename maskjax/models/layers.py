@@ -1,0 +1,94 @@
+"""The four small computations that every block is made of."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.typing import DTypeLike
+
+
+class Dense(nnx.Module):
+    """A dense layer, `x @ kernel + bias`.
+
+    Parameters are float32; the product is computed in `dtype`.
+
+    Attributes:
+        kernel: [in, out].
+        bias: [out].
+    """
+
+    def __init__(self, in_size: int, out_size: int, dtype: DTypeLike) -> None:
+        self.kernel = nnx.Param(jnp.zeros((in_size, out_size), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((out_size,), jnp.float32))
+        self.dtype = dtype
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [rows, in] to [rows, out], in `dtype`.
+
+        Two dimensions only: XLA on CPU runs the backward pass of a three-dimensional product
+        under masked weights much slower.
+        """
+        kernel, bias = self.kernel[...].astype(self.dtype), self.bias[...].astype(self.dtype)
+        return x.astype(self.dtype) @ kernel + bias[None, :]
+
+
+class LayerNorm(nnx.Module):
+    """Layer normalisation over the last axis, computed in float32 (arXiv 1607.06450).
+
+    Attributes:
+        scale: [size].
+        bias: [size].
+    """
+
+    def __init__(self, size: int, epsilon: float, dtype: DTypeLike) -> None:
+        self.scale = nnx.Param(jnp.ones((size,), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((size,), jnp.float32))
+        self.epsilon = epsilon
+        self.dtype = dtype
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [rows, size] to [rows, size], in `dtype`."""
+        x = x.astype(jnp.float32)
+        centred = x - jnp.mean(x, axis=-1, keepdims=True)
+        variance = jnp.mean(centred * centred, axis=-1, keepdims=True)
+        normal = centred * jax.lax.rsqrt(variance + self.epsilon)
+        return (normal * self.scale[...][None, :] + self.bias[...][None, :]).astype(self.dtype)
+
+
+def gelu(x: jax.Array) -> jax.Array:
+    """The exact GELU, `x Φ(x)`, of the same shape and dtype (arXiv 1606.08415).
+
+    Not the tanh approximation, which is the default of `jax.nn.gelu`.
+
+    Example:
+        >>> round(float(gelu(jnp.float32(1.0))), 4)
+        0.8413
+    """
+    return 0.5 * x * (1.0 + jax.lax.erf(x * 0.5**0.5))
+
+
+def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+    """Zeroes entries at random and scales the others, so that the expectation stays.
+
+    Args:
+        x: An array of any shape and floating dtype.
+        rate: Probability, in [0, 1), that an entry is zeroed.
+        key: The source of randomness; None for no dropout.
+
+    Returns:
+        An array of the same shape and dtype.
+
+    Example:
+        >>> dropout(jnp.ones(3), 0.5, None).tolist()
+        [1.0, 1.0, 1.0]
+    """
+    if key is None or rate == 0:
+        return x
+    bits = jax.random.bits(key, x.shape, jnp.uint32)
+    kept = bits >= np.uint32(rate * 2**32)
+    return jnp.where(kept, x * (1 / (1 - rate)), 0)
+
+
+def site_key(key: jax.Array | None, site: int) -> jax.Array | None:
+    """Derives the key of one place from the key of the whole; None stays None."""
+    return None if key is None else jax.random.fold_in(key, site)

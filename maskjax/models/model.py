@@ -1,0 +1,202 @@
+"""The boundary of the models: pure functions over nested dicts of arrays.
+
+Flax stays below it. Above it a model is its `apply`, and parameters are a nested dict whose
+paths, such as `encoder/layer/0/attention/self/query/kernel`, are the same for all families.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from maskjax.errors import InputError
+from maskjax.masking import key_for_path, leaves_by_path, replace_leaves
+from maskjax.models.config import EncoderConfig
+from maskjax.models.encoder import Encoder, Inputs
+from maskjax.models.heads import HEADS
+from maskjax.models.layers import site_key
+
+Params = dict[str, Any]
+"""A nested dict of arrays with string keys."""
+
+PRETRAINED = ("embeddings", "encoder", "pooler")
+"""The top-level parts that come with a checkpoint; the others are drawn at random."""
+
+
+class Apply(Protocol):
+    """The type of `Model.apply`."""
+
+    def __call__(
+        self, params: Mapping[str, Any], inputs: Inputs, *, key: jax.Array | None = None
+    ) -> jax.Array:
+        """Maps parameters and a batch to logits, [batch, num_outputs] float32."""
+        ...
+
+
+class Model(NamedTuple):
+    """An encoder with a head, without its weights.
+
+    Attributes:
+        config: The shape of the encoder.
+        num_outputs: Number of classes, or 1 for regression.
+        abstract: The shape and dtype, float32, of every parameter.
+        apply: `apply(params, inputs, *, key=None)` gives the logits, [batch, num_outputs] float32.
+            It is pure. With a key there is dropout; without, none.
+        hidden_states: `hidden_states(params, inputs)` gives the output of the embeddings and of
+            each block, `num_layers + 1` arrays [batch, seq, hidden]. It needs no head parameters.
+    """
+
+    config: EncoderConfig
+    num_outputs: int
+    abstract: Params
+    apply: Apply
+    hidden_states: Callable[[Mapping[str, Any], Inputs], tuple[jax.Array, ...]]
+
+
+def build_model(
+    config: EncoderConfig, num_outputs: int, *, compute_dtype: DTypeLike = jnp.float32
+) -> Model:
+    """Builds the functions of a model.
+
+    Args:
+        config: The shape of the encoder.
+        num_outputs: Number of classes, or 1 for regression.
+        compute_dtype: Dtype of activations and of kernels at use. Parameters, LayerNorm, softmax
+            and logits are float32 in any case.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: `num_outputs` is not positive.
+
+    Example:
+        >>> tiny = {"model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 8}
+        >>> tiny |= {"num_hidden_layers": 1, "num_attention_heads": 2}
+        >>> tiny |= {"max_position_embeddings": 16}
+        >>> config = EncoderConfig.from_hf(tiny, "example")
+        >>> model = build_model(config, num_outputs=3)
+        >>> params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), model.abstract)
+        >>> ids = jnp.zeros((2, 5), jnp.int32)
+        >>> inputs = dict(input_ids=ids, attention_mask=ids + 1, token_type_ids=ids)
+        >>> jax.jit(model.apply)(params, inputs).shape
+        (2, 3)
+    """
+    if num_outputs < 1:
+        raise InputError(f"num_outputs is {num_outputs}; expected 1 for regression, or more")
+    encoder_def, encoder_leaves = _split(lambda: Encoder(config, compute_dtype))
+    make_head = HEADS[config.family]
+    head_def, head_leaves = _split(lambda: make_head(config, num_outputs, compute_dtype))
+    abstract = encoder_leaves | head_leaves
+
+    def encode(
+        params: Mapping[str, Any], inputs: Inputs, key: jax.Array | None
+    ) -> tuple[jax.Array, ...]:
+        _check_inputs(inputs, config)
+        return nnx.merge(encoder_def, _part(params, encoder_leaves))(inputs, key)
+
+    def apply(
+        params: Mapping[str, Any], inputs: Inputs, *, key: jax.Array | None = None
+    ) -> jax.Array:
+        _check_params(params, abstract)
+        last = encode(params, inputs, site_key(key, 0))[-1]
+        return nnx.merge(head_def, _part(params, head_leaves))(last, site_key(key, 1))
+
+    def hidden_states(params: Mapping[str, Any], inputs: Inputs) -> tuple[jax.Array, ...]:
+        _check_params(_part(params, encoder_leaves), encoder_leaves)
+        return encode(params, inputs, None)
+
+    return Model(config, num_outputs, abstract, apply, hidden_states)
+
+
+def pretrained_part(model: Model) -> Params:
+    """Picks the leaves that a checkpoint fills: the encoder, and BERT's pooler.
+
+    Args:
+        model: The model.
+
+    Returns:
+        This part of `model.abstract`.
+    """
+    return {name: part for name, part in model.abstract.items() if name in PRETRAINED}
+
+
+def head_paths(model: Model) -> tuple[str, ...]:
+    """Lists the leaves of the head that no checkpoint fills.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`.
+    """
+    return tuple(leaves_by_path(_new_part(model)))
+
+
+def init_head(model: Model, key: jax.Array) -> Params:
+    """Draws the leaves of the head that no checkpoint fills.
+
+    As in transformers, a kernel is normal with standard deviation `initializer_range` and a bias
+    is zero. Each leaf has its own key, which follows from its path.
+
+    Args:
+        model: The model.
+        key: The seed's key.
+
+    Returns:
+        Only these leaves, float32, as a nested dict; `base.params | init_head(model, key)` are
+        the parameters of the model.
+    """
+    drawn = {}
+    for path, leaf in leaves_by_path(_new_part(model)).items():
+        if path.endswith("/kernel"):
+            normal = jax.random.normal(key_for_path(key, path), leaf.shape, leaf.dtype)
+            drawn[path] = model.config.initializer_range * normal
+        else:
+            drawn[path] = jnp.zeros(leaf.shape, leaf.dtype)
+    return replace_leaves(_new_part(model), drawn)
+
+
+def _new_part(model: Model) -> Params:
+    return {name: part for name, part in model.abstract.items() if name not in PRETRAINED}
+
+
+def _split(make: Callable[[], nnx.Module]) -> tuple[nnx.GraphDef, Params]:
+    graphdef, state = nnx.split(nnx.eval_shape(make), nnx.Param)  # raises on any other state
+    return graphdef, nnx.to_pure_dict(state)
+
+
+def _part(params: Mapping[str, Any], leaves: Params) -> Params:
+    return {name: params[name] for name in leaves if name in params}
+
+
+# The checks below read shapes only, so under jit they run while tracing and cost no step.
+
+
+def _check_params(params: Mapping[str, Any], abstract: Params) -> None:
+    expected, given = leaves_by_path(abstract), leaves_by_path(params)
+    problems = [f"{path} is missing" for path in expected.keys() - given.keys()]
+    problems += [f"{path} is unknown" for path in given.keys() - expected.keys()]
+    problems += [
+        f"{path} has shape {given[path].shape}, expected {expected[path].shape}"
+        for path in expected.keys() & given.keys()
+        if given[path].shape != expected[path].shape
+    ]
+    if problems:
+        raise InputError(
+            f"parameters do not fit the model: {'; '.join(sorted(problems))} "
+            "(a model takes base.params | init_head(model, key))"
+        )
+
+
+def _check_inputs(inputs: Inputs, config: EncoderConfig) -> None:
+    """Refuses what indexing would silently clamp."""
+    seq = inputs["input_ids"].shape[1]
+    if seq > config.max_positions:
+        raise InputError(
+            f"a sequence of {seq} tokens is longer than the {config.max_positions} positions of "
+            "the model; shorten max_length"
+        )

@@ -1,0 +1,166 @@
+"""Checkpoints in safetensors files to parameters, strictly: every leaf filled, every key used."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path, replace_leaves
+from maskjax.models.config import Family
+from maskjax.models.key_maps import is_ignored, normalise_name, torch_name
+from maskjax.models.model import Params
+
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+DTYPES = ("F32", "F16", "BF16")
+"""The dtypes, in the spelling of safetensors, that become float32."""
+
+
+class Tensor(NamedTuple):
+    """A tensor in an open file."""
+
+    file: Any  # the handle of safe_open, which has no public type
+    key: str
+
+
+def load_weights(folder: Path, family: Family, abstract: Params) -> Params:
+    """Reads the parameters of a base.
+
+    Args:
+        folder: Holds `model.safetensors`, or the index and the shards of a large model.
+        family: Whose names the tensors have.
+        abstract: The shapes of the leaves to fill, without the head that no checkpoint fills.
+
+    Returns:
+        The parameters, float32, with the structure and the shapes of `abstract`.
+
+    Raises:
+        InputError: A file is missing, is damaged or is no safetensors file; or tensors are missing,
+            unexpected, of another shape or of another dtype than a float of 16 or 32 bits.
+    """
+    source, files = _weight_files(folder)
+    leaves = leaves_by_path(abstract)
+    expected = {torch_name(path, family): path for path in leaves}
+    with ExitStack() as stack:
+        handles = [stack.enter_context(_open(path)) for path in files]
+        tensors, problems = _find_tensors(handles, expected, family)
+        for name, tensor in tensors.items():
+            problems += _misfits(tensor, expected[name], leaves[expected[name]].shape)
+        if problems:
+            raise InputError(f"{source} is no {family} checkpoint: {'; '.join(problems)}")
+        filled = {expected[name]: _read(t, expected[name]) for name, t in tensors.items()}
+    return replace_leaves(abstract, filled)
+
+
+def has_weights(folder: Path) -> bool:
+    """Says whether a folder has a safetensors checkpoint, with every shard if it is sharded."""
+    index = folder / INDEX_FILE
+    if index.is_file() and not (folder / SINGLE_FILE).is_file():
+        return all(shard.is_file() for shard in _shards(index))
+    return (folder / SINGLE_FILE).is_file()
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds an object.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: There is no such file, or it holds something else.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected the folder of a checkpoint")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:  # bad JSON or bad UTF-8
+        raise InputError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a JSON {type(content).__name__}; expected an object")
+    return content
+
+
+def _weight_files(folder: Path) -> tuple[Path, list[Path]]:
+    """Finds the file that stands for the checkpoint, and the files that hold its tensors."""
+    single, index = folder / SINGLE_FILE, folder / INDEX_FILE
+    if single.is_file():
+        return single, [single]
+    if not index.is_file():
+        raise InputError(_no_weights(folder))
+    shards = _shards(index)
+    if absent := [shard.name for shard in shards if not shard.is_file()]:
+        raise InputError(f"{index} names files that are missing: {', '.join(absent)}")
+    return index, shards
+
+
+def _shards(index: Path) -> list[Path]:
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise InputError(f"{index} has no weight_map; expected {{tensor: file}}")
+    return [index.parent / name for name in sorted(set(map(str, shards.values())))]
+
+
+def _no_weights(folder: Path) -> str:
+    pickles = sorted(path.name for path in folder.glob("*.bin"))
+    found = (
+        f"only {', '.join(pickles)}, which is pickle and can run code" if pickles else "nor shards"
+    )
+    return (
+        f"{folder} has no {SINGLE_FILE}, {found}; to convert a checkpoint, run where PyTorch is: "
+        "transformers.AutoModel.from_pretrained(old).save_pretrained(new)"
+    )
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="numpy")
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def _find_tensors(
+    files: list[Any], expected: dict[str, str], family: Family
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Finds the expected tensors by name, and says what is missing, unexpected or there twice."""
+    tensors: dict[str, Tensor] = {}
+    problems = []
+    for file in files:
+        for key in sorted(file.keys()):
+            name = normalise_name(key, family)
+            if name in tensors:
+                problems.append(f"{key} and {tensors[name].key} are the same tensor")
+            elif name in expected:
+                tensors[name] = Tensor(file, key)
+            elif not is_ignored(name, family):
+                problems.append(f"{key} is unexpected")
+    problems += [f"{name} is missing" for name in sorted(expected.keys() - tensors.keys())]
+    return tensors, problems
+
+
+def _misfits(tensor: Tensor, path: str, shape: tuple[int, ...]) -> Iterator[str]:
+    stored = tensor.file.get_slice(tensor.key)
+    in_torch = shape[::-1] if _is_kernel(path) else shape
+    if tuple(stored.get_shape()) != in_torch:
+        yield f"{tensor.key} has shape {stored.get_shape()}, expected {list(in_torch)}"
+    if stored.get_dtype() not in DTYPES:
+        yield f"{tensor.key} has dtype {stored.get_dtype()}, expected {' or '.join(DTYPES)}"
+
+
+def _read(tensor: Tensor, path: str) -> jax.Array:
+    array = tensor.file.get_tensor(tensor.key)
+    array = array.T if _is_kernel(path) else array  # PyTorch keeps [out, in]
+    return jnp.asarray(array.astype(np.float32, order="C"))
+
+
+def _is_kernel(path: str) -> bool:
+    return path.endswith("/kernel")

@@ -1,0 +1,201 @@
+"""Batches of few static shapes.
+
+A compiled step has one program for each shape, so a batch always has `batch_size` rows and the
+length of one of a few buckets. A row goes to the smallest bucket that holds it; rows that do not
+fill a batch move up to the next bucket in use, so that at most one batch of an epoch is not full.
+That batch is filled up with repeated rows of weight 0: a repeated row, unlike an empty one, has
+something to attend to and cannot turn into NaN.
+
+The shapes of an epoch follow from the lengths of the rows alone, never from their order, so all
+epochs run the same programs.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from maskjax.errors import InputError
+from maskjax.tasks.encode import Encoded
+
+Batch = dict[str, np.ndarray]
+
+
+class Group(NamedTuple):
+    """The rows of one batch.
+
+    Attributes:
+        rows: Row numbers; [at most batch_size] int64.
+        bucket: The length of the batch in tokens.
+    """
+
+    rows: np.ndarray
+    bucket: int
+
+
+def train_batches(
+    encoded: Encoded,
+    *,
+    batch_size: int,
+    buckets: Sequence[int],
+    pad_id: int,
+    seed: int,
+    epoch: int,
+) -> Iterator[Batch]:
+    """Batches the rows of one epoch, shuffled; a pure function of its arguments.
+
+    Rows are shuffled before they are grouped, then the full batches; one that is not full is last.
+
+    Args:
+        encoded: The rows.
+        batch_size: Rows of a batch.
+        buckets: Lengths that a batch may have, ascending.
+        pad_id: The token id that fills up short rows.
+        seed: The seed of the run.
+        epoch: The number of the epoch; each has its own order.
+
+    Returns:
+        Batches of `input_ids`, `attention_mask` and `token_type_ids`, [batch_size, bucket] int32;
+        `labels`, [batch_size] int32 or float32; `weights`, [batch_size] float32, 1 or, for rows
+        that only fill the batch up, 0.
+
+    Raises:
+        InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
+
+    Example:
+        >>> ids = [np.full(length, 7, np.int32) for length in (2, 3, 3)]
+        >>> encoded = Encoded(ids, ids, np.array([0, 1, 1], np.int32), truncated=0)
+        >>> options = dict(batch_size=2, buckets=(4, 8), pad_id=0, seed=0, epoch=0)
+        >>> [batch["weights"].tolist() for batch in train_batches(encoded, **options)]
+        [[1.0, 1.0], [1.0, 0.0]]
+    """
+    count = len(encoded.input_ids)
+    random = np.random.default_rng((seed, epoch))
+    groups = _group(encoded, random.permutation(count), batch_size, buckets)
+    full = count // batch_size
+    order = [*random.permutation(full), *range(full, len(groups))]
+    return (_collate(encoded, groups[index], batch_size, pad_id) for index in order)
+
+
+def eval_batches(
+    encoded: Encoded, *, batch_size: int, buckets: Sequence[int], pad_id: int
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Batches every row exactly once, in a fixed order.
+
+    Args:
+        encoded: The rows.
+        batch_size: Rows of a batch.
+        buckets: Lengths that a batch may have, ascending.
+        pad_id: The token id that fills up short rows.
+
+    Returns:
+        Pairs of row numbers, [at most batch_size], and a batch like those of `train_batches` that
+        starts with these rows: outputs return to their rows by
+        `outputs[rows] = batch_outputs[: len(rows)]`.
+
+    Raises:
+        InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
+
+    Example:
+        >>> ids = [np.full(length, 7, np.int32) for length in (2, 8, 3)]
+        >>> encoded = Encoded(ids, ids, np.zeros(3, np.int32), truncated=0)
+        >>> for rows, batch in eval_batches(encoded, batch_size=2, buckets=(4, 8), pad_id=0):
+        ...     print(rows, batch["input_ids"].shape)
+        [0 2] (2, 4)
+        [1] (2, 8)
+    """
+    groups = _group(encoded, np.arange(len(encoded.input_ids)), batch_size, buckets)
+    return ((group.rows, _collate(encoded, group, batch_size, pad_id)) for group in groups)
+
+
+def num_batches(encoded: Encoded, batch_size: int) -> int:
+    """Counts the batches of an epoch, in training as in evaluation.
+
+    Args:
+        encoded: The rows.
+        batch_size: Rows of a batch.
+
+    Returns:
+        The count; buckets do not change it.
+
+    Example:
+        >>> ids = [np.zeros(4, np.int32)] * 5
+        >>> num_batches(Encoded(ids, ids, np.zeros(5, np.int32), truncated=0), batch_size=2)
+        3
+    """
+    return -(-len(encoded.input_ids) // batch_size)
+
+
+def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> tuple[int, ...]:
+    """Lists the lengths that batches will have: a step is compiled once for each.
+
+    Args:
+        encoded: The rows.
+        batch_size: Rows of a batch.
+        buckets: Lengths that a batch may have, ascending.
+
+    Returns:
+        The lengths in use, ascending; they are the same in training and in evaluation.
+
+    Raises:
+        InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
+
+    Example:
+        >>> ids = [np.zeros(length, np.int32) for length in (3, 3, 3, 12)]
+        >>> encoded = Encoded(ids, ids, np.zeros(4, np.int32), truncated=0)
+        >>> buckets_used(encoded, batch_size=2, buckets=(4, 8, 16))
+        (4, 16)
+    """
+    groups = _group(encoded, np.arange(len(encoded.input_ids)), batch_size, buckets)
+    return tuple(sorted({group.bucket for group in groups}))
+
+
+def _group(
+    encoded: Encoded, order: np.ndarray, batch_size: int, buckets: Sequence[int]
+) -> list[Group]:
+    """Groups rows in the given order into full batches, then at most one that is not full."""
+    lengths = np.array([len(ids) for ids in encoded.input_ids], np.int64)
+    _check(batch_size, buckets, int(lengths.max(initial=0)))
+    bucket_of = np.searchsorted(buckets, lengths[order])
+    groups: list[Group] = []
+    waiting = order[:0]
+    for index in np.unique(bucket_of):
+        waiting = np.concatenate([waiting, order[bucket_of == index]])
+        full = len(waiting) // batch_size * batch_size
+        batches = waiting[:full].reshape(-1, batch_size)
+        groups += [Group(rows, buckets[index]) for rows in batches]
+        waiting = waiting[full:]
+    if len(waiting):
+        groups.append(Group(waiting, buckets[bucket_of.max()]))
+    return groups
+
+
+def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Batch:
+    rows = np.resize(group.rows, batch_size)  # repeats rows until the batch is full
+    shape = (batch_size, group.bucket)
+    batch = {
+        "input_ids": np.full(shape, pad_id, np.int32),
+        "attention_mask": np.zeros(shape, np.int32),
+        "token_type_ids": np.zeros(shape, np.int32),
+        "labels": encoded.labels[rows],
+        "weights": (np.arange(batch_size) < len(group.rows)).astype(np.float32),
+    }
+    for place, row in enumerate(rows):
+        length = len(encoded.input_ids[row])
+        batch["input_ids"][place, :length] = encoded.input_ids[row]
+        batch["attention_mask"][place, :length] = 1
+        batch["token_type_ids"][place, :length] = encoded.token_type_ids[row]
+    return batch
+
+
+def _check(batch_size: int, buckets: Sequence[int], longest: int) -> None:
+    if batch_size < 1:
+        raise InputError(f"--train.batch_size: expected at least 1, got {batch_size}.")
+    if not buckets or buckets[0] < 1 or any(a >= b for a, b in pairwise(buckets)):
+        raise InputError(f"--train.buckets: expected ascending lengths, got {tuple(buckets)}.")
+    if longest > buckets[-1]:
+        raise InputError(
+            f"--train.buckets: expected one that holds a row of {longest} tokens, got"
+            f" {tuple(buckets)}; add one, or lower --task.max_length to {buckets[-1]}."
+        )

@@ -1,0 +1,156 @@
+"""The metrics that tasks are scored by; in all of them, higher is better."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from maskjax.errors import InputError
+
+
+def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the share of rows that are predicted right.
+
+    Args:
+        predictions: Class ids; [rows].
+        labels: The true class ids; [rows].
+
+    Returns:
+        A number from 0 to 1.
+
+    Example:
+        >>> accuracy(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]))
+        0.75
+    """
+    return float(np.mean(predictions == labels))
+
+
+def f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the harmonic mean of precision and recall of the positive class.
+
+    The positive class is class 1, the second of a task's two labels.
+
+    Args:
+        predictions: Class ids, 0 or 1; [rows].
+        labels: The true class ids; [rows].
+
+    Returns:
+        A number from 0 to 1; 0 if no row is positive and none is predicted to be.
+
+    Example:
+        >>> f1(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]))
+        0.8
+    """
+    hits = np.sum((predictions == 1) & (labels == 1))
+    return float(2 * hits / max(np.sum(predictions == 1) + np.sum(labels == 1), 1))
+
+
+def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the Matthews correlation of two or more classes.
+
+    It is the correlation of the two one-hot matrices (Gorodkin, "Comparing two K-category
+    assignments by a K-category correlation coefficient", 2004), which for two classes is the
+    correlation that Matthews defined in 1975.
+
+    Args:
+        predictions: Class ids; [rows].
+        labels: The true class ids; [rows].
+
+    Returns:
+        A number from -1 to 1; 0 if all predictions, or all labels, are the same.
+
+    Example:
+        >>> round(matthews(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1])), 3)
+        0.577
+    """
+    classes = np.union1d(predictions, labels)
+    return _correlation(
+        predictions[:, None] == classes[None, :], labels[:, None] == classes[None, :]
+    )
+
+
+def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the linear correlation of predicted and true numbers.
+
+    Args:
+        predictions: Numbers; [rows].
+        labels: The true numbers; [rows].
+
+    Returns:
+        A number from -1 to 1; 0 if all predictions, or all labels, are the same.
+
+    Example:
+        >>> round(pearson(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])), 3)
+        0.982
+    """
+    if _is_constant(predictions) or _is_constant(labels):
+        return 0.0
+    return _correlation(predictions.astype(np.float64), labels.astype(np.float64))
+
+
+def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the correlation of the ranks of predicted and true numbers.
+
+    Args:
+        predictions: Numbers; [rows].
+        labels: The true numbers; [rows].
+
+    Returns:
+        A number from -1 to 1; 0 if all predictions, or all labels, are the same.
+
+    Example:
+        >>> round(spearman(np.array([1.0, 2.0, 9.0, 8.0]), np.array([1.0, 2.0, 3.0, 4.0])), 3)
+        0.8
+    """
+    from scipy.stats import rankdata  # slow to import
+
+    return pearson(rankdata(predictions), rankdata(labels))
+
+
+METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": accuracy,
+    "f1": f1,
+    "matthews": matthews,
+    "pearson": pearson,
+    "spearman": spearman,
+}
+
+
+def score(metric: str, predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Scores the predictions of a split.
+
+    Args:
+        metric: A key of `METRICS`.
+        predictions: Class ids; for "pearson" and "spearman", numbers; [rows].
+        labels: What would have been right; [rows].
+
+    Returns:
+        The score.
+
+    Raises:
+        InputError: If there is no such metric.
+        ValueError: If there are no rows, or not as many predictions as labels.
+
+    Example:
+        >>> score("accuracy", np.array([0, 1]), np.array([0, 0]))
+        0.5
+    """
+    if metric not in METRICS:
+        raise InputError(f"--task.metric: expected one of {', '.join(METRICS)}, got {metric!r}.")
+    if predictions.shape != labels.shape or predictions.ndim != 1 or not labels.size:
+        raise ValueError(
+            f"Expected one prediction for each of one or more labels, got predictions of shape"
+            f" {predictions.shape} and labels of shape {labels.shape}."
+        )
+    return METRICS[metric](predictions, labels)
+
+
+def _correlation(predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Correlates two arrays whose first axis is that of rows, each column around its own mean."""
+    predicted = predicted - predicted.mean(axis=0, keepdims=True)
+    actual = actual - actual.mean(axis=0, keepdims=True)
+    scale = np.sqrt(np.sum(predicted**2) * np.sum(actual**2))
+    return float(np.clip(np.sum(predicted * actual) / scale, -1, 1)) if scale else 0.0
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return bool(np.all(values == values[0]))

@@ -1,0 +1,85 @@
+"""From a configuration to everything that a run needs: base, rows, model, adaptation."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from maskjax.adaptation import Adaptation, make_adaptation
+from maskjax.config import Config
+from maskjax.errors import InputError
+from maskjax.models import Base, Model, build_model, init_head, load_base
+from maskjax.models.model import Params
+from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Experiment(NamedTuple):
+    """A run that is ready to start.
+
+    Attributes:
+        config: What was asked for.
+        base: The pretrained encoder.
+        model: Its functions, with a head for the task.
+        params: The frozen weights, the random head included; never changed.
+        adaptation: What is learned.
+        data: The task and its rows.
+        encoded: The tokenised splits.
+        tokenizer: The base's tokenizer.
+    """
+
+    config: Config
+    base: Base
+    model: Model
+    params: Params
+    adaptation: Adaptation
+    data: LoadedTask
+    encoded: dict[str, Encoded]
+    tokenizer: "PreTrainedTokenizerBase"
+
+
+def prepare(config: Config) -> Experiment:
+    """Loads and checks everything, so that what can fail fails before the first step.
+
+    Args:
+        config: The run.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        InputError: If the base, the rows or a setting cannot be used.
+    """
+    data = load_task(config.task, offline=config.model.offline)
+    base = load_base(
+        config.model.base, revision=config.model.revision, offline=config.model.offline
+    )
+    _check_lengths(config, base)
+    model = build_model(
+        base.config, data.task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
+    )
+    tokenizer = load_tokenizer(base.folder)
+    encoded = {
+        name: encode(split, tokenizer, config.task.max_length)
+        for name, split in data.splits.items()
+    }
+    head = init_head(model, jax.random.key(config.train.seed))
+    params = jax.tree.map(jnp.asarray, base.params | head)
+    adaptation = make_adaptation(config.adaptation, base.config)
+    return Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
+
+
+def _check_lengths(config: Config, base: Base) -> None:
+    longest, positions = config.task.max_length, base.config.max_positions
+    if longest > positions:
+        raise InputError(
+            f"task.max_length: {base.name} has {positions} positions, got {longest}; "
+            f"set --task.max-length {positions}."
+        )
+    if longest > config.train.buckets[-1]:
+        raise InputError(
+            f"train.buckets: expected the last one to hold task.max_length = {longest} tokens, "
+            f"got {config.train.buckets}."
+        )

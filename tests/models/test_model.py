@@ -1,0 +1,258 @@
+"""The boundary: paths, purity, the new head, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax.extend.core import jaxprs_in_params
+
+from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path
+from maskjax.models import build_model, head_paths, init_head
+from maskjax.models.encoder import position_ids
+from maskjax.models.model import _split
+
+HEAD = {
+    "bert": {"classifier/kernel": (8, 3), "classifier/bias": (3,)},
+    "roberta": {
+        "classifier/dense/kernel": (8, 8),
+        "classifier/dense/bias": (8,),
+        "classifier/out_proj/kernel": (8, 3),
+        "classifier/out_proj/bias": (3,),
+    },
+    "distilbert": {
+        "pre_classifier/kernel": (8, 8),
+        "pre_classifier/bias": (8,),
+        "classifier/kernel": (8, 3),
+        "classifier/bias": (3,),
+    },
+}
+
+
+def expected_shapes(family: str) -> dict[str, tuple[int, ...]]:
+    """Spells out the canonical paths of a tiny model with three outputs."""
+    shapes: dict[str, tuple[int, ...]] = dict(HEAD[family])
+    rows = {"word_embeddings": 32, "position_embeddings": 18}
+    if family != "distilbert":
+        rows["token_type_embeddings"] = {"bert": 2, "roberta": 1}[family]
+    shapes |= {f"embeddings/{name}/embedding": (count, 8) for name, count in rows.items()}
+    norms = ["embeddings/LayerNorm"]
+    dense = {"pooler/dense": (8, 8)} if family == "bert" else {}
+    for i in range(2):
+        block = f"encoder/layer/{i}"
+        norms += [f"{block}/attention/output/LayerNorm", f"{block}/output/LayerNorm"]
+        for part in ("self/query", "self/key", "self/value", "output/dense"):
+            dense[f"{block}/attention/{part}"] = (8, 8)
+        dense |= {f"{block}/intermediate/dense": (8, 12), f"{block}/output/dense": (12, 8)}
+    shapes |= {f"{path}/{leaf}": (8,) for path in norms for leaf in ("scale", "bias")}
+    shapes |= {f"{path}/kernel": shape for path, shape in dense.items()}
+    shapes |= {f"{path}/bias": shape[1:] for path, shape in dense.items()}
+    return shapes
+
+
+def draw_params(model, seed=0):
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(0, 0.5, leaf.shape), leaf.dtype), model.abstract
+    )
+
+
+@pytest.fixture
+def model(family, tiny_config):
+    return build_model(tiny_config(family), 3)
+
+
+def test_paths_shapes_and_dtypes(family, model):
+    leaves = leaves_by_path(model.abstract)
+    assert {path: leaf.shape for path, leaf in leaves.items()} == expected_shapes(family)
+    assert {leaf.dtype for leaf in leaves.values()} == {jnp.dtype("float32")}
+
+
+def test_more_than_ten_blocks_stay_in_order(tiny_config, tiny_inputs):
+    # Sorted as strings, block 10 comes before block 2.
+    model = build_model(tiny_config("bert", num_hidden_layers=12), 2)
+    params = draw_params(model)
+    states = jax.jit(model.hidden_states)(params, tiny_inputs)
+    shallow = build_model(tiny_config("bert", num_hidden_layers=3), 2)
+    layers = {i: params["encoder"]["layer"][i] for i in "012"}
+    first = params | {"encoder": {"layer": layers}}
+    np.testing.assert_array_equal(jax.jit(shallow.hidden_states)(first, tiny_inputs)[3], states[3])
+
+
+def test_apply_is_pure(model, tiny_inputs):
+    params = draw_params(model)
+    traced = jax.make_jaxpr(model.apply)(params, tiny_inputs, key=jax.random.key(0))
+    assert not traced.effects
+    assert sum(np.size(constant) for constant in traced.consts) == 0  # no weights baked in
+    step = jax.jit(model.apply)
+    first, again = step(params, tiny_inputs), step(params, tiny_inputs)
+    np.testing.assert_array_equal(first, again)
+    assert (np.asarray(first) != np.asarray(step(draw_params(model, 1), tiny_inputs))).all()
+    assert step._cache_size() == 1
+
+
+def test_jit_changes_nothing(model, tiny_inputs):
+    params = draw_params(model)
+    eager, jitted = model.apply(params, tiny_inputs), jax.jit(model.apply)(params, tiny_inputs)
+    assert eager.shape == (3, 3)
+    assert eager.dtype == jnp.float32
+    np.testing.assert_allclose(eager, jitted, atol=1e-5)
+
+
+def test_hidden_states_need_no_head(model, tiny_inputs):
+    params = draw_params(model)
+    states = jax.jit(model.hidden_states)(
+        {name: params[name] for name in ("embeddings", "encoder")}, tiny_inputs
+    )
+    assert [state.shape for state in states] == [(3, 7, 8)] * 3
+
+
+def test_every_used_leaf_has_a_gradient(model, tiny_inputs):
+    grads = jax.grad(lambda params: jnp.sum(model.apply(params, tiny_inputs) ** 2))(
+        draw_params(model)
+    )
+    without = [path for path, grad in leaves_by_path(grads).items() if not np.any(grad)]
+    assert without == []
+
+
+def test_matches_its_numerical_gradient(model, tiny_inputs):
+    params = draw_params(model)
+    direction = draw_params(model, 1)
+
+    def loss(step):
+        moved = jax.tree.map(lambda p, d: p + step * d, params, direction)
+        return jnp.mean(model.apply(moved, tiny_inputs, key=jax.random.key(0)) ** 2)
+
+    slope = (loss(jnp.float32(2e-3)) - loss(jnp.float32(-2e-3))) / 4e-3
+    np.testing.assert_allclose(jax.grad(loss)(jnp.float32(0)), slope, rtol=0.05, atol=0.05)
+
+
+def test_more_padding_changes_nothing(family, model, tiny_inputs):
+    params = draw_params(model)
+    longer = {name: np.pad(value, ((0, 0), (0, 5))) for name, value in tiny_inputs.items()}
+    longer["input_ids"][:, 7:] = 1
+    short, long = (jax.jit(model.apply)(params, batch) for batch in (tiny_inputs, longer))
+    np.testing.assert_allclose(short, long, atol=1e-5)
+
+
+def test_padding_is_invisible(model, tiny_inputs):
+    params, mask = draw_params(model), tiny_inputs["attention_mask"]
+    changed = np.where(mask == 1, tiny_inputs["input_ids"], 5)
+    apply = jax.jit(model.apply)
+    before = apply(params, tiny_inputs)
+    after = apply(params, tiny_inputs | {"input_ids": changed})
+    np.testing.assert_array_equal(before, after)
+
+
+def test_a_row_of_padding_is_finite(model, tiny_inputs):
+    params, ids = draw_params(model), np.ones((3, 7), np.int32)
+    nothing = {name: np.zeros((3, 7), np.int32) for name in tiny_inputs} | {"input_ids": ids}
+    loss, grads = jax.value_and_grad(lambda p: jnp.sum(model.apply(p, nothing)))(params)
+    assert np.isfinite(loss)
+    assert all(np.isfinite(grad).all() for grad in jax.tree.leaves(grads))
+
+
+def test_token_types_count_for_bert_only(family, model, tiny_inputs):
+    params = draw_params(model)
+    other = tiny_inputs | {"token_type_ids": 1 - tiny_inputs["token_type_ids"]}
+    first, second = (model.apply(params, batch) for batch in (tiny_inputs, other))
+    assert bool(jnp.all(first == second)) == (family != "bert")
+
+
+def test_roberta_positions_skip_padding(tiny_config):
+    config = tiny_config("roberta")  # pad_token_id 1
+    ids = jnp.array([[5, 6, 1, 7, 1], [1, 1, 5, 5, 5]], jnp.int32)
+    assert position_ids(ids, config).tolist() == [[2, 3, 1, 4, 1], [1, 1, 2, 3, 4]]
+
+
+def test_bfloat16_stays_bfloat16_between_the_float32_islands(tiny_config, tiny_inputs, family):
+    config = tiny_config(family)
+    full = build_model(config, 3)
+    half = build_model(config, 3, compute_dtype=jnp.bfloat16)
+    params = draw_params(full)
+    assert half.abstract == full.abstract
+    dots = dot_dtypes(jax.make_jaxpr(half.apply)(params, tiny_inputs, key=jax.random.key(0)).jaxpr)
+    assert set(dots[:-1]) == {jnp.dtype("bfloat16")}
+    assert dots[-1] == jnp.float32  # the logits
+    logits = half.apply(params, tiny_inputs)
+    assert logits.dtype == jnp.float32
+    np.testing.assert_allclose(logits, full.apply(params, tiny_inputs), atol=0.2)
+    assert half.hidden_states(params, tiny_inputs)[-1].dtype == jnp.bfloat16
+
+
+def dot_dtypes(jaxpr) -> list[np.dtype]:
+    """The dtypes that go into the matrix products, in order."""
+    found = []
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            found += [variable.aval.dtype for variable in equation.invars[:1]]
+        for inner in jaxprs_in_params(equation.params):
+            found += dot_dtypes(inner)
+    return found
+
+
+def test_head_paths(family, model):
+    assert head_paths(model) == tuple(sorted(HEAD[family]))
+
+
+def test_init_head_follows_the_seed(model):
+    heads = [leaves_by_path(init_head(model, jax.random.key(seed))) for seed in (0, 0, 1)]
+    for path in head_paths(model):
+        np.testing.assert_array_equal(heads[0][path], heads[1][path])
+        changes = bool(np.any(heads[0][path] != heads[2][path]))
+        assert changes == path.endswith("kernel")
+
+
+def test_init_head_has_the_published_scale(tiny_config):
+    config = tiny_config("roberta", hidden_size=256, num_attention_heads=4, initializer_range=0.3)
+    head = leaves_by_path(init_head(build_model(config, 256), jax.random.key(0)))
+    dense, out_proj = head["classifier/dense/kernel"], head["classifier/out_proj/kernel"]
+    for kernel in (dense, out_proj):
+        assert abs(float(kernel.std()) - 0.3) < 0.01
+        assert abs(float(kernel.mean())) < 0.01
+    assert abs(np.corrcoef(dense.ravel(), out_proj.ravel())[0, 1]) < 0.02  # a key per leaf
+    assert not np.any(head["classifier/dense/bias"])
+    assert {leaf.dtype for leaf in head.values()} == {jnp.dtype("float32")}
+
+
+def test_init_head_keeps_a_leaf_when_another_changes(tiny_config):
+    config = tiny_config("distilbert")
+    two, five = (init_head(build_model(config, n), jax.random.key(0)) for n in (2, 5))
+    np.testing.assert_array_equal(two["pre_classifier"]["kernel"], five["pre_classifier"]["kernel"])
+
+
+def test_refuses_parameters_that_do_not_fit(tiny_config, tiny_inputs):
+    model = build_model(tiny_config("bert"), 3)
+    params = draw_params(model)
+    headless = {name: part for name, part in params.items() if name != "classifier"}
+    with pytest.raises(InputError, match=r"classifier/bias is missing; .*init_head"):
+        model.apply(headless, tiny_inputs)
+    with pytest.raises(InputError, match="lora/kernel is unknown"):
+        model.apply(params | {"lora": {"kernel": jnp.zeros(1)}}, tiny_inputs)
+    wrong = params | {"classifier": {"kernel": jnp.zeros((8, 4)), "bias": jnp.zeros(3)}}
+    with pytest.raises(
+        InputError, match=r"classifier/kernel has shape \(8, 4\), expected \(8, 3\)"
+    ):
+        model.apply(wrong, tiny_inputs)
+    with pytest.raises(InputError, match="embeddings/LayerNorm/bias is missing"):
+        model.hidden_states({"encoder": params["encoder"]}, tiny_inputs)
+
+
+def test_refuses_sequences_beyond_the_positions(family, model):
+    limit = model.config.max_positions
+    assert limit == (16 if family == "roberta" else 18)
+    ids = np.full((1, limit + 1), 5, np.int32)
+    inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids * 0}
+    with pytest.raises(InputError, match=f"{limit + 1} tokens is longer than the {limit}"):
+        model.apply(draw_params(model), inputs)
+
+
+def test_refuses_no_outputs(tiny_config):
+    with pytest.raises(InputError, match="num_outputs is 0"):
+        build_model(tiny_config("bert"), 0)
+
+
+def test_a_module_with_state_cannot_pass_the_boundary():
+    with pytest.raises(ValueError, match="[Nn]on-exhaustive"):
+        _split(lambda: nnx.BatchNorm(3, rngs=nnx.Rngs(0)))
