@@ -31,11 +31,20 @@ def load_config(path: str | Path) -> Config:
         raise InputError(f"{path}: no such configuration; {near_names(str(path), known)}")
     if path.suffix == ".json":
         return config_from_dict(_read_json(path), str(path))
-    get_config = runpy.run_path(str(path)).get("get_config")
-    config = get_config() if callable(get_config) else None
+    config = _run_experiment(path)
     if not isinstance(config, Config):
         raise InputError(f"{path}: expected a function get_config() that returns a Config.")
     return config
+
+
+def _run_experiment(path: Path) -> Any:
+    try:
+        get_config = runpy.run_path(str(path)).get("get_config")
+        return get_config() if callable(get_config) else None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    except Exception as error:  # an experiment is a user's code, in which anything can be wrong
+        raise InputError(f"{path}: {type(error).__name__}: {error}") from error
 
 
 def _read_json(path: Path) -> Any:

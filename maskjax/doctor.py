@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import platform
+from pathlib import Path
 from typing import NamedTuple
 
 PACKAGES = ("maskjax", "jax", "flax", "optax", "transformers", "datasets", "numpy")
@@ -72,6 +73,15 @@ def diagnose(found: dict[str, str], backend: str, accelerators: bool) -> list[Fi
             )
         )
     return findings
+
+
+def accelerator_present() -> bool:
+    """Whether the machine has an NVIDIA GPU or a TPU, JAX not asked.
+
+    Returns:
+        True if a device file of one of them exists.
+    """
+    return any(Path(name).exists() for name in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0"))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Sequence
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """Something that the user gave cannot be used.
 
     The message is one line that names the thing (file, row, path, leaf, option), says what was
     expected and what came, and ends with the remedy. The command line prints it without a
     traceback and exits with code 2; every other exception is a defect and keeps its traceback.
+    It is no ValueError, which argument parsers catch and reword.
 
     Example:
         >>> raise InputError("train.tsv: no column 'text'; it has: sentence, label")

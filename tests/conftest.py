@@ -1,4 +1,4 @@
-"""Strict settings for every test: no silent dtype or rank promotion, several devices, no network."""
+"""Strict settings for every test: no silent promotion, several devices, no network."""
 
 import os
 
@@ -12,3 +12,84 @@ import jax
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
+from maskjax.masking import leaves_by_path
+from maskjax.models import EncoderConfig, build_model, torch_name
+
+WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
+
+
+@pytest.fixture(scope="session")
+def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two blocks with random weights and a vocabulary of ten words, as a local folder."""
+    folder = tmp_path_factory.mktemp("toy-base")
+    values = {
+        "model_type": "bert",
+        "vocab_size": 16,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 32,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    (folder / "config.json").write_text(json.dumps(values))
+    (folder / "vocab.txt").write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s"])
+    )
+    model = build_model(EncoderConfig.from_hf(values, "toy"), num_outputs=2)
+    random = np.random.default_rng(0)
+    tensors = {}
+    for path, leaf in leaves_by_path(model.abstract).items():
+        if not path.startswith("classifier"):
+            array = random.normal(0, 0.4, leaf.shape) + path.endswith("scale")
+            tensors[torch_name(path, "bert")] = np.ascontiguousarray(
+                (array.T if path.endswith("kernel") else array).astype(np.float32)
+            )
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sentences whose label is whether they say good or bad, as train.tsv, dev.tsv, test.tsv."""
+    folder = tmp_path_factory.mktemp("toy-rows")
+    random = np.random.default_rng(0)
+    for split, rows in {"train": 96, "dev": 41, "test": 20}.items():
+        lines = ["text\tlabel"]
+        for row in range(rows):
+            filler = random.choice(WORDS[2:], random.integers(2, 14))
+            word = ("bad", "good")[row % 2]
+            place = int(random.integers(len(filler) + 1))
+            text = " ".join([*filler[:place], word, *filler[place:]])
+            lines.append(f"{text}\t{('negative', 'positive')[row % 2]}")
+        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture
+def toy_config(toy_base: Path, toy_rows: Path) -> Callable[..., Config]:
+    """Makes the configuration of a run of seconds; keywords replace whole parts of it."""
+
+    def make(**parts) -> Config:
+        defaults = {
+            "model": ModelConfig(base=str(toy_base)),
+            "task": TaskConfig(
+                name="toy", path=str(toy_rows), text=("text",), label="label", max_length=16
+            ),
+            "optimizer": OptimizerConfig(learning_rate=1e-2),
+            "train": TrainConfig(batch_size=16, epochs=2, buckets=(8, 16)),
+        }
+        return Config(**{**defaults, **parts})
+
+    return make

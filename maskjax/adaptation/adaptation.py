@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
 
 from maskjax.masking import leaves_by_path, replace_leaves
 
@@ -20,7 +21,7 @@ keep), `weight` (arrays that replace leaves), `lora_a` and `lora_b` (factors to 
 
 class _Apply(Protocol):
     def __call__(
-        self, trainable: Trainable, params: Params, *, key: jax.Array | None = None
+        self, trainable: Trainable, params: Params, /, *, key: jax.Array | None = None
     ) -> Params: ...
 
 
@@ -33,7 +34,7 @@ class Adaptation(NamedTuple):
             `key` is for adaptations that sample.
         freeze: `(trainable, params) -> frozen`: what a user keeps. `merge(frozen, params)`
             equals `apply(trainable, params)`.
-        stats: `trainable -> {name: scalar}` for the log; runs inside `jax.jit`.
+        stats: `(trainable, params) -> {name: scalar}` for the log; runs inside `jax.jit`.
     """
 
     init: Callable[[jax.Array, Params], Trainable]
@@ -42,7 +43,7 @@ class Adaptation(NamedTuple):
     stats: Callable[[Trainable, Params], dict[str, jax.Array]]
 
 
-def merge(frozen: Mapping[str, Mapping[str, jax.Array]], params: Params) -> Params:
+def merge(frozen: Mapping[str, Mapping[str, jax.Array | np.ndarray]], params: Params) -> Params:
     """Puts a frozen adaptation into params: replace weights, add factors, then mask.
 
     Args:
@@ -62,6 +63,10 @@ def merge(frozen: Mapping[str, Mapping[str, jax.Array]], params: Params) -> Para
         >>> merge(frozen, {"kernel": jnp.zeros(2)})["kernel"].tolist()
         [3.0, 0.0]
     """
+    known = leaves_by_path(params)
+    unknown = sorted({path for sort in frozen.values() for path in sort} - set(known))
+    if unknown:
+        raise ValueError(f"Expected paths of the params, got {unknown}; they are {list(known)}.")
     params = replace_leaves(params, frozen.get("weight", {}))
     leaves = leaves_by_path(params)
     factors = frozen.get("lora_a", {})
@@ -82,7 +87,8 @@ def combine(**parts: Adaptation) -> Adaptation:
 
     Args:
         **parts: Adaptations by name, in the order of application. The names are the keys of the
-            trainable dict, by which an optimiser can tell them apart.
+            trainable dict, by which an optimiser can tell them apart. Parts that change the same
+            leaf come in the order of `merge`: a weight, then factors, then a mask.
 
     Returns:
         One adaptation.

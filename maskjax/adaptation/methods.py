@@ -28,6 +28,17 @@ from maskjax.models import EncoderConfig
 HEAD = f"{KINDS['head']}/(?:kernel|bias)"
 """Pattern of the randomly initialised leaves of all families."""
 
+WITH_HEADS = ("query", "key", "value", "attention_output")
+"""Kinds whose kernels consist of attention heads."""
+
+UNFIT_STARTS = {
+    "sign": ("double_uniform",),  # both bands lie above zero
+    "bernoulli": ("magnitude", "random", "double_uniform"),  # logits near zero are coin flips
+    "top_k": ("ones",),  # among equal scores the position would decide
+    "global_top_k": ("ones",),
+}
+"""Starts that a binariser would take for something else."""
+
 
 def make_adaptation(config: AdaptationConfig, model: EncoderConfig) -> Adaptation:
     """Builds the adaptation that a configuration asks for.
@@ -63,9 +74,8 @@ def make_adaptation(config: AdaptationConfig, model: EncoderConfig) -> Adaptatio
             rest = [Rule(pattern=HEAD, select=False), ".*/bias"]
             return combine(weights=train_weights(rest), head=head)
         case "lora":
-            rules = encoder_rules(
-                config.kinds or ("query", "value"), blocks=_blocks(config, model, 0)
-            )
+            kinds = _kinds(config, model) or ("query", "value")
+            rules = encoder_rules(kinds, blocks=_blocks(config, model, 0))
             return combine(lora=lora(rules, rank=config.rank, alpha=config.alpha), head=head)
 
 
@@ -127,27 +137,42 @@ def _blocks(config: AdaptationConfig, model: EncoderConfig, lowest: int) -> rang
 
 
 def _masked_rules(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
-    kinds = tuple(kind for kind in config.kinds or _default_kinds(config, model) if kind != "head")
+    kinds = _kinds(config, model) or _default_kinds(config, model)
     if config.head != "trained":
         kinds += ("head",)
-    unknown = sorted(set(kinds) - set(KINDS))
+    return encoder_rules(kinds, blocks=masked_blocks(config, model), biases=config.biases)
+
+
+def _kinds(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
+    """The kinds that are asked for, if any."""
+    known = _kinds_of_encoder(model)
+    unknown = sorted(set(config.kinds) - set(known))
     if unknown:
-        raise InputError(f"adaptation.kinds: expected some of {', '.join(KINDS)}, got {unknown}.")
-    blocks = masked_blocks(config, model)
-    return encoder_rules(kinds, blocks=blocks, biases=config.biases)
+        raise InputError(
+            f"adaptation.kinds: expected some of {', '.join(known)}, got {', '.join(unknown)}; "
+            "for the classification head use --adaptation.head."
+        )
+    return tuple(dict.fromkeys(config.kinds))
+
+
+def _kinds_of_encoder(model: EncoderConfig) -> tuple[str, ...]:
+    absent = {"head"} if model.family == "bert" else {"head", "pooler"}
+    return tuple(kind for kind in KINDS if kind not in absent)
 
 
 def _default_kinds(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
     if config.granularity == "head":
         return ("query", "key", "value")
-    return tuple(kind for kind in KINDS if kind != "pooler" or model.family == "bert")
+    return _kinds_of_encoder(model)
 
 
 def _granularity(config: AdaptationConfig, model: EncoderConfig) -> Granularity:
-    if config.granularity == "head" and config.head != "trained":
+    if config.granularity == "head":
+        _check_heads(config)
+    if config.granularity == "matrix" and config.binarizer == "top_k":
         raise InputError(
-            "adaptation.granularity: the classification head has no attention heads to mask; "
-            "add --adaptation.head trained."
+            "adaptation.granularity: top_k ranks the scores of a matrix, and matrix leaves one; "
+            "use --adaptation.binarizer global_top_k."
         )
     return {
         "weight": PER_WEIGHT,
@@ -156,8 +181,32 @@ def _granularity(config: AdaptationConfig, model: EncoderConfig) -> Granularity:
     }[config.granularity]
 
 
+def _check_heads(config: AdaptationConfig) -> None:
+    if config.head != "trained":
+        raise InputError(
+            "adaptation.granularity: the classification head has no attention heads to mask; "
+            "add --adaptation.head trained."
+        )
+    without = [kind for kind in config.kinds if kind not in WITH_HEADS]
+    if without:
+        raise InputError(
+            f"adaptation.kinds: granularity head needs some of {', '.join(WITH_HEADS)}, "
+            f"got {', '.join(without)}."
+        )
+    if config.biases and "attention_output" in config.kinds:
+        raise InputError(
+            "adaptation.biases: the bias of attention_output has no attention heads; "
+            "leave out this kind or the biases."
+        )
+
+
 def _start(config: AdaptationConfig) -> Initializer | None:
     """The start that is asked for; None leaves the binariser its own."""
+    if config.start in UNFIT_STARTS.get(config.binarizer, ()):
+        raise InputError(
+            f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
+            "use --adaptation.start uniform."
+        )
     threshold = config.threshold
     match config.start:
         case "uniform":

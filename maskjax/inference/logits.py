@@ -1,6 +1,7 @@
 """Forward passes over many rows: batches in, one array of logits out, rows in their own order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import jax
 import numpy as np
@@ -11,7 +12,9 @@ from maskjax.tasks import Batch, Encoded, Task, eval_batches
 from maskjax.tasks import score as metric_score
 
 Predict = Callable[[Params, dict[str, np.ndarray]], jax.Array]
-"""A compiled `(params, inputs) -> logits`; params are an argument, so a new task never recompiles."""
+"""A compiled `(params, inputs) -> logits`; params are an argument: a new task never recompiles."""
+
+Array = TypeVar("Array", np.ndarray, jax.Array)
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
@@ -25,10 +28,10 @@ def make_predict(model: Model) -> Predict:
     Returns:
         A function that compiles once for each length of a batch.
     """
-    return jax.jit(lambda params, inputs: model.apply(params, inputs))
+    return jax.jit(model.apply)
 
 
-def model_inputs(batch: Batch) -> dict[str, np.ndarray]:
+def model_inputs(batch: Mapping[str, Array]) -> dict[str, Array]:
     """Picks the arrays of a batch that a model reads.
 
     Args:

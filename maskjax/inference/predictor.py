@@ -1,8 +1,8 @@
 """Predictions from a saved run: the base, one task file, texts in, labels out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ from maskjax.models import Base, Model, build_model, init_head, load_base
 from maskjax.models.model import Params
 from maskjax.taskfile import TaskFile, load_task_file
 from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Prediction(NamedTuple):
@@ -49,7 +52,7 @@ class Predictor(NamedTuple):
     base: Base
     model: Model
     params: Params
-    tokenizer: object
+    tokenizer: "PreTrainedTokenizerBase"
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """Logits `[rows, outputs]` of tokenised rows."""
@@ -92,7 +95,7 @@ def load_predictor(folder: str | Path, *, base: str | None = None) -> Predictor:
     path = Path(folder)
     file = load_task_file(path / "task.safetensors" if path.is_dir() else path)
     config = config_from_dict(file.meta["config"], str(path))
-    task = Task(**{name: _tuple(value) for name, value in file.meta["task"].items()})
+    task = _task(file.meta["task"])
     stored = file.meta["base"]
     loaded = load_base(
         base or stored["name"], revision=stored["revision"], offline=config.model.offline
@@ -105,5 +108,6 @@ def load_predictor(folder: str | Path, *, base: str | None = None) -> Predictor:
     return Predictor(config, task, file, loaded, model, params, load_tokenizer(loaded.folder))
 
 
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _task(values: Mapping[str, Any]) -> Task:
+    lists = {"text": tuple(values["text"]), "labels": tuple(values["labels"])}
+    return Task(**{**values, **lists})

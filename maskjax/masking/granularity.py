@@ -23,9 +23,18 @@ class Granularity(NamedTuple):
 
 
 def _expand_weight(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    if mask.shape != shape:
-        raise ValueError(f"{path}: expected a mask of shape {shape}, got {mask.shape} instead.")
+    _check_shape(path, mask, shape)
     return mask
+
+
+def _expand_matrix(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    _check_shape(path, mask, ())
+    return jnp.broadcast_to(mask, shape)
+
+
+def _check_shape(path: str, mask: jax.Array, expected: tuple[int, ...]) -> None:
+    if mask.shape != expected:
+        raise ValueError(f"{path}: expected a mask of shape {expected}, got {mask.shape} instead.")
 
 
 PER_WEIGHT = Granularity(
@@ -36,7 +45,7 @@ PER_WEIGHT = Granularity(
 
 PER_MATRIX = Granularity(
     reduce=lambda path, weight: jnp.abs(weight).mean(dtype=jnp.float32),
-    expand=lambda path, mask, shape: jnp.broadcast_to(mask, shape),
+    expand=_expand_matrix,
 )
 """One score a leaf: a matrix is kept or dropped as a whole."""
 
@@ -67,6 +76,7 @@ def per_head(num_heads: int) -> Granularity:
 
     def expand(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         axis = _head_axis(path, shape, num_heads)
+        _check_shape(path, mask, (num_heads,))
         along = jnp.repeat(mask, shape[axis] // num_heads)
         aligned = along.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return jnp.broadcast_to(aligned, shape)

@@ -45,8 +45,8 @@ def pack_bits(mask: Array) -> Array:
         [5]
     """
     if isinstance(mask, np.ndarray):
-        return np.packbits(mask.ravel() != 0, bitorder="little")
-    return jnp.packbits(mask.ravel() != 0, bitorder="little")
+        return np.packbits(mask.ravel().astype(bool), bitorder="little")
+    return jnp.packbits(mask.ravel().astype(bool), bitorder="little")
 
 
 def unpack_bits(packed: Array, shape: tuple[int, ...]) -> Array:

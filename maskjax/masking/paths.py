@@ -1,4 +1,4 @@
-"""Names for the leaves of any pytree: "a/b/c" paths, lookups by path, and one random key per path."""
+"""Names for the leaves of any pytree: "a/b/c" paths, lookups by path, one random key a path."""
 
 import zlib
 from collections.abc import Mapping

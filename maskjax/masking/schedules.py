@@ -123,8 +123,8 @@ def lagrangian_penalty(
         The penalty, a float32 scalar.
 
     Example:
-        >>> grads = jax.grad(lagrangian_penalty, argnums=(0, 1))(jnp.float32(2), jnp.float32(0), 0.5)
-        >>> [float(g) for g in grads]
+        >>> both = jax.grad(lagrangian_penalty, argnums=(0, 1))
+        >>> [float(g) for g in both(jnp.float32(2), jnp.float32(0), 0.5)]
         [-0.25, -2.0]
     """
     return multiplier * (target - current) ** 2
@@ -133,7 +133,7 @@ def lagrangian_penalty(
 def _penalty_fwd(
     multiplier: jax.Array, current: jax.Array, target: jax.typing.ArrayLike
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    gap = target - current
+    gap = jnp.asarray(target, current.dtype) - current
     return multiplier * gap**2, (multiplier, gap)
 
 

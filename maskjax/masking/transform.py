@@ -33,7 +33,7 @@ MASKED_WEIGHT = "masked_weight"
 
 class _Apply(Protocol):
     def __call__(
-        self, scores: Scores, params: Params, *, key: jax.Array | None = None
+        self, scores: Scores, params: Params, /, *, key: jax.Array | None = None
     ) -> Params: ...
 
 

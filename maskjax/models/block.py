@@ -60,10 +60,12 @@ def _batched_dot(
 class ResidualOutput(nnx.Module):
     """The end of both halves of a block: dense, dropout, add what came in, normalise."""
 
-    def __init__(self, in_size: int, config: EncoderConfig, dtype: DTypeLike) -> None:
+    def __init__(
+        self, in_size: int, config: EncoderConfig, dropout_rate: float, dtype: DTypeLike
+    ) -> None:
         self.dense = Dense(in_size, config.hidden_size, dtype)
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps, dtype)
-        self.rate = config.hidden_dropout
+        self.rate = dropout_rate
 
     def __call__(self, x: jax.Array, residual: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [rows, in] and the residual [rows, hidden] to [rows, hidden]."""
@@ -75,7 +77,9 @@ class Attention(nnx.Module):
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.self = SelfAttention(config, dtype)
-        self.output = ResidualOutput(config.hidden_size, config, dtype)
+        # transformers has no dropout at this place of DistilBERT.
+        rate = 0.0 if config.family == "distilbert" else config.hidden_dropout
+        self.output = ResidualOutput(config.hidden_size, config, rate, dtype)
 
     def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [batch * seq, hidden] to the same shape; `SelfAttention` explains `bias`."""
@@ -100,7 +104,8 @@ class Block(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.attention = Attention(config, dtype)
         self.intermediate = Intermediate(config, dtype)
-        self.output = ResidualOutput(config.intermediate_size, config, dtype)
+        size, rate = config.intermediate_size, config.hidden_dropout
+        self.output = ResidualOutput(size, config, rate, dtype)
 
     def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps the hidden state below the block to the one above it.

@@ -138,9 +138,9 @@ class EncoderConfig:
 
 def _supported_family(config: Mapping[str, Any], source: str) -> Family:
     name = config.get("model_type")
-    if name not in DEFAULTS:
+    if name not in tuple(DEFAULTS):
         raise InputError(
-            f"{source}: model_type {name!r} is not supported; use a {', '.join(DEFAULTS)} encoder"
+            f"{source}: model_type {name!r} is not supported; use one of: {', '.join(DEFAULTS)}"
         )
     for key, value in COMPUTED.items():
         if config.get(key, value) != value:

@@ -46,6 +46,8 @@ def resolve(name: str, revision: str | None = None, *, offline: bool = False) ->
     Raises:
         InputError: There is no such folder or repository, or it cannot be reached.
     """
+    if not name:
+        raise InputError("the base has no name; give the folder of a checkpoint or a Hub id")
     folder = Path(name).expanduser()
     if folder.is_dir():
         if revision is not None:
@@ -58,7 +60,9 @@ def resolve(name: str, revision: str | None = None, *, offline: bool = False) ->
     try:
         return _cached(name, revision) or _download(name, revision, offline)
     except HFValidationError as error:
-        raise InputError(f"{name!r} is neither a local folder nor a Hub id: {error}") from error
+        raise InputError(
+            f"{name} is neither a local folder nor a Hub id ({_one_line(error)})"
+        ) from error
 
 
 def _cached(name: str, revision: str | None) -> Path | None:
@@ -90,10 +94,12 @@ def _download(name: str, revision: str | None, offline: bool) -> Path:
             f"{name} is neither a local folder nor a repository on the Hub; check the spelling, "
             "or log in if the repository is private"
         ) from error
-    except (
-        Exception
-    ) as error:  # the network's own classes differ between versions of the Hub client
+    except Exception as error:  # of the network, whose classes differ between client versions
         raise InputError(
             f"{what} is not in the cache {constants.HF_HUB_CACHE} and the download failed; check "
-            f"the network, or give the folder of a checkpoint ({type(error).__name__}: {error})"
+            f"the network, or give the folder of a checkpoint ({_one_line(error)})"
         ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -67,7 +67,7 @@ def torch_name(path: str, family: Family) -> str:
     return name
 
 
-def normalise_name(name: str, family: Family) -> str:
+def normalize_name(name: str, family: Family) -> str:
     """Spells a checkpoint's key as `torch_name` does.
 
     Args:
@@ -78,7 +78,7 @@ def normalise_name(name: str, family: Family) -> str:
         The key without prefix, with today's leaf names.
 
     Example:
-        >>> normalise_name("bert.embeddings.LayerNorm.gamma", "bert")
+        >>> normalize_name("bert.embeddings.LayerNorm.gamma", "bert")
         'embeddings.LayerNorm.weight'
     """
     name = name.removeprefix(f"{family}.")

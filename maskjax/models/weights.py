@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path, replace_leaves
 from maskjax.models.config import Family
-from maskjax.models.key_maps import is_ignored, normalise_name, torch_name
+from maskjax.models.key_maps import is_ignored, normalize_name, torch_name
 from maskjax.models.model import Params
 
 SINGLE_FILE = "model.safetensors"
@@ -136,7 +136,7 @@ def _find_tensors(
     problems = []
     for file in files:
         for key in sorted(file.keys()):
-            name = normalise_name(key, family)
+            name = normalize_name(key, family)
             if name in tensors:
                 problems.append(f"{key} and {tensors[name].key} are the same tensor")
             elif name in expected:

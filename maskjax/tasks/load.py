@@ -7,18 +7,13 @@ import numpy as np
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
 from maskjax.tasks import docstrings
+from maskjax.tasks.define import define_task
 from maskjax.tasks.hub import read_hub
 from maskjax.tasks.local import read_folder
 from maskjax.tasks.registry import lookup
-from maskjax.tasks.rows import label_names, read_split
+from maskjax.tasks.rows import read_split
 from maskjax.tasks.tables import Table
-from maskjax.tasks.task import Kind, LoadedTask, Split, Task
-
-# The first is the default.
-METRICS_OF: dict[Kind, tuple[str, ...]] = {
-    "classification": ("accuracy", "f1", "matthews"),
-    "regression": ("pearson", "spearman"),
-}
+from maskjax.tasks.task import LoadedTask, Split, Task
 
 
 def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
@@ -38,14 +33,12 @@ def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
         InputError: If the rows cannot be read, or if the settings do not fit them or each other.
     """
     tables = _read_tables(config, offline)
-    task = _make_task(config, tables["train"])
-    splits = {
-        name: read_split(table, task)
-        for name, table in tables.items()
-        if name != "test" or task.label in table.frame
-    }
-    splits |= _draw(splits["train"], config)
+    task = define_task(config, tables["train"])
+    splits = _draw(read_split(tables["train"], task), config)
     _check_train(task, splits["train"])
+    for name in ("dev", "test"):
+        if name in tables and (name == "dev" or task.label in tables[name].frame):
+            splits[name] = read_split(tables[name], task)
     if not splits.keys() & {"dev", "holdout"}:
         raise InputError(
             f"Task {task.name}: no dev split to select models by; hold out a share of the training"
@@ -63,49 +56,6 @@ def _read_tables(config: TaskConfig, offline: bool) -> dict[str, Table]:
         return {name: Table(f"{config.name} split {name}", rows) for name, rows in frames.items()}
     label = config.label or entry.label
     return read_hub(entry.hub, config.subset or entry.subset, label, offline=offline)
-
-
-def _make_task(config: TaskConfig, train: Table) -> Task:
-    entry = lookup(config.name)
-    kind = config.kind or entry.kind
-    label = config.label or entry.label
-    labels = config.labels
-    if kind == "classification" and not labels:
-        labels = label_names(train, label)
-    metric = config.metric or (entry.metric if kind == entry.kind else None) or METRICS_OF[kind][0]
-    task = Task(
-        name=_name(config),
-        kind=kind,
-        text=config.text or entry.text,
-        label=label,
-        labels=labels,
-        metric=metric,
-    )
-    _check_task(task)
-    return task
-
-
-def _name(config: TaskConfig) -> str:
-    if config.path is not None and lookup(config.name).hub is None:
-        return Path(config.path).resolve().name  # rows of a folder are not those of docstrings
-    return config.name
-
-
-def _check_task(task: Task) -> None:
-    if task.metric not in METRICS_OF[task.kind]:
-        metrics = ", ".join(METRICS_OF[task.kind])
-        raise InputError(
-            f"--task.metric: expected one of {metrics} for {task.kind}, got {task.metric}."
-        )
-    if task.kind == "regression" and task.labels:
-        raise InputError("--task.labels: expected no label names for regression.")
-    if len(set(task.labels)) < len(task.labels):
-        raise InputError(f"--task.labels: expected different names, got {', '.join(task.labels)}.")
-    if task.metric == "f1" and len(task.labels) != 2:
-        raise InputError(
-            f"--task.metric: f1 is of two labels, task {task.name} has {len(task.labels)};"
-            " choose accuracy."
-        )
 
 
 def _check_train(task: Task, train: Split) -> None:

@@ -71,7 +71,7 @@ def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
     window = Window(experiment, reporter, total)
     start = time.perf_counter()
     step = 0
-    for step, batch in enumerate(_batches(experiment), start=1):  # noqa: B007
+    for step, batch in enumerate(_batches(experiment), start=1):
         state = window.run(train_step, state, batch, step)
         if step % every == 0 or step == total:
             score = evaluate(state.trainable)

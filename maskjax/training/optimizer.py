@@ -1,5 +1,6 @@
 """The optimiser: optax parts put together as the configuration says."""
 
+from collections.abc import Hashable
 from typing import Any
 
 import jax
@@ -48,7 +49,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
     """
     head_rate = config.head_learning_rate or config.learning_rate
     rates = {"body": config.learning_rate, HEAD: head_rate}
-    groups = {
+    groups: dict[Hashable, optax.GradientTransformation] = {
         name: _rule(config, make_schedule(config, rate, steps)) for name, rate in rates.items()
     }
     by_part = optax.multi_transform(groups, _group_of_each_leaf)

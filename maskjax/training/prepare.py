@@ -68,7 +68,16 @@ def prepare(config: Config) -> Experiment:
     head = init_head(model, jax.random.key(config.train.seed))
     params = jax.tree.map(jnp.asarray, base.params | head)
     adaptation = make_adaptation(config.adaptation, base.config)
+    _check_rules(adaptation, params)
     return Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
+
+
+def _check_rules(adaptation: Adaptation, params: Params) -> None:
+    """Lets rules that do not fit the model fail now, and as wrong input."""
+    try:
+        jax.eval_shape(adaptation.init, jax.random.key(0), params)
+    except ValueError as error:
+        raise InputError(f"adaptation: {error}") from error
 
 
 def _check_lengths(config: Config, base: Base) -> None:

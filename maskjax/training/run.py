@@ -118,9 +118,10 @@ def _describe_trainable(experiment: Experiment) -> str:
     if not masked:
         return f"{method}: {trained:,} trained numbers"
     head = sum(leaf.size for leaf in jax.tree.leaves(trainable.get("head", {})))
+    arrays = len(frozen["mask"])
     return (
-        f"{method}: {masked:,} weights masked in {len(frozen['mask'])} arrays, {head:,} head weights "
-        f"trained; {mask_bytes(frozen):,} bytes of mask at one bit a weight"
+        f"{method}: {masked:,} weights masked in {arrays} arrays, {head:,} head weights trained; "
+        f"{mask_bytes(frozen):,} bytes of mask at one bit a weight"
     )
 
 

@@ -1,6 +1,6 @@
 """One training step, jitted: the trainable moves, the base is an argument that never changes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ class TrainState(NamedTuple):
     key: jax.Array
 
 
+Arrays = Mapping[str, jax.Array]
 TrainStep = Callable[[TrainState, Params, Batch], tuple[TrainState, dict[str, jax.Array]]]
 
 
@@ -77,7 +78,7 @@ def make_train_step(
         `gradient_norm`, float32 scalars.
     """
 
-    def batch_loss(trainable: Any, params: Params, batch: Batch, key: jax.Array) -> jax.Array:
+    def batch_loss(trainable: Any, params: Params, batch: Arrays, key: jax.Array) -> jax.Array:
         sample, dropout = jax.random.split(key)
         adapted = adaptation.apply(trainable, params, key=sample)
         logits = model.apply(adapted, model_inputs(batch), key=dropout)
@@ -85,13 +86,13 @@ def make_train_step(
 
     @partial(jax.jit, donate_argnums=0)
     def train_step(
-        state: TrainState, params: Params, batch: Batch
+        state: TrainState, params: Params, batch: Arrays
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         key = jax.random.fold_in(state.key, state.step)
         value, gradients = jax.value_and_grad(batch_loss)(state.trainable, params, batch, key)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.trainable)
         trainable = optax.apply_updates(state.trainable, updates)
-        metrics = {"loss": value, "gradient_norm": optax.global_norm(gradients)}
+        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients)}
         return TrainState(state.step + 1, trainable, opt_state, state.key), metrics
 
     return train_step

@@ -98,7 +98,7 @@ class Checkpoint:
         return folder
 
 
-@pytest.fixture(params=FAMILIES)
+@pytest.fixture(scope="session", params=FAMILIES)
 def family(request) -> str:
     return request.param
 
@@ -109,7 +109,7 @@ def checkpoint():
     return Checkpoint
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny_config():
     """Makes the configuration of the tiny checkpoint of a family, with some keys replaced."""
     return lambda family, **changes: EncoderConfig.from_hf({**TINY[family], **changes}, "tiny")

@@ -49,6 +49,7 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
     [
         ("bert", {"model_type": "gpt2"}, "model_type 'gpt2' .* bert, roberta, distilbert"),
         ("bert", {"model_type": None}, "model_type None"),
+        ("bert", {"model_type": ["bert"]}, "model_type ..bert.. is not supported"),
         ("bert", {"hidden_act": "gelu_new"}, "hidden_act 'gelu_new' .* only 'gelu'"),
         ("distilbert", {"activation": "relu"}, "activation 'relu'"),
         ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type"),
@@ -60,6 +61,7 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("bert", {"vocab_size": True}, "vocab_size is True"),
         ("bert", {"hidden_dropout_prob": 1.0}, "hidden_dropout is 1.0; expected a rate"),
         ("bert", {"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
+        ("bert", {"initializer_range": float("inf")}, "initializer_range is inf"),
         ("bert", {"pad_token_id": None}, "pad_token_id is None; expected an integer, 0 or more"),
         ("roberta", {"max_position_embeddings": 2}, "max_positions is 0"),
     ],

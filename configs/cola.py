@@ -1,0 +1,13 @@
+"""Grammatical acceptability (CoLA, Matthews correlation) with the paper's masking."""
+
+from maskjax.config import AdaptationConfig, Config, OptimizerConfig, TaskConfig, TrainConfig
+
+
+def get_config() -> Config:
+    """The experiment."""
+    return Config(
+        task=TaskConfig(name="glue/cola"),
+        adaptation=AdaptationConfig(sparsity=0.05),
+        optimizer=OptimizerConfig(learning_rate=3e-3),
+        train=TrainConfig(batch_size=32, epochs=3),
+    )

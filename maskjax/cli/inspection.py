@@ -1,0 +1,145 @@
+"""`maskjax info` and `maskjax doctor`: looking at a run, and at the installation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from maskjax.cli.picture import save_picture
+from maskjax.doctor import accelerator_present, diagnose, versions
+from maskjax.masking import Count, block_of, count_zeros, kind_of, total_count
+from maskjax.taskfile import TaskFile, load_task_file, mask_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoArguments:
+    """Shows what a run learned: scores, size, and the zeros of its mask by block and kind.
+
+    Attributes:
+        run: A run folder or a task file.
+        picture: Also draw the zeros as a heat map into this .png, .svg or .pdf file.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    picture: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorArguments:
+    """Shows versions and devices, and names known-bad combinations with their remedy."""
+
+
+def info_command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax info`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the run cannot be read.
+    """
+    given = tyro.cli(InfoArguments, args=arguments, prog="maskjax info")
+    path = given.run / "task.safetensors" if given.run.is_dir() else given.run
+    file = load_task_file(path)
+    console = Console()
+    for line in _summary(file, path):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    grid = zeros_by_block_and_kind(file)
+    if grid:
+        console.print(_heat_table(grid))
+    if given.picture:
+        save_picture(grid, file.meta["task"]["name"], given.picture)
+        console.print(f"picture: {given.picture}", highlight=False)
+    return 0
+
+
+def zeros_by_block_and_kind(file: TaskFile) -> dict[str, dict[str, Count]]:
+    """Counts the zeros of a saved mask.
+
+    Args:
+        file: The task file.
+
+    Returns:
+        `{block: {kind: count}}`; leaves outside the blocks are under the block `top`.
+    """
+    grid: dict[str, dict[str, Count]] = {}
+    for path, count in count_zeros(file.frozen.get("mask", {})).items():
+        block = block_of(path)
+        row = grid.setdefault("top" if block is None else str(block), {})
+        kind = kind_of(path) or "other"
+        before = row.get(kind, Count(0, 0))
+        row[kind] = Count(before.zeros + count.zeros, before.total + count.total)
+    return dict(sorted(grid.items(), key=lambda item: (not item[0].isdigit(), item[0].zfill(4))))
+
+
+def doctor_command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax doctor`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        0, or 1 where something is known to be wrong.
+    """
+    import jax
+
+    tyro.cli(DoctorArguments, args=arguments, prog="maskjax doctor")
+    console = Console()
+    table = Table("package", "version")
+    for name, version in versions().items():
+        table.add_row(name, version)
+    console.print(table)
+    for device in jax.devices():
+        console.print(f"device: {device} ({device.device_kind})", highlight=False, markup=False)
+    findings = diagnose(versions(), jax.default_backend(), accelerator_present())
+    for finding in findings:
+        console.print(f"problem: {finding.problem}\n remedy: {finding.remedy}", markup=False)
+    console.print(f"{len(findings)} known problems", highlight=False)
+    return 1 if findings else 0
+
+
+def _summary(file: TaskFile, path: Path) -> list[str]:
+    meta = file.meta
+    task, base = meta["task"], meta["base"]
+    scores = ", ".join(f"{split} {score:.4f}" for split, score in meta["scores"].items())
+    revision = f" at {base['revision']}" if base["revision"] else ""
+    lines = [
+        f"file    {path}, {path.stat().st_size:,} bytes",
+        f"task    {task['name']}: {task['kind']}, {task['metric']}: {scores}",
+        f"base    {base['name']}{revision}",
+        f"method  {meta['config']['adaptation']['method']}",
+    ]
+    counts = count_zeros(file.frozen.get("mask", {}))
+    if counts:
+        total = total_count(counts)
+        lines.append(
+            f"mask    {total.zeros:,} of {total.total:,} weights dropped "
+            f"({total.sparsity:.2%}), {mask_bytes(file.frozen):,} bytes at one bit a weight"
+        )
+    return lines
+
+
+def _heat_table(grid: dict[str, dict[str, Count]]) -> Table:
+    """Zeros in per cent; the more of them, the redder the cell."""
+    kinds = list(dict.fromkeys(kind for row in grid.values() for kind in row))
+    highest = max(count.sparsity for row in grid.values() for count in row.values()) or 1.0
+    table = Table("block", *kinds, title="weights dropped")
+    for block, row in grid.items():
+        cells = [_heat_cell(row.get(kind), highest) for kind in kinds]
+        table.add_row(block, *cells)
+    return table
+
+
+def _heat_cell(count: Count | None, highest: float) -> Text:
+    if count is None:
+        return Text("")
+    pale = round(255 - 155 * count.sparsity / highest)
+    return Text(f" {count.sparsity:6.2%} ", style=f"black on rgb(255,{pale},{pale})")

@@ -1,0 +1,88 @@
+"""The command `maskjax`: train, evaluate, predict, info, demo, doctor."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+
+from maskjax.errors import InputError
+
+USAGE = """usage: maskjax COMMAND [options]
+
+Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights to keep.
+
+  train      learn a mask (or finetune, LoRA, ...) for a task      maskjax train --out runs/first
+  evaluate   score a finished run on its splits                    maskjax evaluate runs/first
+  predict    label texts with a finished run       maskjax predict runs/first --text "Returns x."
+  info       what a run dropped, by block and kind                 maskjax info runs/first
+  demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
+  doctor     versions, devices, known-bad combinations             maskjax doctor
+
+maskjax COMMAND --help lists the options of a command.
+"""
+
+
+def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
+    """Imports the commands; not at the top, so that --help answers at once."""
+    from maskjax.cli import demo, inspection, saved, train
+
+    return {
+        "train": train.command,
+        "evaluate": saved.evaluate_command,
+        "predict": saved.predict_command,
+        "info": inspection.info_command,
+        "demo": demo.command,
+        "doctor": inspection.doctor_command,
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and turns what went wrong into an exit code.
+
+    Args:
+        arguments: The words after `maskjax`; None takes those of the process.
+
+    Returns:
+        0 where all went well, 1 where training diverged, 2 where the input is wrong, 130 where
+        the user stopped it.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if words else 2
+    return guard(lambda: _dispatch(words))
+
+
+def guard(command: Callable[[], int]) -> int:
+    """Runs a command; wrong input becomes one line on standard error and exit code 2.
+
+    Args:
+        command: What to run.
+
+    Returns:
+        Its exit code, or the code of what went wrong.
+    """
+    from maskjax.training import NotFiniteError
+
+    try:
+        return command()
+    except InputError as error:
+        return _fail(f"error: {error}", 2)
+    except NotFiniteError as error:
+        return _fail(f"diverged: {error}", 1)
+    except OSError as error:
+        return _fail(f"error: {error.filename or 'a file'}: {error.strerror}", 2)
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+
+
+def _dispatch(words: list[str]) -> int:
+    commands = _commands()
+    if words[0] not in commands:
+        raise InputError(f"no command {words[0]!r}; there are: {', '.join(commands)}.")
+    return commands[words[0]](words[1:])
+
+
+def _fail(message: str, code: int) -> int:
+    Console(stderr=True).print(message, highlight=False, markup=False, soft_wrap=True)
+    return code

@@ -1,0 +1,47 @@
+"""A heat map of what a mask dropped, by block and kind of matrix."""
+
+from pathlib import Path
+
+from maskjax.errors import InputError
+from maskjax.masking import Count
+
+
+def save_picture(grid: dict[str, dict[str, Count]], title: str, path: Path) -> None:
+    """Draws the zeros of a mask into a picture file.
+
+    Args:
+        grid: `{block: {kind: count}}`.
+        title: Stands above the picture.
+        path: A .png, .svg or .pdf file.
+
+    Raises:
+        InputError: If there is no mask, matplotlib is missing, or the file has another extension.
+    """
+    if not grid:
+        raise InputError("--picture: this run has no mask to draw.")
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"--picture: expected a .png, .svg or .pdf file, got {path}.")
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise InputError("--picture needs matplotlib: pip install 'maskjax[demo]'.") from error
+
+    kinds = list(dict.fromkeys(kind for row in grid.values() for kind in row))
+    empty = Count(0, 0)
+    share = [[100 * row.get(kind, empty).sparsity for kind in kinds] for row in grid.values()]
+    figure = Figure(figsize=(1.1 * len(kinds) + 2, 0.45 * len(grid) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(share, cmap="cividis", vmin=0, aspect="auto")
+    axes.set_xticks(range(len(kinds)), kinds, rotation=30, ha="right")
+    axes.set_yticks(range(len(grid)), list(grid))
+    axes.set_ylabel("block")
+    axes.set_title(f"Weights dropped: {title}")
+    for y, row in enumerate(grid.values()):
+        for x, kind in enumerate(kinds):
+            if kind in row:
+                axes.text(x, y, f"{share[y][x]:.1f}", ha="center", va="center", color="white")
+    figure.colorbar(image, label="zeros (%)")
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}.") from error

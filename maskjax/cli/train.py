@@ -1,0 +1,75 @@
+"""`maskjax train` and `train.py`: an experiment file, overrides, a run folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import tyro
+from rich.console import Console
+
+from maskjax.config import Config
+from maskjax.config_file import load_config
+from maskjax.errors import InputError
+from maskjax.training import run
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainArguments:
+    """Learns a mask for a task, or one of the methods it is compared with, and saves the run.
+
+    --config FILE loads an experiment (configs/*.py, or the config.json of a run); every option
+    below overrides one of its settings. Options show the values that hold if they are not given.
+
+    Attributes:
+        config: All settings.
+        out: The run folder, made by the run: config, metrics, and the task file.
+        require_accelerator: Stop at once if JAX found only a CPU.
+    """
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+    out: Path = Path("runs/last")
+    require_accelerator: bool = False
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax train`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If something cannot be used.
+        NotFiniteError: If training diverges.
+    """
+    path, rest = _take_config(list(arguments))
+    config = Config() if path is None else load_config(path)
+    given = tyro.cli(
+        TrainArguments,
+        args=rest,
+        default=TrainArguments(config=config),
+        prog="maskjax train [--config FILE]",
+    )
+    if given.require_accelerator and jax.default_backend() == "cpu":
+        raise InputError(
+            "--require-accelerator: JAX found only a CPU; choose a runtime with an accelerator, "
+            "install jax[tpu] or jax[cuda13], and ask `maskjax doctor`."
+        )
+    run(given.config, given.out, console=Console())
+    return 0
+
+
+def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """Takes `--config FILE` or `--config=FILE` out, since the rest is parsed over its values."""
+    for index, word in enumerate(arguments):
+        if word.startswith("--config="):
+            return word.removeprefix("--config="), arguments[:index] + arguments[index + 1 :]
+        if word == "--config":
+            if index + 1 == len(arguments):
+                raise InputError("--config: expected a file after it, such as configs/sst2.py.")
+            return arguments[index + 1], arguments[:index] + arguments[index + 2 :]
+    return None, arguments

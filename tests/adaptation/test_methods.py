@@ -1,0 +1,207 @@
+"""From configurations to adaptations: what each trains, and what does not fit a model."""
+
+import jax
+import numpy as np
+import pytest
+
+from maskjax.adaptation import make_adaptation, masked_blocks
+from maskjax.config import AdaptationConfig
+from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path
+
+KEY = jax.random.key(0)
+ATTENTION = ["attention/self/query", "attention/self/key", "attention/self/value"]
+MODULES = [*ATTENTION, "attention/output/dense", "intermediate/dense", "output/dense"]
+HEAD_MODULES = {
+    "bert": ["classifier"],
+    "roberta": ["classifier/dense", "classifier/out_proj"],
+    "distilbert": ["pre_classifier", "classifier"],
+}
+LOWEST = {"bert": 1, "roberta": 1, "distilbert": 2}
+"""The first masked block of six."""
+
+
+def in_blocks(blocks, modules=MODULES, leaves=("kernel",)) -> set[str]:
+    return {f"encoder/layer/{b}/{m}/{leaf}" for b in blocks for m in modules for leaf in leaves}
+
+
+def head(family: str, leaves=("kernel", "bias")) -> set[str]:
+    return {f"{module}/{leaf}" for module in HEAD_MODULES[family] for leaf in leaves}
+
+
+@pytest.fixture(params=HEAD_MODULES)
+def family(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def trained(encoder, parameters):
+    """The paths of each part of the trainable."""
+
+    def paths(family: str = "bert", layers: int = 6, **config) -> dict[str, set[str]]:
+        model = encoder(family, layers)
+        adaptation = make_adaptation(AdaptationConfig(**config), model)
+        trainable = jax.eval_shape(adaptation.init, KEY, parameters(model))
+        return {name: set(part) for name, part in trainable.items()}
+
+    return paths
+
+
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("how", ["masked", "trained", "both"])
+def test_masking(trained, family, how, biases):
+    leaves = ("kernel", "bias") if biases else ("kernel",)
+    scores = in_blocks(range(LOWEST[family], 6), leaves=leaves)
+    scores |= {f"pooler/dense/{leaf}" for leaf in leaves if family == "bert"}
+    expected = {"scores": scores}
+    if how != "trained":
+        scores |= head(family, leaves)
+    if how != "masked":
+        expected["head"] = head(family)
+    assert trained(family, head=how, biases=biases) == expected
+
+
+def test_masking_of_some_kinds_and_blocks(trained):
+    chosen = trained(kinds=("query", "output", "query"), blocks=(0, 2), head="trained")
+    assert chosen["scores"] == in_blocks(range(3), ["attention/self/query", "output/dense"])
+
+
+def test_masking_of_attention_heads(trained):
+    chosen = {"granularity": "head", "head": "trained", "blocks": (4, 5)}
+    assert trained(**chosen)["scores"] == in_blocks([4, 5], ATTENTION)
+    biases = trained(**chosen, biases=True)["scores"]
+    assert biases == in_blocks([4, 5], ATTENTION, ("kernel", "bias"))
+    output = trained(**chosen, kinds=("attention_output",))["scores"]
+    assert output == in_blocks([4, 5], ["attention/output/dense"])
+
+
+def test_head(trained, family):
+    assert trained(family, method="head") == {"head": head(family)}
+
+
+def test_finetuning(trained, family, encoder, parameters):
+    every = set(leaves_by_path(parameters(encoder(family))))
+    expected = {"weights": every - head(family), "head": head(family)}
+    assert trained(family, method="finetune") == expected
+
+
+def test_bitfit(trained, family):
+    norms = ["attention/output/LayerNorm", "output/LayerNorm"]
+    biases = in_blocks(range(6), MODULES + norms, ["bias"]) | {"embeddings/LayerNorm/bias"}
+    if family == "bert":
+        biases.add("pooler/dense/bias")
+    assert trained(family, method="bitfit") == {"weights": biases, "head": head(family)}
+
+
+def test_lora(trained, family):
+    expected = {"lora": in_blocks(range(6), ATTENTION[::2]), "head": head(family)}
+    assert trained(family, method="lora") == expected
+    some = trained(family, method="lora", kinds=("intermediate",), blocks=(1, 2))
+    assert some == {"lora": in_blocks([1, 2], ["intermediate/dense"]), "head": head(family)}
+
+
+def test_settings_of_lora_arrive(encoder, parameters, move):
+    config = AdaptationConfig(method="lora", rank=3, alpha=6.0, blocks=(0, 0), kinds=("key",))
+    model = encoder()
+    adaptation, params = make_adaptation(config, model), parameters(model)
+    trainable = move(adaptation.init(KEY, params))
+    ((path, factors),) = trainable["lora"].items()
+    assert factors["a"].shape == (4, 3)
+    update = 2.0 * np.asarray(factors["a"]) @ np.asarray(factors["b"])
+    adapted = leaves_by_path(adaptation.apply(trainable, params))[path]
+    np.testing.assert_allclose(adapted, leaves_by_path(params)[path] + update, atol=1e-5)
+
+
+@pytest.mark.parametrize("binarizer", ["threshold", "sign", "top_k", "global_top_k"])
+@pytest.mark.parametrize("start", ["uniform", "ones", "magnitude", "random", "double_uniform"])
+def test_every_start_has_its_sparsity(encoder, parameters, binarizer, start):
+    """The settings reach the transform; misfits are errors, not other starts."""
+    misfit = binarizer.endswith("top_k") and start == "ones"
+    misfit |= (binarizer, start) == ("sign", "double_uniform")
+    config = AdaptationConfig(binarizer=binarizer, start=start, sparsity=0.25, threshold=0.03)
+    model = encoder(layers=2)
+    if misfit:
+        with pytest.raises(InputError, match=f"adaptation.start: {start} does not fit"):
+            make_adaptation(config, model)
+        return
+    adaptation, params = make_adaptation(config, model), parameters(model)
+    trainable = adaptation.init(KEY, params)
+    sparsity = adaptation.stats(trainable, params)["sparsity"]
+    masks = adaptation.freeze(trainable, params)["mask"].values()
+    zeros, total = sum(int((~m).sum()) for m in masks), sum(m.size for m in masks)
+    assert float(sparsity) == pytest.approx(zeros / total, abs=1e-6)
+    drawn = start == "uniform" and not binarizer.endswith("top_k")
+    assert float(sparsity) == pytest.approx(0.25 * (start != "ones"), abs=0.08 if drawn else 0.01)
+
+
+def test_bernoulli_takes_its_own_start(encoder, parameters):
+    model = encoder(layers=1)
+    adaptation = make_adaptation(AdaptationConfig(binarizer="bernoulli", sparsity=0.2), model)
+    for scores in adaptation.init(KEY, parameters(model))["scores"].values():
+        np.testing.assert_allclose(1 / (1 + np.exp(scores)), 0.2, rtol=1e-6)
+
+
+def test_one_score_a_matrix(encoder, parameters):
+    model = encoder(layers=1)
+    adaptation = make_adaptation(AdaptationConfig(granularity="matrix"), model)
+    assert {s.shape for s in adaptation.init(KEY, parameters(model))["scores"].values()} == {()}
+
+
+@pytest.mark.parametrize(
+    ("family", "layers", "blocks", "expected"),
+    [
+        ("bert", 12, None, range(2, 12)),
+        ("roberta", 12, None, range(2, 12)),
+        ("bert", 24, None, range(4, 24)),
+        ("bert", 6, None, range(1, 6)),
+        ("distilbert", 6, None, range(2, 6)),
+        ("bert", 1, None, range(1)),
+        ("distilbert", 2, None, range(1, 2)),
+        ("bert", 12, (0, 0), range(1)),
+        ("distilbert", 6, (1, 3), range(1, 4)),
+    ],
+)
+def test_masked_blocks(encoder, family, layers, blocks, expected):
+    config = AdaptationConfig(blocks=blocks)
+    assert masked_blocks(config, encoder(family, layers)) == expected
+
+
+PER_HEAD = {"granularity": "head", "head": "trained"}
+
+
+@pytest.mark.parametrize(
+    ("family", "config", "message"),
+    [
+        ("bert", {"blocks": (2, 6)}, r"adaptation.blocks: .* within 0..5, got 2 6"),
+        ("bert", {"blocks": (-1, 2)}, r"adaptation.blocks: .* got -1 2"),
+        ("bert", {"blocks": (3, 2)}, r"adaptation.blocks: .* got 3 2"),
+        ("bert", {"blocks": (6, 6), "method": "lora"}, r"adaptation.blocks: .* got 6 6"),
+        ("bert", {"kinds": ("key", "qerry")}, r"adaptation.kinds: .*pooler, got qerry"),
+        ("bert", {"kinds": ("qerry",), "method": "lora"}, r"adaptation.kinds: .* got qerry"),
+        ("bert", {"kinds": ("head",)}, r"adaptation.kinds: .* use --adaptation.head"),
+        ("bert", {"kinds": ("head",), "method": "lora"}, r"adaptation.kinds: .* got head"),
+        ("roberta", {"kinds": ("pooler",)}, r"adaptation.kinds: .*, output, got pooler"),
+        ("distilbert", {"kinds": ("pooler",)}, r"adaptation.kinds: .* got pooler"),
+        ("bert", {"granularity": "head"}, r"adaptation.granularity: .* --adaptation.head trained"),
+        ("bert", {"granularity": "head", "head": "both"}, r"adaptation.granularity"),
+        ("bert", {"kinds": ("key", "output"), **PER_HEAD}, r"attention_output, got output"),
+        (
+            "bert",
+            {"kinds": ("attention_output",), "biases": True, **PER_HEAD},
+            r"adaptation.biases: the bias of attention_output",
+        ),
+        (
+            "bert",
+            {"granularity": "matrix", "binarizer": "top_k"},
+            r"adaptation.granularity: .* --adaptation.binarizer global_top_k",
+        ),
+        *(
+            ("bert", {"binarizer": "bernoulli", "start": start}, f"adaptation.start: {start}")
+            for start in ("magnitude", "random", "double_uniform")
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_the_model(encoder, family, config, message):
+    with pytest.raises(InputError, match=message) as caught:
+        make_adaptation(AdaptationConfig(**config), encoder(family))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,277 @@
+"""Every command as a person gives it, and every bad input: one line, exit code 2, nothing left."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskjax.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, toy_base, toy_rows):
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    assert main(["train", *options(toy_base, toy_rows), "--out", str(folder)]) == 0
+    return folder
+
+
+def options(base, rows, **changes):
+    values = {
+        "model.base": base,
+        "task.name": "toy",
+        "task.path": rows,
+        "task.text": "text",
+        "task.label": "label",
+        "task.max-length": 16,
+        "train.epochs": 1,
+        "train.buckets": "8 16",
+        "train.batch-size": 16,
+        **changes,
+    }
+    words = []
+    for name, value in values.items():
+        words += [f"--{name}", *str(value).split(" ")] if value is not None else []
+    return words
+
+
+def test_the_first_lines_of_a_run(toy_base, toy_rows, tmp_path, capsys):
+    assert main(["train", *options(toy_base, toy_rows), "--out", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    for word in ("devices", "versions", "model", "weights masked", "bytes of mask", "best at step"):
+        assert word in out
+
+
+def test_evaluate_prints_the_scores_of_the_run(finished, capsys):
+    assert main(["evaluate", str(finished)]) == 0
+    out = capsys.readouterr().out
+    scores = json.loads((finished / "result.json").read_text())["scores"]
+    for split, score in scores.items():
+        assert split in out
+        assert f"{score:.4f}" in out
+
+
+def test_predict_texts_and_files_alike(finished, tmp_path, capsys):
+    assert main(["predict", str(finished), "--text", "good film", "bad film"]) == 0
+    shown = capsys.readouterr().out
+    (tmp_path / "in.tsv").write_text("text\ngood film\nbad film\n")
+    words = ["--input", str(tmp_path / "in.tsv"), "--output", str(tmp_path / "out.jsonl")]
+    assert main(["predict", str(finished), *words]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
+    assert [line["text"] for line in lines] == [["good film"], ["bad film"]]
+    for line in lines:
+        assert line["label"] in shown
+        assert f"{line['score']:.3f}" in shown
+
+
+def test_info_shows_the_zeros_as_a_table_and_as_a_picture(finished, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "zeros.png"
+    assert main(["info", str(finished), "--picture", str(picture)]) == 0
+    out = capsys.readouterr().out
+    assert "weights dropped" in out
+    assert "query" in out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_doctor_and_help(capsys):
+    assert main(["doctor"]) == 0
+    assert "jax" in capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert "evaluate" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "demo", "doctor"])
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert len(capsys.readouterr().out.splitlines()) > 5
+
+
+def test_require_accelerator_refuses_a_silent_fallback(toy_base, toy_rows, tmp_path, capsys):
+    words = [*options(toy_base, toy_rows), "--out", str(tmp_path / "run"), "--require-accelerator"]
+    assert main(["train", *words]) == 2
+    assert "only a CPU" in capsys.readouterr().err
+
+
+def test_overrides_stand_above_the_config_file(toy_base, toy_rows, tmp_path):
+    words = [*options(toy_base, toy_rows), "--optimizer.learning-rate", "5e-3"]
+    config = str(ROOT / "configs" / "sst2.py")
+    assert main(["train", "--config", config, *words, "--out", str(tmp_path / "run")]) == 0
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["optimizer"]["learning_rate"] == 5e-3
+    assert saved["adaptation"]["sparsity"] == 0.05
+    assert saved["task"]["name"] == "toy"
+
+
+def damaged_base(base, tmp_path, change):
+    folder = tmp_path / "base"
+    shutil.copytree(base, folder)
+    change(folder)
+    return folder
+
+
+def edit_tensors(folder, change):
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+def edit_config(folder, **values):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+BAD_BASES = {
+    "missing tensor": (
+        lambda f: edit_tensors(f, lambda t: t.pop("pooler.dense.bias")),
+        "pooler.dense.bias",
+    ),
+    "extra tensor": (
+        lambda f: edit_tensors(f, lambda t: t.update(spare=np.zeros(1, np.float32))),
+        "spare",
+    ),
+    "wrong shape": (
+        lambda f: edit_tensors(f, lambda t: t.update({"pooler.dense.bias": np.zeros(3, "f4")})),
+        "pooler.dense.bias",
+    ),
+    "architecture": (lambda f: edit_config(f, model_type="gpt2"), "gpt2"),
+    "truncated": (lambda f: truncate(f / "model.safetensors"), "model.safetensors"),
+    "no config": (lambda f: (f / "config.json").unlink(), "config.json"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BASES)
+def test_a_bad_base_is_one_line_and_exit_code_2(case, toy_base, toy_rows, tmp_path, capsys):
+    change, named = BAD_BASES[case]
+    base = damaged_base(toy_base, tmp_path, change)
+    refused(options(base, toy_rows), named, tmp_path, capsys)
+
+
+BAD_ROWS = {
+    "missing file": (None, {}, "train"),
+    "wrong column": ("sentence\tlabel\nx\t1\n", {}, "sentence"),
+    "empty file": ("", {}, "train.tsv"),
+    "header only": ("text\tlabel\n", {}, "train.tsv"),
+    "empty text": ("text\tlabel\ngood\t1\n\t0\n", {}, "2"),
+    "label outside": ("text\tlabel\ngood\t1\nbad\t7\n", {"task.labels": "0 1"}, "7"),
+    "one class": ("text\tlabel\ngood\t1\nbad\t1\n", {}, "two labels"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_ROWS)
+def test_bad_rows_are_one_line_and_exit_code_2(case, toy_base, tmp_path, capsys):
+    content, changes, named = BAD_ROWS[case]
+    rows = tmp_path / "rows"
+    rows.mkdir()
+    if content is not None:
+        (rows / "train.tsv").write_text(content)
+        (rows / "dev.tsv").write_text("text\tlabel\ngood\t1\nbad\t0\n")
+    refused(options(toy_base, rows, **changes), named, tmp_path, capsys)
+
+
+BAD_SETTINGS = {
+    "longer than the model": ({"task.max-length": 128, "train.buckets": "128"}, "32 positions"),
+    "longer than the buckets": ({"train.buckets": "8"}, "train.buckets"),
+    "blocks": ({"adaptation.blocks": "1 7"}, "adaptation.blocks"),
+    "kinds": ({"adaptation.kinds": "querry"}, "querry"),
+    "sparsity": ({"adaptation.sparsity": 1.5}, "adaptation.sparsity"),
+    "no such base": ({"model.base": "./nowhere"}, "nowhere"),
+    "no such folder": ({"task.path": "./nowhere"}, "nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_SETTINGS)
+def test_bad_settings_are_one_line_and_exit_code_2(case, toy_base, toy_rows, tmp_path, capsys):
+    changes, named = BAD_SETTINGS[case]
+    refused(options(toy_base, toy_rows, **changes), named, tmp_path, capsys)
+
+
+def refused(words, named, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(["train", *words, "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert named in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--optimizer.lerning-rate", "1e-3"], ["--optimizer.name", "adamax"], ["--train.epochs", "x"]],
+)
+def test_an_unknown_option_or_value_says_what_is_allowed(words, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", *words])
+    assert stop.value.code == 2
+    assert any(known in capsys.readouterr().err for known in ("learning-rate", "adamw", "INT"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("c.py", "from maskjax.config import *\ndef get_config(): return Config(tusk=1)", "tusk"),
+        ("c.py", "x = 1", "get_config"),
+        ("c.py", "def get_config(:", "c.py"),
+        ("c.json", '{"train": {"epoch": 3}}', "epochs"),
+        ("c.json", '{"train": {"epochs": "3"}}', "train.epochs"),
+        ("c.json", "{", "JSON"),
+    ],
+)
+def test_a_bad_config_file_is_named(name, content, named, tmp_path, capsys):
+    (tmp_path / name).write_text(content)
+    assert main(["train", "--config", str(tmp_path / name)]) == 2
+    error = capsys.readouterr().err
+    assert named in error
+    assert error.count("\n") == 1
+
+
+def test_a_missing_config_lists_its_neighbours(capsys):
+    assert main(["train", "--config", str(ROOT / "configs" / "sst.py")]) == 2
+    assert "sst2.py" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["predict", "RUN"], "--text"),
+        (["predict", "RUN", "--text", " "], "empty"),
+        (["predict", "RUN", "--text", "a", "--second", "b"], "one text"),
+        (["predict", "RUN", "--input", "nowhere.tsv"], "nowhere.tsv"),
+        (["evaluate", "RUN", "--split", "dve"], "dve"),
+        (["info", "RUN/none"], "none"),
+        (["info", "RUN", "--picture", "x.bmp"], "x.bmp"),
+        (["prdict", "RUN"], "prdict"),
+    ],
+)
+def test_bad_use_of_a_finished_run(words, named, finished, capsys):
+    assert main([word.replace("RUN", str(finished)) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert named in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_that_diverges_is_exit_code_1(toy_base, toy_rows, tmp_path, capsys):
+    words = options(
+        toy_base,
+        toy_rows,
+        **{
+            "optimizer.name": "sgd",
+            "optimizer.learning-rate": 1e38,
+            "optimizer.clip": 0,
+            "adaptation.method": "finetune",
+        },
+    )
+    assert main(["train", *words, "--out", str(tmp_path / "run")]) == 1
+    assert "between steps" in capsys.readouterr().err

@@ -1,0 +1,121 @@
+"""What the traced program holds: no gradient of a frozen leaf, and one program for all masks."""
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maskjax.masking import MASKED_WEIGHT, leaves_by_path, replace_leaves, threshold_mask
+
+# Leaves and hidden states (of 4 tokens) have shapes of their own, so that a product is known by
+# its shape, transposed or not.
+SHAPES = {
+    "embedding/table": (50, 3),
+    "first/kernel": (3, 5),
+    "first/bias": (5,),
+    "second/kernel": (5, 7),
+    "second/bias": (7,),
+    "head/kernel": (7, 2),
+}
+KERNELS = ["first/kernel", "head/kernel", "second/kernel"]
+TOKENS = jnp.array([1, 4, 9, 16])
+FORWARD = [(4, 5), (4, 7), (2, 4)]
+KEY = jax.random.key(0)
+
+
+def make_params() -> dict:
+    rng = np.random.default_rng(0)
+    tree: dict = {}
+    for path, shape in SHAPES.items():
+        module, leaf = path.split("/")
+        tree.setdefault(module, {})[leaf] = jnp.asarray(rng.normal(size=shape), jnp.float32)
+    return tree
+
+
+def loss_of(params) -> jax.Array:
+    hidden = params["embedding"]["table"][TOKENS]
+    for layer in ("first", "second"):
+        hidden = jnp.tanh(hidden @ params[layer]["kernel"] + params[layer]["bias"][None, :])
+    return jnp.square(hidden @ params["head"]["kernel"]).mean()
+
+
+def program(trained, adapt):
+    """Loss and gradient in what is trained, traced."""
+    step = jax.value_and_grad(lambda t, p: loss_of(adapt(t, p)))
+    return jax.make_jaxpr(step)(trained, make_params()).jaxpr
+
+
+def masked_program(where: list[str]):
+    transform = threshold_mask(where=where)
+    return program(transform.init(KEY, make_params()), transform.apply)
+
+
+def equations(jaxpr) -> Iterator:
+    """All equations, also those of inner programs."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for value in jax.tree.leaves(list(equation.params.values())):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
+
+
+def made_by(jaxpr, primitive: str) -> list[tuple[int, ...]]:
+    """The shapes that a primitive gives, each in ascending order."""
+    found = (e for e in equations(jaxpr) if e.primitive.name == primitive)
+    return sorted(tuple(sorted(out.aval.shape)) for e in found for out in e.outvars)
+
+
+@pytest.mark.parametrize(
+    ("where", "backward"),
+    [
+        (["head/kernel"], [(2, 7)]),
+        (["second/kernel"], [(4, 7), (5, 7)]),
+        (["second/kernel", "head/kernel"], [(4, 7), (5, 7), (2, 7)]),
+        (["first/kernel"], [(4, 7), (4, 5), (3, 5)]),
+        (KERNELS, [(4, 7), (4, 5), (3, 5), (5, 7), (2, 7)]),
+    ],
+)
+def test_no_gradient_of_a_frozen_leaf_is_computed(where, backward):
+    """The backward pass has the products of masked kernels and of the states between them.
+
+    (4, 7) and (4, 5) are the gradients in hidden states, the others those in kernels. Below the
+    lowest masked kernel there is none, and nowhere one in a bias or in the embedding.
+    """
+    jaxpr = masked_program(where)
+    assert made_by(jaxpr, "dot_general") == sorted(FORWARD + backward)
+    assert made_by(jaxpr, "scatter-add") == []
+    assert made_by(jaxpr, "reduce_sum") == [()]
+    scores = sorted(out.aval.shape for out in jaxpr.outvars[1:])
+    assert scores == sorted(SHAPES[path] for path in where)
+
+
+def test_finetuning_computes_them():
+    """The same count finds the gradients of the embedding and of biases where there are any."""
+    leaves = leaves_by_path(make_params())
+    jaxpr = program(leaves, lambda weights, params: replace_leaves(params, weights))
+    assert made_by(jaxpr, "scatter-add") == [(3, 50)]
+    assert set(made_by(jaxpr, "reduce_sum")) == {(), (5,), (7,)}
+
+
+def test_masked_weights_are_named_for_recomputing():
+    """One name for each masked leaf and no other, so that a remat policy can drop them."""
+    names = [e for e in equations(masked_program(KERNELS)) if e.primitive.name == "name"]
+    assert {e.params["name"] for e in names} == {MASKED_WEIGHT}
+    shapes = {e.outvars[0].aval.shape for e in names}
+    assert shapes == {SHAPES[path] for path in KERNELS}
+
+
+def test_one_program_for_all_masks():
+    """Scores and base are arguments; only other rules make another program."""
+    params = make_params()
+    both, head = threshold_mask(where=KERNELS), threshold_mask(where=["head/kernel"])
+    run = jax.jit(lambda scores, params: loss_of(both.apply(scores, params)))
+    losses = [run(both.init(jax.random.key(seed), params), params) for seed in range(3)]
+    run(both.init(KEY, params), jax.tree.map(lambda leaf: leaf + 1, params))
+    assert run._cache_size() == 1
+    assert len({float(loss) for loss in losses}) == 3
+    run(head.init(KEY, params), params)
+    assert run._cache_size() == 2

@@ -1,0 +1,182 @@
+"""Rules on paths against `re.fullmatch`, kinds of encoder matrices, paths and keys of leaves."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskjax.masking import (
+    KINDS,
+    Rule,
+    block_of,
+    encoder_rules,
+    key_for_path,
+    kind_of,
+    leaves_by_path,
+    replace_leaves,
+    select_paths,
+)
+
+PATHS = [f"{a}/{b}/{c}" for a in "01" for b in ("key", "query") for c in ("bias", "kernel")]
+PATTERNS = [".*", "0/.*", ".*/key/.*", ".*/kernel", "1/query/bias", ".*bias", "0/query/(?:kernel)"]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    paths=st.lists(st.sampled_from(PATHS), min_size=1, unique=True),
+    rules=st.lists(
+        st.builds(lambda p, s: Rule(pattern=p, select=s), st.sampled_from(PATTERNS), st.booleans()),
+        min_size=1,
+        max_size=4,
+        unique=True,
+    ),
+)
+def test_first_full_match_wins(paths, rules):
+    deciding = {p: next((r for r in rules if re.fullmatch(r.pattern, p)), None) for p in paths}
+    expected = tuple(p for p in paths if deciding[p] is not None and deciding[p].select)
+    if expected and set(rules) <= set(deciding.values()):
+        assert select_paths(paths, rules) == expected
+    else:
+        with pytest.raises(ValueError, match=r"Rule '|select something"):
+            select_paths(paths, rules)
+
+
+def test_a_match_is_of_the_whole_path():
+    with pytest.raises(ValueError, match="matches no path"):
+        select_paths(PATHS, ["key/kernel"])
+
+
+def test_a_string_selects():
+    assert select_paths(PATHS, ["0/key/.*"]) == select_paths(PATHS, [Rule(pattern="0/key/.*")])
+
+
+def test_a_rule_that_matches_nothing_names_what_is_near():
+    with pytest.raises(ValueError, match=r"'1/qery/kernel' matches no path of the 8.*1/query/k"):
+        select_paths(PATHS, [".*/key/kernel", "1/qery/kernel"])
+
+
+def test_a_hidden_rule():
+    with pytest.raises(ValueError, match=r"'0/key/bias' decides nothing: earlier rules"):
+        select_paths(PATHS, ["0/.*", "0/key/bias"])
+
+
+@pytest.mark.parametrize("rules", [[], [Rule(pattern=".*", select=False)]])
+def test_nothing_selected(rules):
+    with pytest.raises(ValueError, match="select something"):
+        select_paths(PATHS, rules)
+
+
+def test_no_regular_expression():
+    with pytest.raises(ValueError, match=r"'\(kernel' is not a regular expression: missing \)"):
+        select_paths(PATHS, ["(kernel"])
+
+
+MODULES = {
+    "query": "encoder/layer/{}/attention/self/query",
+    "key": "encoder/layer/{}/attention/self/key",
+    "value": "encoder/layer/{}/attention/self/value",
+    "attention_output": "encoder/layer/{}/attention/output/dense",
+    "intermediate": "encoder/layer/{}/intermediate/dense",
+    "output": "encoder/layer/{}/output/dense",
+    "pooler": "pooler/dense",
+}
+HEADS = {
+    "bert": ["classifier"],
+    "roberta": ["classifier/dense", "classifier/out_proj"],
+    "distilbert": ["pre_classifier", "classifier"],
+}
+FROZEN = [
+    "embeddings/word_embeddings/embedding",
+    "embeddings/LayerNorm/scale",
+    "encoder/layer/1/output/LayerNorm/bias",
+    "encoder/layer/1/attention/output/LayerNorm/scale",
+]
+
+
+def encoder_paths(family: str, blocks: int = 12) -> list[str]:
+    modules = [m.format(i) for m in MODULES.values() for i in range(blocks) if "{}" in m]
+    modules += ["pooler/dense"] * (family == "bert") + HEADS[family]
+    return [f"{m}/{leaf}" for m in modules for leaf in ("bias", "kernel")] + FROZEN
+
+
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("blocks", [None, [1], [0, 11], range(2, 12)])
+@pytest.mark.parametrize("kind", MODULES)
+def test_rules_of_a_kind(kind, blocks, biases):
+    """Block 1 is not block 11."""
+    numbers = range(12) if blocks is None else blocks
+    leaves = ("bias", "kernel") if biases else ("kernel",)
+    expected = {f"{MODULES[kind].format(i)}/{leaf}" for i in numbers for leaf in leaves}
+    rules = encoder_rules([kind], blocks=blocks, biases=biases)
+    assert set(select_paths(encoder_paths("bert"), rules)) == expected
+
+
+@pytest.mark.parametrize("family", HEADS)
+def test_rules_of_the_head(family):
+    rules = encoder_rules(["head"], biases=True)
+    expected = {f"{module}/{leaf}" for module in HEADS[family] for leaf in ("kernel", "bias")}
+    assert set(select_paths(encoder_paths(family), rules)) == expected
+
+
+@pytest.mark.parametrize("family", HEADS)
+def test_kind_and_block_of_every_path(family):
+    for path in encoder_paths(family):
+        module = path.rsplit("/", 1)[0]
+        block = re.match(r"encoder/layer/(\d+)/", path)
+        by_name = {m.format(block[1] if block else ""): kind for kind, m in MODULES.items()}
+        kind = by_name.get(module, "head" if module in HEADS[family] else None)
+        assert kind_of(path) == kind
+        assert block_of(path) == (int(block[1]) if block else None)
+
+
+def test_every_kind_is_tested():
+    assert set(KINDS) == {*MODULES, "head"}
+
+
+def test_unknown_kind():
+    with pytest.raises(ValueError, match=r"kinds among query.*got \['qerry'\]"):
+        encoder_rules(["query", "qerry"])
+
+
+def test_no_blocks():
+    with pytest.raises(ValueError, match="at least one block"):
+        encoder_rules(["query"], blocks=[])
+
+
+def test_paths_join_keys_indices_and_attributes():
+    tree = {"b": [1, (2, {"c": 3})], "a": None, "d": Rule}
+    assert leaves_by_path({"b": tree["b"]}) == {"b/0": 1, "b/1/0": 2, "b/1/1/c": 3}
+    assert list(leaves_by_path(tree).values()) == jax.tree.leaves(tree)
+
+
+def test_two_leaves_with_one_path():
+    with pytest.raises(ValueError, match="share the path 'a/b'"):
+        leaves_by_path({"a/b": 1, "a": {"b": 2}})
+
+
+def test_replacing_leaves_leaves_the_others_alone():
+    tree = {"a": [np.zeros(2), np.ones(2)], "b": np.ones(3)}
+    new = replace_leaves(tree, {"a/1": 5})
+    assert (new["a"][1], tree["a"][1].tolist()) == (5, [1, 1])
+    assert new["a"][0] is tree["a"][0]
+    assert new["b"] is tree["b"]
+
+
+def test_replacing_a_leaf_that_is_not_there():
+    with pytest.raises(ValueError, match=r"got \['a/2'\]; the tree has \['a/0'"):
+        replace_leaves({"a": [0, 1]}, {"a/2": 5})
+
+
+@pytest.mark.parametrize("make", [jax.random.key, jax.random.PRNGKey])
+def test_every_path_has_a_key_of_its_own(make):
+    """Of the type that came, the same on every machine (a literal), and one each."""
+    data = [jax.random.key_data(key_for_path(make(0), path)).tolist() for path in PATHS]
+    assert len(set(map(tuple, data))) == len(PATHS)
+    assert key_for_path(make(0), "a/kernel").dtype == make(0).dtype
+    assert jax.random.key_data(key_for_path(make(0), "a/kernel")).tolist() == [
+        3237359888,
+        2909808792,
+    ]

@@ -1,0 +1,273 @@
+"""One battery over all transforms: what comes in, what goes out, and nothing else."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maskjax.masking import (
+    PER_MATRIX,
+    PER_WEIGHT,
+    bernoulli_mask,
+    leaves_by_path,
+    magnitude,
+    per_head,
+    sign_mask,
+    threshold_mask,
+    top_k_mask,
+)
+
+FACTORIES = {
+    "threshold": threshold_mask,
+    "sign": sign_mask,
+    "bernoulli": bernoulli_mask,
+    "top_k": top_k_mask,
+    "global_top_k": partial(top_k_mask, scope="global"),
+}
+GRANULARITIES = {"weight": PER_WEIGHT, "matrix": PER_MATRIX, "head": per_head(3)}
+SCORE_SHAPES = {"weight": (4, 6), "matrix": (), "head": (3,)}
+HERE = "encoder/layer/0/attention/self"
+PATHS = [f"{HERE}/{name}/kernel" for name in ("key", "query", "value")]
+WHERE = (rf"{HERE}/(?:query|key|value)/kernel",)
+KEY = jax.random.key(0)
+
+
+def make_params(dtype=jnp.float32) -> dict:
+    """Leaves without zeros, in both modules that are masked and ones that are not."""
+    rng = np.random.default_rng(0)
+
+    def leaf(*shape: int) -> jax.Array:
+        return jnp.asarray(rng.uniform(0.5, 2, shape) * rng.choice([-1, 1], shape), dtype)
+
+    modules = {name: {"kernel": leaf(4, 6), "bias": leaf(6)} for name in ("query", "key", "value")}
+    block = {"attention": {"self": modules}, "norm": {"scale": leaf(6)}}
+    return {"encoder": {"layer": {"0": block}}, "classifier": {"kernel": leaf(6, 2)}}
+
+
+def noise(scores: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Scores on both sides of every threshold."""
+    rng = np.random.default_rng(1)
+    draws = rng.permutation(np.linspace(-0.9, 0.9, sum(s.size for s in scores.values())))
+    ends = np.cumsum([s.size for s in scores.values()])
+    parts = np.split(draws.astype(np.float32), ends[:-1])
+    return {p: jnp.asarray(v.reshape(scores[p].shape)) for p, v in zip(scores, parts, strict=True)}
+
+
+@pytest.fixture(params=FACTORIES)
+def factory(request) -> str:
+    return request.param
+
+
+# Half of the one score of a matrix is none: top-k of each matrix makes no sense there.
+PAIRS = [(f, g) for f in FACTORIES for g in GRANULARITIES if (f, g) != ("top_k", "matrix")]
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request) -> tuple[str, str]:
+    return request.param
+
+
+def make_transform(factory: str, granularity: str):
+    return FACTORIES[factory](0.5, where=WHERE, granularity=GRANULARITIES[granularity])
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_what_goes_in_and_what_comes_out(pair, dtype):
+    transform, granularity = make_transform(*pair), pair[1]
+    params = make_params(dtype)
+    leaves = leaves_by_path(params)
+    scores = transform.init(KEY, params)
+    assert list(scores) == PATHS
+    assert {s.shape for s in scores.values()} == {SCORE_SHAPES[granularity]}
+    assert {s.dtype for s in scores.values()} == {np.dtype("float32")}
+
+    scores = noise(scores)
+    masked = transform.apply(scores, params)
+    assert jax.tree.structure(masked) == jax.tree.structure(params)
+    masks = transform.masks(scores, params)
+    assert list(masks) == PATHS
+    assert {False, True} == {bool(bit) for mask in masks.values() for bit in mask.ravel()}
+    for path, leaf in leaves_by_path(masked).items():
+        if path in PATHS:
+            assert masks[path].dtype == bool
+            assert leaf.dtype == dtype
+            expected = np.where(masks[path], leaves[path], np.zeros((), leaf.dtype))
+            np.testing.assert_array_equal(np.asarray(leaf), expected)
+        else:
+            assert leaf is leaves[path]
+
+    compiled = jax.jit(lambda s, p: (transform.apply(s, p), transform.masks(s, p)))
+    jax.tree.map(np.testing.assert_array_equal, compiled(scores, params), (masked, masks))
+
+
+def test_gradients_reach_the_scores_alone(pair):
+    """∂L/∂S is ∂L/∂Ŵ ⊙ W, by the binariser's slope, summed over the weights of a score."""
+    transform, (factory, granularity) = make_transform(*pair), pair
+    params = make_params()
+    scores = noise(transform.init(KEY, params))
+
+    def of_params(params):
+        return sum(jnp.sin(leaf).sum() for leaf in jax.tree.leaves(params))
+
+    gradient = jax.grad(lambda s: of_params(transform.apply(s, params)))(scores)
+    weights, upstream = (
+        leaves_by_path(tree)
+        for tree in (params, jax.grad(of_params)(transform.apply(scores, params)))
+    )
+    for path, s in scores.items():
+        each = upstream[path] * weights[path]
+        shared = {
+            "weight": each,
+            "matrix": each.sum(),
+            "head": each.reshape(4, 3, 2).sum(axis=(0, 2)),
+        }[granularity]
+        p = jax.nn.sigmoid(s)
+        slope = p * (1 - p) if factory == "bernoulli" else jnp.ones_like(s)
+        np.testing.assert_allclose(gradient[path], shared * slope, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_are_float32_for_bfloat16_weights(factory):
+    transform = make_transform(factory, "weight")
+    params = make_params(jnp.bfloat16)
+    scores = noise(transform.init(KEY, params))
+
+    def loss(scores):
+        masked = transform.apply(scores, params)
+        return sum(leaf.sum(dtype=jnp.float32) for leaf in jax.tree.leaves(masked))
+
+    gradient = jax.grad(loss)(scores)
+    assert {g.dtype for g in gradient.values()} == {np.dtype("float32")}
+    assert all(jnp.abs(g).sum() > 0 for g in gradient.values())
+
+
+def test_a_key_matters_to_bernoulli_only(factory):
+    transform = make_transform(factory, "weight")
+    params = make_params()
+    scores = noise(transform.init(KEY, params))
+    plain, one, again, two = (
+        transform.apply(scores, params, key=key)
+        for key in (None, jax.random.key(1), jax.random.key(1), jax.random.key(2))
+    )
+    jax.tree.map(np.testing.assert_array_equal, one, again)
+    same = jax.tree.leaves(jax.tree.map(jnp.array_equal, plain, one))
+    assert all(same) == (factory != "bernoulli")
+    assert all(jax.tree.leaves(jax.tree.map(jnp.array_equal, one, two))) == all(same)
+
+
+def test_bernoulli_samples_each_leaf_by_its_own_key():
+    params = {name: {"kernel": jnp.ones((40, 50))} for name in "ab"}
+    transform = bernoulli_mask(0.5)
+    scores = {f"{name}/kernel": jnp.full((40, 50), 1.0) for name in "ab"}
+    masked = leaves_by_path(transform.apply(scores, params, key=KEY))
+    a, b = (np.asarray(leaf) for leaf in masked.values())
+    probability = 1 / (1 + np.exp(-1.0))
+    for kept, expected in ((a, probability), (b, probability), (a * b, probability**2)):
+        assert abs(kept.mean() - expected) < 5 * np.sqrt(expected * (1 - expected) / 2000)
+
+
+@pytest.mark.parametrize("scope", ["matrix", "global"])
+@pytest.mark.parametrize("sparsity", [0.0, 0.05, 0.3, 1.0])
+def test_top_k_counts(scope, sparsity):
+    """Against one stable sort of each leaf, or of all of them; half of the scores are equal."""
+    shapes = {"a/kernel": (3, 5), "b/kernel": (7, 2), "c/kernel": (11,)}
+    rng = np.random.default_rng(3)
+    scores = {p: np.round(rng.normal(size=s), 1).astype(np.float32) for p, s in shapes.items()}
+    params = {path: jnp.ones(shape) for path, shape in shapes.items()}
+    masks = top_k_mask(sparsity, scope=scope).masks(jax.tree.map(jnp.asarray, scores), params)
+
+    def brute_force(flat: np.ndarray) -> np.ndarray:
+        keep = round((1 - sparsity) * flat.size)
+        kept = np.zeros(flat.size, bool)
+        kept[sorted(range(flat.size), key=lambda i: -flat[i])[:keep]] = True
+        return kept
+
+    groups = [list(shapes)] if scope == "global" else [[path] for path in shapes]
+    for group in groups:
+        found = np.concatenate([np.asarray(masks[path]).ravel() for path in group])
+        expected = brute_force(np.concatenate([scores[path].ravel() for path in group]))
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("factory", ["threshold", "sign"])
+def test_the_start_has_the_requested_sparsity(factory):
+    params = {"kernel": jnp.ones((200, 200))}
+    transform = FACTORIES[factory](0.1, where=["kernel"])
+    masks = transform.masks(transform.init(KEY, params), params)
+    assert abs((~masks["kernel"]).mean() - 0.1) < 5 * np.sqrt(0.09 / 40_000)
+
+
+def test_bernoulli_starts_at_the_requested_probability():
+    scores = bernoulli_mask(0.1, where=["kernel"]).init(KEY, {"kernel": jnp.ones(3)})
+    np.testing.assert_allclose(1 / (1 + np.exp(scores["kernel"])), 0.1, rtol=1e-6)
+
+
+def test_the_threshold_is_the_binarisers_and_the_starts():
+    transform = threshold_mask(0.25, threshold=0.5, where=["kernel"])
+    params = {"kernel": jnp.ones((100, 100))}
+    start = transform.masks(transform.init(KEY, params), params)["kernel"]
+    assert abs((~start).mean() - 0.25) < 0.03
+    at = {"kernel": jnp.full((100, 100), 0.5)}
+    assert not transform.masks(at, params)["kernel"].any()
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES)
+def test_an_initializer_sees_the_weights(granularity):
+    """The smallest magnitudes are dropped, whatever shares a score."""
+    params = make_params()
+    transform = threshold_mask(
+        initializer=magnitude(0.5), where=WHERE, granularity=GRANULARITIES[granularity]
+    )
+    scores, leaves = transform.init(KEY, params), leaves_by_path(params)
+    for path in PATHS:
+        size = np.abs(np.asarray(leaves[path]))
+        shared = {"weight": size, "matrix": size.mean(), "head": size.reshape(4, 3, 2).mean((0, 2))}
+        flat = np.ravel(shared[granularity])
+        dropped = np.flatnonzero(np.ravel(scores[path]) == 0)
+        np.testing.assert_array_equal(dropped, np.sort(np.argsort(flat)[: round(flat.size / 2)]))
+
+
+def test_each_leaf_has_scores_of_its_own():
+    """Equal shapes do not share numbers, and other leaves change nothing."""
+    params = {name: {"kernel": jnp.ones((4, 4))} for name in "ab"}
+    init = threshold_mask().init
+    scores = init(KEY, params)
+    assert (scores["a/kernel"] != scores["b/kernel"]).all()
+    more = init(KEY, {"A": {"kernel": jnp.ones((4, 4))}, **params})
+    for path, before in scores.items():
+        np.testing.assert_array_equal(more[path], before)
+    assert (init(jax.random.key(1), params)["a/kernel"] != scores["a/kernel"]).all()
+
+
+def test_init_under_jit():
+    params = make_params()
+    init = threshold_mask(where=WHERE).init
+    jax.tree.map(np.testing.assert_array_equal, jax.jit(init)(KEY, params), init(KEY, params))
+
+
+def test_scores_of_an_unknown_leaf(factory):
+    transform = FACTORIES[factory](0.5)
+    params = {"kernel": jnp.ones((2, 2))}
+    for use in (transform.apply, transform.masks):
+        with pytest.raises(ValueError, match=r"got \['kernl'\]; the params have \['kernel'\]"):
+            use({"kernl": jnp.ones((2, 2))}, params)
+
+
+def test_scores_of_a_wrong_shape(factory):
+    with pytest.raises(ValueError, match=r"kernel: expected a mask of shape \(2, 2\), got \(2, 1"):
+        FACTORIES[factory](0.5).apply({"kernel": jnp.ones((2, 1))}, {"kernel": jnp.ones((2, 2))})
+
+
+def test_rules_that_do_not_fit(factory):
+    with pytest.raises(ValueError, match=r"'.\*/weight' matches no path"):
+        FACTORIES[factory](0.5, where=[".*/weight"]).init(KEY, make_params())
+
+
+@pytest.mark.parametrize(
+    ("factory", "impossible"),
+    [("threshold", 0.0), ("sign", 0.0), ("bernoulli", 0.0), ("bernoulli", 1.0), ("top_k", 1.5)],
+)
+def test_impossible_sparsities(factory, impossible):
+    with pytest.raises(ValueError, match=f"Expected a sparsity in .* got {impossible}"):
+        FACTORIES[factory](impossible)

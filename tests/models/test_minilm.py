@@ -1,0 +1,109 @@
+"""A real pretrained BERT, and the same weights re-expressed as the other families."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from maskjax.models import build_model, load_base
+
+torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
+transformers = pytest.importorskip("transformers")
+transformers.utils.logging.disable_progress_bar()
+
+
+@pytest.fixture(scope="module")
+def minilm_states(minilm):
+    """Real texts as padded tokens, and PyTorch's hidden states for them."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
+    texts = ["A mask keeps or drops a weight.", "Short.", "One base serves many tasks, cheaply."]
+    batch = tokenizer(texts, padding=True, return_tensors="np")
+    inputs = {name: value.astype(np.int32) for name, value in batch.items()}
+    tokens = {name: torch.tensor(value) for name, value in batch.items()}
+    oracle = transformers.BertModel.from_pretrained(minilm).eval()
+    with torch.no_grad():
+        states = oracle(**tokens, output_hidden_states=True).hidden_states
+    return inputs, states
+
+
+def assert_same_states(base, inputs, expected) -> None:
+    """Compares the states of tokens.
+
+    Those of padding, which no token sees, are ill-conditioned in these weights: there PyTorch
+    itself is 8e-5 away from float64, and 9e-5 from itself with another attention kernel.
+    """
+    states = jax.jit(build_model(base.config, 2).hidden_states)(base.params, inputs)
+    token = inputs["attention_mask"] == 1
+    assert not token.all()
+    for ours, theirs in zip(states, expected, strict=True):
+        difference = np.abs(np.asarray(ours) - theirs.numpy())[token]
+        assert difference.max() <= 1e-5
+
+
+def test_minilm(minilm, minilm_states):
+    assert_same_states(load_base(minilm), *minilm_states)
+
+
+def test_minilm_as_distilbert(minilm, minilm_states, tmp_path):
+    assert_same_states(load_base(write_as_distilbert(minilm, tmp_path)), *minilm_states)
+
+
+def test_minilm_as_roberta(minilm, minilm_states, tmp_path):
+    inputs, expected = minilm_states
+    token = inputs["attention_mask"] == 1
+    padded = inputs | {"input_ids": np.where(token, inputs["input_ids"], 1).astype(np.int32)}
+    assert_same_states(load_base(write_as_roberta(minilm, tmp_path)), padded, expected)
+
+
+def write_as_distilbert(minilm, folder):
+    """Re-expresses MiniLM: token type 0 goes into the positions, the pooler goes away."""
+    tensors = load_file(minilm / "model.safetensors")
+    types = tensors.pop("embeddings.token_type_embeddings.weight")
+    tensors["embeddings.position_embeddings.weight"] += types[:1]
+    renamed = {rename(k): v for k, v in tensors.items() if not k.startswith("pooler")}
+    save_file(renamed, folder / "model.safetensors")
+    config = {
+        "model_type": "distilbert",
+        "vocab_size": 30522,
+        "dim": 384,
+        "n_layers": 6,
+        "n_heads": 12,
+        "hidden_dim": 1536,
+        "max_position_embeddings": 512,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+def rename(name: str) -> str:
+    """A tensor of BERT as DistilBERT calls it."""
+    for old, new in (
+        ("encoder.layer", "transformer.layer"),
+        ("attention.self.query", "attention.q_lin"),
+        ("attention.self.key", "attention.k_lin"),
+        ("attention.self.value", "attention.v_lin"),
+        ("attention.output.dense", "attention.out_lin"),
+        ("attention.output.LayerNorm", "sa_layer_norm"),
+        ("intermediate.dense", "ffn.lin1"),
+        (".output.dense", ".ffn.lin2"),
+        (".output.LayerNorm", ".output_layer_norm"),
+    ):
+        name = name.replace(old, new)
+    return f"distilbert.{name}"
+
+
+def write_as_roberta(minilm, folder):
+    """Re-expresses MiniLM: positions shifted by two rows, padding id 1, one token type."""
+    tensors = load_file(minilm / "model.safetensors")
+    positions = tensors["embeddings.position_embeddings.weight"]
+    tensors["embeddings.position_embeddings.weight"] = np.concatenate([positions[:2], positions])
+    types = tensors["embeddings.token_type_embeddings.weight"]
+    tensors["embeddings.token_type_embeddings.weight"] = types[:1].copy()
+    save_file({f"roberta.{k}": v for k, v in tensors.items()}, folder / "model.safetensors")
+    config = json.loads((minilm / "config.json").read_text(encoding="utf-8"))
+    changes = {"model_type": "roberta", "pad_token_id": 1, "type_vocab_size": 1}
+    config |= changes | {"max_position_embeddings": 514}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder

@@ -1,0 +1,198 @@
+"""Random encoders and heads against transformers in PyTorch, in float32."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from maskjax.masking import leaves_by_path
+from maskjax.models import block as block_module
+from maskjax.models import build_model, load_base, torch_name
+from maskjax.models import encoder as encoder_module
+from maskjax.models import heads as heads_module
+from maskjax.models.encoder import position_ids
+
+torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
+transformers = pytest.importorskip("transformers")
+transformers.utils.logging.disable_progress_bar()
+
+ORACLES = {
+    "bert": transformers.BertForSequenceClassification,
+    "roberta": transformers.RobertaForSequenceClassification,
+    "distilbert": transformers.DistilBertForSequenceClassification,
+}
+TOLERANCE = 1e-5
+
+
+def make_oracle(family: str, seed: int, *, num_labels: int = 3, **changes):
+    """A model of random shape in which every parameter, biases and norms too, is random."""
+    rng, roberta = np.random.default_rng(seed), family == "roberta"
+    heads = int(rng.integers(1, 5))
+    shape = {
+        "vocab_size": int(rng.integers(40, 90)),
+        "hidden_size": heads * int(rng.integers(3, 9)),
+        "num_hidden_layers": int(rng.integers(1, 4)),
+        "num_attention_heads": heads,
+        "max_position_embeddings": int(rng.integers(30, 40)),
+        ("hidden_dim" if family == "distilbert" else "intermediate_size"): int(rng.integers(5, 60)),
+    }
+    if family != "distilbert":
+        shape |= {"type_vocab_size": 1 if roberta else 2, "layer_norm_eps": 1e-5}
+    pad = int(rng.integers(0, 5))
+    config = ORACLES[family].config_class(
+        **shape, pad_token_id=pad, num_labels=num_labels, attn_implementation="eager", **changes
+    )
+    torch.manual_seed(seed)
+    model = ORACLES[family](config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            is_scale = "norm" in name.lower() and name.endswith("weight")
+            parameter.normal_(float(is_scale), 0.2)
+    return model
+
+
+def make_inputs(config, seed: int) -> dict[str, np.ndarray]:
+    """Rows of several lengths, padded at the end, one at the start, with token types."""
+    rng = np.random.default_rng(seed)
+    batch, seq = 5, 17
+    lengths = np.array([seq, 11, 5, 2, 9])
+    mask = np.arange(seq)[None, :] < lengths[:, None]
+    mask[-1] = mask[-1, ::-1]
+    tokens = rng.integers(0, config.vocab_size - 1, (batch, seq))
+    tokens += tokens >= config.pad_token_id  # no token is padding
+    types = (np.arange(seq)[None, :] > 4) & mask
+    return {
+        "input_ids": np.where(mask, tokens, config.pad_token_id).astype(np.int32),
+        "attention_mask": mask.astype(np.int32),
+        "token_type_ids": types.astype(np.int32),
+    }
+
+
+def torch_inputs(family: str, inputs: dict[str, np.ndarray]) -> dict:
+    unused = () if family == "bert" else ("token_type_ids",)
+    return {
+        name: torch.tensor(value.astype(np.int64))
+        for name, value in inputs.items()
+        if name not in unused
+    }
+
+
+def to_params(model, oracle, family: str):
+    """Takes the weights of the oracle's head and base as parameters, by name."""
+    prefix = oracle.base_model_prefix
+    state = {name.removeprefix(f"{prefix}."): value for name, value in oracle.state_dict().items()}
+    flat = {}
+    for path in leaves_by_path(model.abstract):
+        value = state[torch_name(path, family)].numpy()
+        flat[path] = jnp.asarray(value.T if path.endswith("kernel") else value)
+    return nest(flat)
+
+
+def nest(flat: dict) -> dict:
+    tree: dict = {}
+    for path, leaf in flat.items():
+        *parents, name = path.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = leaf
+    return tree
+
+
+def assert_close(ours, oracle) -> None:
+    difference = np.abs(np.asarray(ours) - oracle.detach().numpy())
+    assert difference.max() <= TOLERANCE
+
+
+@pytest.mark.parametrize(("seed", "num_outputs"), [(0, 3), (1, 1)])
+def test_random_models(family, seed, num_outputs, tmp_path):
+    oracle = make_oracle(family, seed, num_labels=num_outputs)
+    oracle.save_pretrained(tmp_path)
+    base = load_base(tmp_path)
+    model = build_model(base.config, num_outputs)
+    inputs = make_inputs(base.config, seed)
+    with torch.no_grad():
+        expected = oracle(**torch_inputs(family, inputs), output_hidden_states=True)
+
+    params = to_params(model, oracle, family)
+    for path, leaf in leaves_by_path(base.params).items():
+        np.testing.assert_array_equal(leaf, leaves_by_path(params)[path])
+    run = jax.jit(lambda p: (model.hidden_states(p, inputs), model.apply(p, inputs)))
+    states, logits = run(params)
+    for ours, theirs in zip(states, expected.hidden_states, strict=True):
+        assert_close(ours, theirs)
+    assert_close(logits, expected.logits)
+
+
+def test_gradients(family, tmp_path):
+    oracle = make_oracle(family, 2)
+    oracle.save_pretrained(tmp_path)
+    model = build_model(load_base(tmp_path).config, 3)
+    # Not the row that begins with padding: PyTorch never gives the padding row a gradient.
+    inputs = {name: value[:4] for name, value in make_inputs(model.config, 2).items()}
+    labels = np.array([0, 1, 2, 1])
+    logits = oracle(**torch_inputs(family, inputs)).logits
+    torch.nn.functional.cross_entropy(logits, torch.tensor(labels)).backward()
+
+    def loss(params):
+        logits = model.apply(params, inputs)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(labels)).mean()
+
+    grads = leaves_by_path(jax.jit(jax.grad(loss))(to_params(model, oracle, family)))
+    prefix = f"{oracle.base_model_prefix}."
+    theirs = {name.removeprefix(prefix): p.grad for name, p in oracle.named_parameters()}
+    assert len(grads) == len(theirs)
+    for path, ours in grads.items():
+        assert_close(ours.T if path.endswith("kernel") else ours, theirs[torch_name(path, family)])
+
+
+def test_dropout_stands_where_transformers_has_it(family, tmp_path, monkeypatch):
+    names = {
+        "distilbert": ("dropout", "attention_dropout", "seq_classif_dropout"),
+    }.get(family, ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))
+    oracle = make_oracle(family, 4, **dict(zip(names, (0.1, 0.2, 0.3), strict=True)))
+    oracle.save_pretrained(tmp_path)
+    config = load_base(tmp_path).config
+    inputs = make_inputs(config, 4)
+
+    theirs = []
+    torch_dropout = torch.nn.functional.dropout
+
+    def record_torch(x, p=0.5, training=True, inplace=False):
+        theirs.append((p, x.numel()))
+        return torch_dropout(x, p, training, inplace)
+
+    monkeypatch.setattr(torch.nn.functional, "dropout", record_torch)
+    oracle.train()(**torch_inputs(family, inputs))
+
+    ours, keys = [], []
+
+    def record(x, rate, key):
+        if rate:
+            ours.append((rate, x.size))
+            keys.append(jax.random.key_data(key))
+        return x
+
+    for module in (encoder_module, block_module, heads_module):
+        monkeypatch.setattr(module, "dropout", record)
+    model = build_model(config, 3)
+
+    @jax.jit
+    def run(key):
+        model.apply(to_params(model, oracle, family), inputs, key=key)
+        return jnp.stack(keys)
+
+    drawn = np.asarray(run(jax.random.key(0)))
+    assert ours == theirs
+    assert len(np.unique(drawn, axis=0)) == len(theirs)  # no two places share their randomness
+
+
+@pytest.mark.parametrize("pad", [0, 1, 7])
+def test_roberta_position_ids(pad, tiny_config):
+    from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
+
+    ids = np.random.default_rng(pad).integers(0, 8, (20, 11)).astype(np.int32)
+    expected = RobertaEmbeddings.create_position_ids_from_input_ids(torch.tensor(ids), pad)
+    config = tiny_config("roberta", pad_token_id=pad)
+    np.testing.assert_array_equal(position_ids(jnp.asarray(ids), config), expected)

@@ -1,0 +1,137 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from maskjax.errors import InputError
+from maskjax.tasks import Split, encode, load_tokenizer
+
+# Ids in the vocabularies of conftest.py.
+CLS, SEP, UNK, A, B, C, D = 2, 3, 1, 5, 6, 7, 8
+
+
+def split(*texts: tuple[str, ...]) -> Split:
+    return Split(list(texts), np.arange(len(texts), dtype=np.int32))
+
+
+def as_lists(arrays) -> list[list[int]]:
+    assert all(array.dtype == np.int32 for array in arrays)
+    return [array.tolist() for array in arrays]
+
+
+def test_single_texts(bert_tokenizer):
+    encoded = encode(split(("a b",), ("c",), ("a z",)), bert_tokenizer, max_length=8)
+    assert as_lists(encoded.input_ids) == [[CLS, A, B, SEP], [CLS, C, SEP], [CLS, A, UNK, SEP]]
+    assert as_lists(encoded.token_type_ids) == [[0] * 4, [0] * 3, [0] * 4]
+    assert encoded.labels.tolist() == [0, 1, 2]
+    assert encoded.truncated == 0
+
+
+def test_pairs(bert_tokenizer):
+    encoded = encode(split(("a b", "c"), ("d", "d")), bert_tokenizer, max_length=8)
+    assert as_lists(encoded.input_ids) == [[CLS, A, B, SEP, C, SEP], [CLS, D, SEP, D, SEP]]
+    assert as_lists(encoded.token_type_ids) == [[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1]]
+
+
+def test_long_text_is_cut_and_counted(bert_tokenizer):
+    encoded = encode(split(("a b c",), ("a b",), ("a b c d",)), bert_tokenizer, max_length=4)
+    assert as_lists(encoded.input_ids) == [[CLS, A, B, SEP]] * 3
+    assert encoded.truncated == 2
+
+
+def test_pair_is_cut_where_it_is_longer(bert_tokenizer):
+    texts = [("a b c d", "c"), ("a", "a b c d"), ("a b c", "c d c"), ("a b", "c")]
+    encoded = encode(split(*texts), bert_tokenizer, max_length=6)
+    assert as_lists(encoded.input_ids) == [
+        [CLS, A, B, SEP, C, SEP],
+        [CLS, A, SEP, A, B, SEP],
+        [CLS, A, SEP, C, D, SEP],
+        [CLS, A, B, SEP, C, SEP],
+    ]
+    assert encoded.truncated == 3
+
+
+def test_roberta_has_one_token_type(roberta_tokenizer):
+    encoded = encode(split(("a b", "b")), roberta_tokenizer, max_length=16)
+    assert as_lists(encoded.input_ids) == [[0, 5, 8, 2, 2, 6, 2]]
+    assert as_lists(encoded.token_type_ids) == [[0] * 7]
+
+
+def test_token_types_are_zero_for_a_model_without_them(bert_folder):
+    tokenizer = load_tokenizer(bert_folder)
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    encoded = encode(split(("a", "b")), tokenizer, max_length=8)
+    assert as_lists(encoded.token_type_ids) == [[0] * 5]
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("pair", [False, True])
+def test_matches_one_by_one_calls(request, family, pair):
+    tokenizer = request.getfixturevalue(f"{family}_tokenizer")
+    random = np.random.default_rng(0)
+    texts = [
+        tuple(" ".join(random.choice(list("abz"), random.integers(1, 9))) for _ in range(1 + pair))
+        for _ in range(50)
+    ]
+    encoded = encode(split(*texts), tokenizer, max_length=9)
+    whole = [tokenizer(*row)["input_ids"] for row in texts]
+    cut = [tokenizer(*row, truncation="longest_first", max_length=9)["input_ids"] for row in texts]
+    assert as_lists(encoded.input_ids) == cut
+    assert encoded.truncated == sum(len(row) > 9 for row in whole) > 0
+
+
+def test_targets_pass_through(bert_tokenizer):
+    numbers = Split([("a",), ("b",)], np.float32([0.5, 2.5]))
+    assert encode(numbers, bert_tokenizer, max_length=8).labels is numbers.labels
+
+
+def test_no_rows(bert_tokenizer):
+    encoded = encode(Split([], np.zeros(0, np.int32)), bert_tokenizer, max_length=8)
+    assert encoded.input_ids == encoded.token_type_ids == []
+
+
+@pytest.mark.parametrize(("texts", "least"), [(("a b c",), 3), (("a b", "c d"), 5)])
+def test_no_room_for_text(bert_tokenizer, texts, least):
+    encode(split(texts), bert_tokenizer, max_length=least)
+    with pytest.raises(
+        InputError, match=rf"max_length: expected at least {least}.*got {least - 1}"
+    ):
+        encode(split(texts), bert_tokenizer, max_length=least - 1)
+
+
+def test_tokenizer_is_loaded_from_its_folder(bert_folder, roberta_folder):
+    assert load_tokenizer(bert_folder).convert_ids_to_tokens([CLS, A]) == ["[CLS]", "a"]
+    assert load_tokenizer(roberta_folder).pad_token_id == 1
+
+
+def test_tokenizer_is_the_same_after_saving(bert_folder, tmp_path):
+    load_tokenizer(bert_folder).save_pretrained(tmp_path)
+    assert not (tmp_path / "vocab.txt").exists()
+    assert load_tokenizer(tmp_path)("a b")["input_ids"] == [CLS, A, B, SEP]
+
+
+def test_missing_folder(bert_folder):
+    with pytest.raises(InputError, match=rf"No folder .*; in {bert_folder.parent}, did you mean"):
+        load_tokenizer(bert_folder.with_name("bert"))
+
+
+def test_folder_without_vocabulary(bert_folder, tmp_path):
+    shutil.copy(bert_folder / "config.json", tmp_path)
+    with pytest.raises(InputError, match=r"expected a tokenizer in tokenizer.json or vocab.txt or"):
+        load_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"version":', "{}", '{"model": {"type": "WordPiece"}}'])
+def test_broken_tokenizer(bert_folder, tmp_path, content):
+    shutil.copy(bert_folder / "config.json", tmp_path)
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError, match=rf"{tmp_path}: the tokenizer cannot be read") as raised:
+        load_tokenizer(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_slow_tokenizer(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "canine"}')
+    (tmp_path / "vocab.txt").write_text("a")
+    with pytest.raises(InputError, match=r"expected a tokenizer that has a fast form"):
+        load_tokenizer(tmp_path)

@@ -1,0 +1,230 @@
+import logging
+import socket
+
+import datasets
+import numpy as np
+import pandas as pd
+import pytest
+from datasets.packaged_modules.parquet.parquet import Parquet
+
+from maskjax.config import TaskConfig
+from maskjax.errors import InputError
+from maskjax.tasks import load_task
+
+NAMES = ["not_equivalent", "equivalent"]  # not in alphabetical order, as in GLUE's MRPC
+
+
+def features(label) -> datasets.Features:
+    return datasets.Features({"text": datasets.Value("string"), "label": label})
+
+
+CLASSES = features(datasets.ClassLabel(names=NAMES))
+NUMBERS = features(datasets.Value("float32"))
+
+
+def write_splits(folder, schema=CLASSES, **labels: list) -> None:
+    for split, values in labels.items():
+        columns = {"text": [f"{split} {row}" for row in range(len(values))], "label": values}
+        path = folder / f"{split}-00000-of-00001.parquet"
+        datasets.Dataset.from_dict(columns, features=schema).to_parquet(path)
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    """An empty local cache."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def online(monkeypatch):
+    """The library may use the network, but there is none."""
+
+    def refuse(*arguments, **options):
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+
+
+@pytest.fixture
+def stored(online, cache, tmp_path):
+    """A data set of the Hub that has been read before."""
+    write_splits(tmp_path, train=[0, 1], validation=[1])
+    files = {
+        split: [str(tmp_path / f"{split}-00000-of-00001.parquet")]
+        for split in ("train", "validation")
+    }
+    builder = Parquet(
+        cache_dir=str(cache),
+        dataset_name="reviews",
+        config_id="default",
+        hash="0",
+        data_files=files,
+    )
+    builder.download_and_prepare()
+    (cache / "reviews").rename(cache / "someone___reviews")
+
+
+def test_class_ids_become_names_in_their_order(tmp_path):
+    write_splits(tmp_path, train=[0, 1, 1], validation=[1], test=[0])
+    loaded = load_task(TaskConfig(name=str(tmp_path)), offline=True)
+    assert loaded.task.labels == tuple(NAMES)
+    assert {name: split.labels.tolist() for name, split in loaded.splits.items()} == {
+        "train": [0, 1, 1],
+        "dev": [1],
+        "test": [0],
+    }
+    assert loaded.splits["dev"].texts == [("validation 0",)]
+
+
+def test_chosen_order_of_names_wins(tmp_path):
+    write_splits(tmp_path, train=[0, 1, 1], validation=[1])
+    config = TaskConfig(name=str(tmp_path), labels=("equivalent", "not_equivalent"))
+    assert load_task(config, offline=True).splits["train"].labels.tolist() == [1, 0, 0]
+
+
+@pytest.mark.parametrize("withheld", [[-1, -1], [None, None]])
+def test_withheld_class_labels_leave_the_split_out(tmp_path, withheld):
+    write_splits(tmp_path, train=[0, 1], validation=[1, 0], test=withheld)
+    splits = load_task(TaskConfig(name=str(tmp_path)), offline=True).splits
+    assert splits.keys() == {"train", "dev"}
+
+
+def test_withheld_numbers_leave_the_split_out(tmp_path):
+    write_splits(tmp_path, NUMBERS, train=[0.5, -1.0], validation=[-1.0, 4.0], test=[-1.0, -1.0])
+    splits = load_task(TaskConfig(name=str(tmp_path), kind="regression"), offline=True).splits
+    assert splits.keys() == {"train", "dev"}
+    assert splits["train"].labels.tolist() == [0.5, -1.0]
+
+
+def test_one_row_without_label_is_an_error(tmp_path):
+    write_splits(tmp_path, train=[0, -1, 1], validation=[1])
+    with pytest.raises(InputError, match=r"split train row 2: expected a label in column 'label'"):
+        load_task(TaskConfig(name=str(tmp_path)), offline=True)
+
+
+def test_training_labels_cannot_be_withheld(tmp_path):
+    write_splits(tmp_path, train=[-1, -1], validation=[1])
+    with pytest.raises(InputError, match=r"split train row 1: expected a label in column 'label'"):
+        load_task(TaskConfig(name=str(tmp_path)), offline=True)
+
+
+def test_training_split_is_required(tmp_path):
+    write_splits(tmp_path, validation=[1], test=[0])
+    with pytest.raises(InputError, match=r"expected a split 'train', got validation, test"):
+        load_task(TaskConfig(name=str(tmp_path)), offline=True)
+
+
+def test_wrong_column_names_the_split(tmp_path):
+    write_splits(tmp_path, train=[0, 1], validation=[1])
+    with pytest.raises(InputError, match=r"split train: no column 'txt'; the columns are 'text'"):
+        load_task(TaskConfig(name=str(tmp_path), text=("txt",)), offline=True)
+
+
+def test_wrong_subset_lists_the_subsets(tmp_path):
+    write_splits(tmp_path, train=[0, 1], validation=[1])
+    with pytest.raises(InputError, match=r"'other' not found. Available: \['default'\]"):
+        load_task(TaskConfig(name=str(tmp_path), subset="other"), offline=True)
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_stored_copy_needs_no_network(stored, offline):
+    loaded = load_task(TaskConfig(name="someone/reviews"), offline=offline)
+    assert loaded.task.labels == tuple(NAMES)
+    assert loaded.splits["train"].texts == [("train 0",), ("train 1",)]
+
+
+def test_stored_copy_is_used_in_silence(stored, monkeypatch):
+    messages = []
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", messages.append)
+    logging.getLogger("datasets").addHandler(handler)
+    load_task(TaskConfig(name="someone/reviews"))
+    logging.getLogger("datasets").removeHandler(handler)
+    assert messages == []
+
+
+def test_settings_of_datasets_are_left_as_they_were(stored):
+    before = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
+    load_task(TaskConfig(name="someone/reviews"))
+    assert (datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()) == before
+
+
+def test_offline_never_asks_the_network(online, monkeypatch):
+    asked = spy_on_load_dataset(monkeypatch)
+    with pytest.raises(
+        InputError, match=r"Data set glue/mrcp: no local copy, and offline"
+    ) as raised:
+        load_task(TaskConfig(name="glue/mrcp"), offline=True)
+    assert str(raised.value).endswith(
+        "built-in tasks, did you mean glue/mrpc, glue/rte, glue/cola?"
+    )
+    assert asked == ["locally"]
+
+
+def test_network_is_asked_second(online, monkeypatch):
+    asked = spy_on_load_dataset(monkeypatch, ConnectionError("unreachable"))
+    with pytest.raises(InputError, match=r"no local copy, and the Hub cannot be reached"):
+        load_task(TaskConfig(name="someone/reviews"))
+    assert asked == ["locally", "on the Hub"]
+
+
+def test_registry_gives_id_and_subset(online, monkeypatch):
+    calls = []
+
+    def load_dataset(*arguments):
+        calls.append(arguments)
+        row = {"sentence1": ["x", "y"], "sentence2": ["z", "w"], "label": [0, 1]}
+        return {name: datasets.Dataset.from_dict(row) for name in ("train", "validation")}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    loaded = load_task(TaskConfig(name="glue/rte"))
+    assert calls == [("nyu-mll/glue", "rte")]
+    assert loaded.splits["dev"].texts == [("x", "z"), ("y", "w")]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            RuntimeError("Dataset scripts are no longer supported, but found trec.py"),
+            r"Data set who/what: it is a loading script, .*--task.path",
+        ),
+        (
+            datasets.exceptions.DatasetNotFoundError("Dataset 'who/what' doesn't exist."),
+            r"Data set who/what: Dataset 'who/what' doesn't exist; among the built-in tasks, known",
+        ),
+        (
+            ValueError("Config name is missing.\nPlease pick one among: ['a', 'b']"),
+            r"Data set who/what: Config name is missing. Please pick one among: \['a', 'b'\]",
+        ),
+    ],
+)
+def test_failure_is_explained_in_one_line(online, monkeypatch, error, message):
+    spy_on_load_dataset(monkeypatch, error)
+    with pytest.raises(InputError, match=message) as raised:
+        load_task(TaskConfig(name="who/what"))
+    assert "\n" not in str(raised.value)
+
+
+def spy_on_load_dataset(monkeypatch, error_of_hub: Exception | None = None) -> list[str]:
+    """Records where data sets are looked for; the Hub answers with the error."""
+    asked = []
+    original = datasets.load_dataset
+
+    def load_dataset(*arguments):
+        asked.append("locally" if datasets.config.HF_HUB_OFFLINE else "on the Hub")
+        if error_of_hub is not None and asked[-1] == "on the Hub":
+            raise error_of_hub
+        return original(*arguments)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    return asked
+
+
+def test_labels_need_not_be_classes(tmp_path):
+    frame = pd.DataFrame({"text": ["x", "y"], "label": np.array([7, 10])})
+    frame.to_parquet(tmp_path / "train.parquet")
+    frame.to_parquet(tmp_path / "validation.parquet")
+    assert load_task(TaskConfig(name=str(tmp_path)), offline=True).task.labels == ("7", "10")

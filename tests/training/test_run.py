@@ -1,0 +1,95 @@
+"""A whole run: what its folder holds, and that it predicts what it scored."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from maskjax.config import AdaptationConfig, TaskConfig, TrainConfig
+from maskjax.config_file import load_config
+from maskjax.errors import InputError
+from maskjax.inference import load_predictor, score_logits
+from maskjax.tasks import encode, load_task
+from maskjax.training import run
+
+METHODS = [
+    AdaptationConfig(),
+    AdaptationConfig(head="trained", start="ones"),
+    AdaptationConfig(head="both", binarizer="bernoulli"),
+    AdaptationConfig(granularity="head", head="trained"),
+    AdaptationConfig(method="finetune"),
+    AdaptationConfig(method="lora"),
+    AdaptationConfig(method="bitfit"),
+    AdaptationConfig(method="head"),
+]
+
+
+@pytest.mark.parametrize("adaptation", METHODS, ids=lambda a: f"{a.method}-{a.head}")
+def test_a_saved_run_scores_what_it_scored_in_training(toy_config, tmp_path, adaptation):
+    config = toy_config(
+        adaptation=adaptation, train=TrainConfig(batch_size=16, epochs=1, buckets=(16,))
+    )
+    result = run(config, tmp_path / "run")
+    predictor = load_predictor(tmp_path / "run")
+    data = load_task(config.task)
+    for split, score in result.scores.items():
+        encoded = encode(data.splits[split], predictor.tokenizer, config.task.max_length)
+        logits = predictor.logits(encoded)
+        assert score_logits(predictor.task, logits, encoded.labels) == pytest.approx(score)
+
+
+def test_the_folder_holds_config_metrics_and_the_mask_and_nothing_of_the_base(toy_config, tmp_path):
+    config = toy_config()
+    result = run(config, tmp_path / "run")
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {
+        "config.json",
+        "metrics.jsonl",
+        "tensorboard",
+        "task.safetensors",
+        "result.json",
+    }
+    assert load_config(tmp_path / "run" / "config.json") == config
+    with safe_open(tmp_path / "run" / "task.safetensors", framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    weights = {name for name in tensors if not name.startswith("mask/")}
+    assert weights == {"weight/classifier/bias", "weight/classifier/kernel"}
+    assert all(t.dtype == np.uint8 for name, t in tensors.items() if name.startswith("mask/"))
+    stored = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert stored["scores"] == result.scores
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    assert {"loss", "learning_rate", "examples_per_second", "sparsity"} <= lines[0].keys()
+
+
+def test_a_folder_with_a_run_is_refused_and_left_as_it_is(toy_config, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="already holds a run"):
+        run(toy_config(), tmp_path)
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_what_can_fail_fails_before_a_folder_is_made(toy_config, toy_rows, tmp_path):
+    task = TaskConfig(name="toy", path=str(toy_rows), text=("text",), label="label")
+    with pytest.raises(InputError, match="32 positions"):
+        run(toy_config(task=task), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_regression_learns_a_number(toy_base, toy_config, tmp_path):
+    rows = ["text\tlabel"] + [f"{'good ' * n}film\t{n}.5" for n in range(1, 9)] * 4
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.tsv").write_text("\n".join(rows) + "\n")
+    task = TaskConfig(
+        name="toy",
+        path=str(tmp_path),
+        text=("text",),
+        label="label",
+        kind="regression",
+        max_length=16,
+    )
+    config = toy_config(task=task, train=TrainConfig(batch_size=8, epochs=8, buckets=(16,)))
+    result = run(config, tmp_path / "run")
+    assert result.scores["dev"] > 0.5
+    prediction = load_predictor(tmp_path / "run")([("good film",)])[0]
+    assert prediction.label == f"{prediction.score:.3f}"

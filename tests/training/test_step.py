@@ -1,0 +1,197 @@
+"""The jitted step: what it computes, what it leaves alone, how often it compiles."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from maskjax.adaptation import make_adaptation
+from maskjax.config import AdaptationConfig, OptimizerConfig
+from maskjax.masking import leaves_by_path
+from maskjax.models import EncoderConfig, build_model
+from maskjax.training import (
+    init_state,
+    make_loss,
+    make_optimizer,
+    make_schedule,
+    make_train_step,
+)
+
+TINY = {
+    "model_type": "bert",
+    "vocab_size": 32,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "max_position_embeddings": 16,
+}
+ENCODER = EncoderConfig.from_hf(TINY, "tiny")
+METHODS = ("mask", "finetune", "head", "lora", "bitfit")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model(ENCODER, 3)
+
+
+@pytest.fixture(scope="module")
+def params(model):
+    random = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(random.normal(0, 0.3, leaf.shape), jnp.float32), model.abstract
+    )
+
+
+def make_batch(length=6, rows=4, seed=0, weights=None):
+    random = np.random.default_rng(seed)
+    return {
+        "input_ids": random.integers(1, 32, (rows, length)).astype(np.int32),
+        "attention_mask": np.ones((rows, length), np.int32),
+        "token_type_ids": np.zeros((rows, length), np.int32),
+        "labels": random.integers(0, 3, rows).astype(np.int32),
+        "weights": np.ones(rows, np.float32) if weights is None else weights,
+    }
+
+
+def build(model, params, config=None, optimizer=None):
+    adaptation = make_adaptation(config or AdaptationConfig(), ENCODER)
+    transformation = make_optimizer(optimizer or OptimizerConfig(), 100)
+    loss = make_loss("classification")
+    step = make_train_step(model, adaptation, transformation, loss)
+    return step, init_state(adaptation, transformation, params, jax.random.key(0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_through_the_same_step_and_leaves_the_base_alone(model, params, method):
+    before = jax.tree.map(np.array, params)
+    step, state = build(model, params, AdaptationConfig(method=method))
+    start = jax.tree.map(np.array, state.trainable)
+    for seed in range(3):
+        state, metrics = step(state, params, make_batch(seed=seed))
+    assert np.isfinite(float(metrics["loss"]))
+    jax.tree.map(np.testing.assert_array_equal, before, params)
+    moved = [
+        not np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(start), jax.tree.leaves(state.trainable), strict=True)
+    ]
+    assert any(moved)
+
+
+def test_one_program_a_length_and_none_for_new_masks_or_batches(model, params):
+    step, state = build(model, params)
+    for length in (6, 9, 6, 9, 6):
+        state, _ = step(state, params, make_batch(length))
+    assert step._cache_size() == 2
+
+
+def test_the_state_is_donated(model, params):
+    step, state = build(model, params)
+    leaf = next(iter(state.trainable["scores"].values()))
+    step(state, params, make_batch())
+    assert leaf.is_deleted()
+
+
+def test_rows_of_weight_zero_count_nothing(model, params):
+    no_dropout = build_model(
+        dataclasses.replace(ENCODER, hidden_dropout=0.0, head_dropout=0.0, attention_dropout=0.0), 3
+    )
+    weights = np.array([1, 1, 0, 0], np.float32)
+    one, two = make_batch(weights=weights), make_batch(weights=weights)
+    two["input_ids"][2:], two["labels"][2:] = 7, 1
+    results = []
+    for batch in (one, two, {name: array[:2] for name, array in one.items()}):
+        step, state = build(no_dropout, params)
+        state, metrics = step(state, params, batch)
+        results.append((metrics["loss"], state.trainable))
+    for other in results[1:]:
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), results[0], other
+        )
+
+
+@pytest.mark.parametrize(("method", "most"), [("mask", 1), ("head", 0)])
+def test_below_the_lowest_adapted_block_there_is_no_backward_pass(model, params, method, most):
+    """Counts products: a block costs 8 forward; its weights and activations cost more backward."""
+
+    def products(config):
+        step, state = build(model, params, config)
+        text = str(jax.make_jaxpr(step)(state, params, make_batch()))
+        return text.count("dot_general")
+
+    whole = products(AdaptationConfig(blocks=(0, 1)))
+    upper = products(AdaptationConfig(blocks=(1, 1)))
+    head = products(AdaptationConfig(method="head"))
+    forward = 2 * 8 + 2
+    assert head < forward + 4
+    assert upper < whole - 8
+    assert head < upper
+
+
+def test_cross_entropy_against_a_formula():
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(size=(5, 3)), random.integers(0, 3, 5)
+    weights = np.array([1, 0, 1, 1, 0], np.float32)
+    rows = np.log(np.exp(logits).sum(1)) - logits[np.arange(5), labels]
+    expected = (rows * weights).sum() / 3
+    loss = make_loss("classification")(
+        jnp.asarray(logits, jnp.float32), jnp.asarray(labels), jnp.asarray(weights)
+    )
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", ["cosine", "linear", "constant"])
+def test_schedule_against_a_formula(shape):
+    config = OptimizerConfig(schedule=shape, warmup=0.2)
+    schedule = make_schedule(config, 2.0, 50)
+    for step in (0, 3, 9, 10, 30, 49, 50):
+        done = (step - 10) / 40
+        expected = {
+            "cosine": 1 + np.cos(np.pi * done),
+            "linear": 2 * (1 - done),
+            "constant": 2.0,
+        }[shape]
+        if step < 10:
+            expected = 2 / 11 + (2 - 2 / 11) * step / 10
+        np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_head_moves_at_its_own_rate():
+    config = OptimizerConfig(
+        name="sgd",
+        learning_rate=1e-2,
+        head_learning_rate=1e-4,
+        schedule="constant",
+        warmup=0.0,
+        clip=0.0,
+    )
+    trainable = {"scores": {"a": jnp.ones(2)}, "head": {"b": jnp.ones(2)}}
+    optimizer = make_optimizer(config, 10)
+    updates, _ = optimizer.update(trainable, optimizer.init(trainable), trainable)
+    np.testing.assert_allclose(updates["scores"]["a"], -1e-2)
+    np.testing.assert_allclose(updates["head"]["b"], -1e-4)
+
+
+def test_gradients_are_clipped_over_all_parts_together():
+    config = OptimizerConfig(
+        name="sgd", schedule="constant", learning_rate=1.0, warmup=0.0, clip=1.0
+    )
+    gradients = {"scores": {"a": jnp.full(1, 3.0)}, "head": {"b": jnp.full(1, 4.0)}}
+    optimizer = make_optimizer(config, 10)
+    updates, _ = optimizer.update(gradients, optimizer.init(gradients), gradients)
+    np.testing.assert_allclose(optax.tree.norm(updates), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(updates["scores"]["a"], -0.6, rtol=1e-6)
+
+
+def test_weights_decay_and_scores_do_not():
+    config = OptimizerConfig(schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.1)
+    matrix = jnp.ones((2, 2))
+    trainable = {"scores": {"a": matrix}, "weights": {"b": matrix, "c": jnp.ones(2)}}
+    zero = jax.tree.map(jnp.zeros_like, trainable)
+    optimizer = make_optimizer(config, 10)
+    updates, _ = optimizer.update(zero, optimizer.init(trainable), trainable)
+    found = {path: float(leaf.ravel()[0]) for path, leaf in leaves_by_path(updates).items()}
+    assert found == pytest.approx({"scores/a": 0, "weights/b": -0.05, "weights/c": 0})

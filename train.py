@@ -1,0 +1,14 @@
+"""Trains one experiment: `python train.py --config configs/sst2.py --out runs/sst2`.
+
+The phases of a run are functions, in this order: `load_config` reads the experiment,
+`maskjax.training.prepare` loads base, rows and adaptation, `maskjax.training.fit` trains, and
+`maskjax.training.run` puts them together and fills the run folder.
+"""
+
+import sys
+
+from maskjax.cli import train
+from maskjax.cli.main import guard
+
+if __name__ == "__main__":
+    sys.exit(guard(lambda: train.command(sys.argv[1:])))
