@@ -1,7 +1,7 @@
 """One training step of every method, timed in turns in one process, and PyTorch's beside them.
 
-    python benchmarks/speed.py                      # MiniLM 32 x 64 and BERT-base 16 x 64
-    python benchmarks/speed.py --sizes minilm --rounds 20 --dtype bfloat16
+    python -m benchmarks.speed                      # MiniLM 32 x 64 and BERT-base 16 x 64
+    python -m benchmarks.speed --sizes minilm --rounds 20 --dtype bfloat16
 
 Weights are random, rows have no padding, dropout is on (0.1, as the models were trained). Each
 round makes one step of every method, so that a change of the machine's speed meets all of them;
@@ -55,6 +55,7 @@ class Timed(NamedTuple):
 
 
 def main(
+    *,
     sizes: tuple[str, ...] = tuple(SIZES),
     rounds: int = 12,
     dtype: str = "float32",

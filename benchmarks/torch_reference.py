@@ -1,5 +1,6 @@
 """The masked step in PyTorch, as the paper's reference code computes it: W * binarise(S) in every
-linear layer, an identity straight-through gradient, Adam over the scores."""
+linear layer, an identity straight-through gradient, Adam over the scores.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any

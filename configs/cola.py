@@ -1,4 +1,9 @@
-"""Grammatical acceptability (CoLA, Matthews correlation) with the paper's masking."""
+"""Grammatical acceptability (CoLA, Matthews correlation) with the paper's masking.
+
+    python train.py --config configs/cola.py --out runs/cola
+
+Scores and times are in docs/results.md.
+"""
 
 from maskjax.config import AdaptationConfig, Config, OptimizerConfig, TaskConfig, TrainConfig
 

@@ -100,7 +100,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         return _read(typing.cast(type, hint), value, where)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         return None if value is None else _value(arguments[0], value, where)
     if origin is tuple and isinstance(value, list | tuple):
         return tuple(_value(arguments[0], item, where) for item in value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from maskjax.models import Model
 from maskjax.models.model import Params
-from maskjax.tasks import Batch, Encoded, Task, eval_batches
+from maskjax.tasks import Encoded, Task, eval_batches
 from maskjax.tasks import score as metric_score
 
 Predict = Callable[[Params, dict[str, np.ndarray]], jax.Array]

@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 from maskjax.models.config import EncoderConfig
 from maskjax.models.hub import resolve
-from maskjax.models.minilm import NAME as MINILM
-from maskjax.models.minilm import minilm_folder
 from maskjax.models.model import Params, build_model, pretrained_part
 from maskjax.models.weights import load_weights, read_json
 
@@ -17,8 +15,8 @@ class Base(NamedTuple):
     Attributes:
         config: Its shape.
         params: Its weights, float32; the leaves that `init_head` draws are absent.
-        name: The folder or Hub id that was asked for.
-        revision: The commit on the Hub; None for a local folder.
+        name: What was asked for.
+        revision: The commit on the Hub; None for files that do not come from there.
         folder: Where its files are, those of the tokenizer included.
     """
 
@@ -45,12 +43,9 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
         InputError: It cannot be found, or is not an encoder that maskjax computes, or its files are
             incomplete or damaged.
     """
-    local = minilm_folder() if name == MINILM else None
-    folder = local or resolve(str(name), revision, offline=offline)
+    folder, commit = resolve(str(name), revision, offline=offline)
     source = folder / "config.json"
     config = EncoderConfig.from_hf(read_json(source), str(source))
     leaves = pretrained_part(build_model(config, num_outputs=1))
     params = load_weights(folder, config.family, leaves)
-    in_place = local is not None or folder == Path(name).expanduser()
-    commit = None if in_place else folder.name  # the Hub's cache has it
     return Base(config, params, str(name), commit, folder)

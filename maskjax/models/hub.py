@@ -1,6 +1,7 @@
 """Where a base lives: a local folder, the local cache of the Hugging Face Hub, or the Hub."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 from huggingface_hub import constants, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
@@ -11,6 +12,8 @@ from huggingface_hub.errors import (
 )
 
 from maskjax.errors import InputError
+from maskjax.models.minilm import NAME as MINILM
+from maskjax.models.minilm import minilm_folder
 from maskjax.models.weights import has_weights
 
 FILES = [
@@ -29,40 +32,59 @@ FILES = [
 """What a base and its tokenizer need of a repository."""
 
 
-def resolve(name: str, revision: str | None = None, *, offline: bool = False) -> Path:
-    """Finds the folder of a checkpoint, as near as possible.
+class Location(NamedTuple):
+    """Where a checkpoint is.
 
-    A local folder of this name wins. Then comes the Hub's cache, and the network only if the
-    cache has no such checkpoint.
+    Attributes:
+        folder: The folder of its files.
+        revision: The commit on the Hub; None for files that do not come from there.
+    """
+
+    folder: Path
+    revision: str | None
+
+
+def resolve(name: str, revision: str | None = None, *, offline: bool = False) -> Location:
+    """Finds a checkpoint, as near as possible.
+
+    A local folder of this name wins. Then comes the installed MiniLM, if it is meant, then the
+    Hub's cache, and the network only if the cache has no such checkpoint.
 
     Args:
-        name: A folder, or a Hub id such as `FacebookAI/roberta-base`.
+        name: A folder, `minilm`, or a Hub id such as `FacebookAI/roberta-base`.
         revision: Branch, tag or commit on the Hub; None for `main`.
         offline: Never touch the network.
 
     Returns:
-        The folder.
+        Where it is.
 
     Raises:
         InputError: There is no such folder or repository, or it cannot be reached.
     """
-    if not name:
-        raise InputError("the base has no name; give the folder of a checkpoint or a Hub id")
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    if local := _local(name):
         if revision is not None:
-            raise InputError(f"{name} is a local folder, which has no revision {revision!r}")
-        return folder
-    if folder.exists():
-        raise InputError(f"{name} is a file; expected the folder of a checkpoint")
+            raise InputError(f"{name} is not on the Hub and has no revision {revision!r}; drop it")
+        return Location(local, None)
     if name.startswith((".", "~", "/")) or name.count("/") > 1:
         raise InputError(f"{name} does not exist; expected the folder of a checkpoint or a Hub id")
     try:
-        return _cached(name, revision) or _download(name, revision, offline)
+        folder = _cached(name, revision) or _download(name, revision, offline)
     except HFValidationError as error:
         raise InputError(
             f"{name} is neither a local folder nor a Hub id ({_one_line(error)})"
         ) from error
+    return Location(folder, folder.name)  # the Hub's cache names a snapshot by its commit
+
+
+def _local(name: str) -> Path | None:
+    if not name:
+        raise InputError("the base has no name; give the folder of a checkpoint or a Hub id")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.exists():
+        raise InputError(f"{name} is a file; expected the folder of a checkpoint")
+    return minilm_folder() if name == MINILM else None
 
 
 def _cached(name: str, revision: str | None) -> Path | None:

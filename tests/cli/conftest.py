@@ -4,7 +4,7 @@ import jax
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def standard_promotion():
     with jax.numpy_dtype_promotion("standard"):
         yield

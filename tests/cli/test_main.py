@@ -60,7 +60,7 @@ def test_predict_texts_and_files_alike(finished, tmp_path, capsys):
     (tmp_path / "in.tsv").write_text("text\ngood film\nbad film\n")
     words = ["--input", str(tmp_path / "in.tsv"), "--output", str(tmp_path / "out.jsonl")]
     assert main(["predict", str(finished), *words]) == 0
-    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").open()]
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["text"] for line in lines] == [["good film"], ["bad film"]]
     for line in lines:
         assert line["label"] in shown
@@ -208,14 +208,18 @@ def refused(words, named, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "words",
-    [["--optimizer.lerning-rate", "1e-3"], ["--optimizer.name", "adamax"], ["--train.epochs", "x"]],
+    ("words", "allowed"),
+    [
+        (["--optimizer.lerning-rate", "1e-3"], "learning-rate"),
+        (["--optimizer.name", "adamax"], "adamw"),
+        (["--train.epochs", "x"], "INT"),
+    ],
 )
-def test_an_unknown_option_or_value_says_what_is_allowed(words, capsys):
+def test_an_unknown_option_or_value_says_what_is_allowed(words, allowed, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["train", *words])
     assert stop.value.code == 2
-    assert any(known in capsys.readouterr().err for known in ("learning-rate", "adamw", "INT"))
+    assert allowed in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,16 @@ from maskjax.masking import (
 )
 
 PATHS = [f"{a}/{b}/{c}" for a in "01" for b in ("key", "query") for c in ("bias", "kernel")]
-PATTERNS = [".*", "0/.*", ".*/key/.*", ".*/kernel", "1/query/bias", ".*bias", "0/query/(?:kernel)"]
+PATTERNS = [
+    ".*",
+    "0/.*",
+    "1/k",
+    ".*/key/.*",
+    ".*/kernel",
+    "1/query/bias",
+    ".*bias",
+    "0/query/(?:kernel)",
+]
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -44,9 +53,11 @@ def test_first_full_match_wins(paths, rules):
             select_paths(paths, rules)
 
 
-def test_a_match_is_of_the_whole_path():
-    with pytest.raises(ValueError, match="matches no path"):
-        select_paths(PATHS, ["key/kernel"])
+@pytest.mark.parametrize("part", ["key/kernel", "0/key"])
+def test_a_match_is_of_the_whole_path(part):
+    rules = [Rule(pattern=part, select=False), ".*"]
+    with pytest.raises(ValueError, match=f"'{part}' matches no path"):
+        select_paths(PATHS, rules)
 
 
 def test_a_string_selects():

@@ -70,8 +70,15 @@ def apply(model):
 
 
 @pytest.fixture(scope="module")
-def grad(model):
-    return jax.jit(jax.grad(lambda params, inputs: jnp.sum(model.apply(params, inputs) ** 2)))
+def shallow(family, tiny_config):
+    """One block, for what takes long to compile."""
+    layers = "n_layers" if family == "distilbert" else "num_hidden_layers"
+    return build_model(tiny_config(family, **{layers: 1}), 3)
+
+
+@pytest.fixture(scope="module")
+def grad(shallow):
+    return jax.jit(jax.grad(lambda params, inputs: jnp.sum(shallow.apply(params, inputs) ** 2)))
 
 
 def test_paths_shapes_and_dtypes(family, model):
@@ -111,9 +118,8 @@ def test_jit_changes_nothing(model, apply, tiny_inputs):
     np.testing.assert_allclose(eager, jitted, atol=1e-5)
 
 
-def test_dropout_needs_a_key(model, tiny_inputs):
-    params = draw_params(model)
-    apply = jax.jit(model.apply)  # not the shared one: a key means another compilation
+def test_dropout_needs_a_key(shallow, tiny_inputs):
+    params, apply = draw_params(shallow), jax.jit(shallow.apply)
     keys = (jax.random.key(seed, impl="rbg") for seed in (0, 0, 1))  # compiles fastest
     one, again, other = (apply(params, tiny_inputs, key=key) for key in keys)
     np.testing.assert_array_equal(one, again)
@@ -127,16 +133,16 @@ def test_hidden_states_need_no_head(model, tiny_inputs):
     assert [state.shape for state in states] == [(3, 7, 8)] * 3
 
 
-def test_every_leaf_has_a_gradient(model, grad, tiny_inputs):
-    grads = leaves_by_path(grad(draw_params(model), tiny_inputs))
+def test_every_leaf_has_a_gradient(shallow, grad, tiny_inputs):
+    grads = leaves_by_path(grad(draw_params(shallow), tiny_inputs))
     assert [path for path, leaf in grads.items() if not np.any(leaf)] == []
 
 
-def test_a_row_of_padding_is_finite(model, apply, grad, tiny_inputs):
-    params, none = draw_params(model), np.zeros((3, 7), np.int32)
+def test_a_row_of_padding_is_finite(model, apply, shallow, grad):
+    none = np.zeros((3, 7), np.int32)
     nothing = {"input_ids": none + 1, "attention_mask": none, "token_type_ids": none}
-    assert np.isfinite(apply(params, nothing)).all()
-    grads = jax.tree.leaves(grad(params, nothing))
+    assert np.isfinite(apply(draw_params(model), nothing)).all()
+    grads = jax.tree.leaves(grad(draw_params(shallow), nothing))
     assert all(np.isfinite(leaf).all() for leaf in grads)
 
 

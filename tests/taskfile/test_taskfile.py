@@ -1,7 +1,5 @@
 """Task files: round trip, size, damage, and a disk that is full."""
 
-import resource
-import signal
 import subprocess
 import sys
 import textwrap
@@ -56,7 +54,7 @@ def test_missing_truncated_and_foreign_files_are_named(tmp_path, frozen):
 def test_a_newer_format_asks_for_an_upgrade(tmp_path, frozen):
     path = tmp_path / "t.safetensors"
     save_task_file(path, frozen, {"format": 99})
-    with pytest.raises(InputError, match="format 99.*upgrade"):
+    with pytest.raises(InputError, match=r"format 99.*upgrade"):
         load_task_file(path)
 
 
@@ -65,25 +63,19 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "t.bin"
     write_atomically(path, b"old")
     code = f"""
+        import resource, signal
         from pathlib import Path
         from maskjax.errors import InputError
         from maskjax.taskfile import write_atomically
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
         try:
             write_atomically(Path({str(path)!r}), bytes(100_000))
         except InputError as error:
             print("refused:", error)
     """
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=limit,
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("refused:")
     assert "t.bin: cannot be written" in done.stdout
