@@ -17,7 +17,7 @@ demo: .venv/.demo
 	$(BIN)/maskjax demo --model $(MODEL) --task $(TASK) --train-rows $(ROWS) --out $(OUT)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not slow"
 
 slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow

@@ -1,5 +1,7 @@
-"""The masked step in PyTorch, as the paper's reference code computes it: W * binarise(S) in every
-linear layer, an identity straight-through gradient, Adam over the scores.
+"""The masked step in PyTorch, as the paper's reference code computes it.
+
+Every linear layer multiplies by W * binarise(S), with an identity straight-through gradient; Adam
+moves the scores.
 """
 
 from collections.abc import Callable, Mapping
