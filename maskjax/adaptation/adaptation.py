@@ -66,7 +66,9 @@ def merge(frozen: Mapping[str, Mapping[str, jax.Array | np.ndarray]], params: Pa
     known = leaves_by_path(params)
     unknown = sorted({path for sort in frozen.values() for path in sort} - set(known))
     if unknown:
-        raise ValueError(f"Expected paths of the params, got {unknown}; they are {list(known)}.")
+        raise ValueError(
+            f"Expected paths of the params, got {unknown[:5]}; the params have {list(known)[:5]}..."
+        )
     params = replace_leaves(params, frozen.get("weight", {}))
     leaves = leaves_by_path(params)
     factors = frozen.get("lora_a", {})

@@ -61,6 +61,7 @@ def prepare(config: Config) -> Experiment:
         base.config, data.task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
     )
     tokenizer = load_tokenizer(base.folder)
+    _check_vocabulary(len(tokenizer), base)
     encoded = {
         name: encode(split, tokenizer, config.task.max_length)
         for name, split in data.splits.items()
@@ -78,6 +79,15 @@ def _check_rules(adaptation: Adaptation, params: Params) -> None:
         jax.eval_shape(adaptation.init, jax.random.key(0), params)
     except ValueError as error:
         raise InputError(f"adaptation: {error}") from error
+
+
+def _check_vocabulary(tokens: int, base: Base) -> None:
+    """Refuses token ids that indexing would silently clamp."""
+    if tokens > base.config.vocab_size:
+        raise InputError(
+            f"{base.folder}: the tokenizer knows {tokens} tokens and the model "
+            f"{base.config.vocab_size}; they are not of the same checkpoint."
+        )
 
 
 def _check_lengths(config: Config, base: Base) -> None:

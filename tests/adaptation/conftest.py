@@ -50,7 +50,8 @@ def move() -> Callable[[dict], dict]:
     def apply(trainable: dict) -> dict:
         rng = np.random.default_rng(1)
         return jax.tree.map(
-            lambda leaf: leaf + jnp.asarray(rng.normal(0, 0.5, leaf.shape), leaf.dtype), trainable
+            lambda leaf: jnp.asarray(leaf + rng.normal(0, 0.5, leaf.shape), leaf.dtype),
+            jax.tree.map(np.asarray, trainable),
         )
 
     return apply

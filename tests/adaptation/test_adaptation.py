@@ -35,7 +35,7 @@ def name(request) -> str:
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
 def test_merging_the_frozen_is_applying_the_trained(encoder, parameters, move, family, name):
-    model = encoder(family, 3)
+    model = encoder(family, 2)
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(**CONFIGS[name]), model)
     trainable = move(adaptation.init(KEY, params))
@@ -49,9 +49,10 @@ def test_merging_the_frozen_is_applying_the_trained(encoder, parameters, move, f
         jax.tree.map(lambda m, a: np.testing.assert_allclose(m, a, atol=1e-5), merged, applied)
 
     before, after = leaves_by_path(params), leaves_by_path(applied)
+    changed = {path for path in before if not np.array_equal(before[path], after[path])}
     touched = {path for part in trainable.values() for path in part}
     assert {path for sort in frozen.values() for path in sort} == touched
-    assert {path for path in before if (before[path] != after[path]).any()} <= touched
+    assert changed <= touched
     assert all(after[path] is before[path] for path in before.keys() - touched)
     assert touched != before.keys() or name == "finetune"
 
@@ -122,7 +123,7 @@ def test_parts_are_merged_in_their_order():
 @pytest.mark.parametrize("sort", ["weight", "mask", "lora_a"])
 def test_merging_into_another_model(sort):
     frozen = {sort: {"kernl": jnp.ones((2, 2))}, "lora_b": {"kernl": jnp.ones((2, 2))}}
-    with pytest.raises(ValueError, match=r"got \['kernl'\]; they are \['kernel'\]"):
+    with pytest.raises(ValueError, match=r"got \['kernl'\]; the params have \['ker"):
         merge(frozen, {"kernel": jnp.ones((2, 2))})
 
 

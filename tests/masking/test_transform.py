@@ -73,7 +73,7 @@ def make_transform(factory: str, granularity: str):
     return FACTORIES[factory](0.5, where=WHERE, granularity=GRANULARITIES[granularity])
 
 
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
 def test_what_goes_in_and_what_comes_out(pair, dtype):
     transform, granularity = make_transform(*pair), pair[1]
     params = make_params(dtype)
@@ -88,13 +88,15 @@ def test_what_goes_in_and_what_comes_out(pair, dtype):
     assert jax.tree.structure(masked) == jax.tree.structure(params)
     masks = transform.masks(scores, params)
     assert list(masks) == PATHS
-    assert {False, True} == {bool(bit) for mask in masks.values() for bit in mask.ravel()}
+    every = np.concatenate([np.ravel(mask) for mask in masks.values()])
+    assert every.any()
+    assert not every.all()
     for path, leaf in leaves_by_path(masked).items():
         if path in PATHS:
             assert masks[path].dtype == bool
             assert leaf.dtype == dtype
             expected = np.where(masks[path], leaves[path], np.zeros((), leaf.dtype))
-            np.testing.assert_array_equal(np.asarray(leaf), expected)
+            np.testing.assert_array_equal(leaf, expected)
         else:
             assert leaf is leaves[path]
 
@@ -168,7 +170,7 @@ def test_bernoulli_samples_each_leaf_by_its_own_key():
 
 
 @pytest.mark.parametrize("scope", ["matrix", "global"])
-@pytest.mark.parametrize("sparsity", [0.0, 0.05, 0.3, 1.0])
+@pytest.mark.parametrize("sparsity", [0.05, 0.3, 1.0])
 def test_top_k_counts(scope, sparsity):
     """Against one stable sort of each leaf, or of all of them; half of the scores are equal."""
     shapes = {"a/kernel": (3, 5), "b/kernel": (7, 2), "c/kernel": (11,)}
