@@ -12,8 +12,8 @@ from rich.text import Text
 
 from maskjax.cli.picture import save_picture
 from maskjax.doctor import accelerator_present, diagnose, versions
-from maskjax.masking import Count, block_of, count_zeros, kind_of, total_count
-from maskjax.taskfile import TaskFile, load_task_file, mask_bytes
+from maskjax.masking import Count, block_of, count_by_kind, count_zeros, total_count
+from maskjax.taskfile import TaskFile, find_task_file, load_task_file, mask_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def info_command(arguments: Sequence[str]) -> int:
         InputError: If the run cannot be read.
     """
     given = tyro.cli(InfoArguments, args=arguments, prog="maskjax info")
-    path = given.run / "task.safetensors" if given.run.is_dir() else given.run
+    path = find_task_file(given.run)
     file = load_task_file(path)
     console = Console()
     for line in _summary(file, path):
@@ -70,14 +70,12 @@ def zeros_by_block_and_kind(file: TaskFile) -> dict[str, dict[str, Count]]:
     Returns:
         `{block: {kind: count}}`; leaves outside the blocks are under the block `top`.
     """
-    grid: dict[str, dict[str, Count]] = {}
+    blocks: dict[int | None, dict[str, Count]] = {}
     for path, count in count_zeros(file.frozen.get("mask", {})).items():
-        block = block_of(path)
-        row = grid.setdefault("top" if block is None else str(block), {})
-        kind = kind_of(path) or "other"
-        before = row.get(kind, Count(0, 0))
-        row[kind] = Count(before.zeros + count.zeros, before.total + count.total)
-    return dict(sorted(grid.items(), key=lambda item: (not item[0].isdigit(), item[0].zfill(4))))
+        blocks.setdefault(block_of(path), {})[path] = count
+    ordered = sorted(block for block in blocks if block is not None)
+    grid = {str(block): count_by_kind(blocks[block]) for block in ordered}
+    return grid | ({"top": count_by_kind(blocks[None])} if None in blocks else {})
 
 
 def doctor_command(arguments: Sequence[str]) -> int:

@@ -1,6 +1,6 @@
 """Forward passes over many rows: batches in, one array of logits out, rows in their own order."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import jax
@@ -51,7 +51,6 @@ def predict_logits(
     batch_size: int,
     buckets: Sequence[int],
     pad_id: int,
-    track: Callable[[Iterable], Iterable] = iter,
 ) -> np.ndarray:
     """Runs a model over all rows of a split.
 
@@ -62,14 +61,13 @@ def predict_logits(
         batch_size: Rows a batch; the last one is padded, and the padding dropped again.
         buckets: Lengths that batches are padded to.
         pad_id: The token id of padding.
-        track: Wraps the batches, for a progress bar.
 
     Returns:
         Logits `[rows, outputs]`, float32, in the order of the rows.
     """
     pieces: list[tuple[np.ndarray, np.ndarray]] = []
     batches = eval_batches(encoded, batch_size=batch_size, buckets=buckets, pad_id=pad_id)
-    for rows, batch in track(batches):
+    for rows, batch in batches:
         logits = np.asarray(predict(params, model_inputs(batch)))
         pieces.append((rows, logits[: len(rows)]))
     outputs = np.zeros((len(encoded.input_ids), pieces[0][1].shape[1]), np.float32)

@@ -14,7 +14,7 @@ from maskjax.config_file import config_from_dict
 from maskjax.inference.logits import make_predict, predict_logits
 from maskjax.models import Base, Model, build_model, init_head, load_base
 from maskjax.models.model import Params
-from maskjax.taskfile import TaskFile, load_task_file
+from maskjax.taskfile import TaskFile, find_task_file, load_task_file
 from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def load_predictor(folder: str | Path, *, base: str | None = None) -> Predictor:
         InputError: If the run or its base cannot be read.
     """
     path = Path(folder)
-    file = load_task_file(path / "task.safetensors" if path.is_dir() else path)
+    file = load_task_file(find_task_file(path))
     config = config_from_dict(file.meta["config"], str(path))
     task = _task(file.meta["task"])
     stored = file.meta["base"]

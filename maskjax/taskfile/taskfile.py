@@ -15,10 +15,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from maskjax.errors import InputError
-from maskjax.masking import pack_bits, unpack_bits
+from maskjax.masking import pack_bits, packed_size, unpack_bits
 from maskjax.taskfile.atomic import write_atomically
 
 FORMAT = 1
+TASK_FILE = "task.safetensors"
+"""The name of the task file in a run folder."""
 
 
 class TaskFile(NamedTuple):
@@ -92,6 +94,18 @@ def load_task_file(path: Path) -> TaskFile:
     return TaskFile(_unpack(tensors, meta.pop("shapes"), path), meta)
 
 
+def find_task_file(run: Path) -> Path:
+    """The task file of a run.
+
+    Args:
+        run: A run folder, or the task file itself.
+
+    Returns:
+        The path of the file, which need not exist.
+    """
+    return run / TASK_FILE if run.is_dir() else run
+
+
 def mask_bytes(frozen: Mapping[str, Mapping[str, Any]]) -> int:
     """Bytes of the masks at one bit a weight.
 
@@ -101,7 +115,7 @@ def mask_bytes(frozen: Mapping[str, Mapping[str, Any]]) -> int:
     Returns:
         The size; 0 where there are no masks.
     """
-    return sum(-(-mask.size // 8) for mask in frozen.get("mask", {}).values())
+    return sum(packed_size(mask.shape) for mask in frozen.get("mask", {}).values())
 
 
 def _unpack(

@@ -11,7 +11,7 @@ import numpy as np
 
 from maskjax.inference.logits import make_predict, predict_logits, score_logits
 from maskjax.masking import leaves_by_path
-from maskjax.tasks import Batch, num_batches, train_batches
+from maskjax.tasks import Batch, train_batches
 from maskjax.training.losses import make_loss
 from maskjax.training.optimizer import make_optimizer, make_schedule
 from maskjax.training.prepare import Experiment
@@ -58,8 +58,7 @@ def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
         NotFiniteError: If the loss or a trainable array becomes infinite or NaN.
     """
     config = experiment.config.train
-    per_epoch = num_batches(experiment.encoded["train"], batch_size=config.batch_size)
-    total = per_epoch * config.epochs
+    total = experiment.total_steps
     optimizer = make_optimizer(experiment.config.optimizer, total)
     loss = make_loss(experiment.data.task.kind)
     train_step = make_train_step(experiment.model, experiment.adaptation, optimizer, loss)
@@ -67,7 +66,7 @@ def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
     state = init_state(experiment.adaptation, optimizer, experiment.params, key)
     evaluate = Evaluator(experiment)
     best = Best(patience=config.patience)
-    every = min(config.eval_every or math.ceil(per_epoch / 2), total)
+    every = min(config.eval_every or math.ceil(experiment.steps_per_epoch / 2), total)
     window = Window(experiment, reporter, total)
     start = time.perf_counter()
     step = 0

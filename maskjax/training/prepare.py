@@ -10,7 +10,7 @@ from maskjax.config import Config
 from maskjax.errors import InputError
 from maskjax.models import Base, Model, build_model, init_head, load_base
 from maskjax.models.model import Params
-from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer
+from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,6 +38,16 @@ class Experiment(NamedTuple):
     data: LoadedTask
     encoded: dict[str, Encoded]
     tokenizer: "PreTrainedTokenizerBase"
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one pass over the training rows."""
+        return num_batches(self.encoded["train"], batch_size=self.config.train.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, if nothing stops it early."""
+        return self.steps_per_epoch * self.config.train.epochs
 
 
 def prepare(config: Config) -> Experiment:

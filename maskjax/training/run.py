@@ -14,12 +14,11 @@ from maskjax.doctor import versions
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
 from maskjax.models import head_paths
-from maskjax.taskfile import mask_bytes, save_task_file, write_atomically
+from maskjax.taskfile import TASK_FILE, mask_bytes, save_task_file, write_atomically
 from maskjax.training.fit import Evaluator, FitResult, fit
 from maskjax.training.prepare import Experiment, prepare
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
 
-TASK_FILE = "task.safetensors"
 CONFIG_FILE = "config.json"
 RESULT_FILE = "result.json"
 
@@ -74,7 +73,7 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
     title = f"{config.adaptation.method} {experiment.data.task.name}"
     try:
         with ProgressLine(console, title) as progress:
-            progress.start(_steps(experiment))
+            progress.start(experiment.total_steps)
             best = fit(experiment, Reporters(recorder, progress))
     finally:
         recorder.close()
@@ -123,11 +122,6 @@ def _describe_trainable(experiment: Experiment) -> str:
         f"{method}: {masked:,} weights masked in {arrays} arrays, {head:,} head weights trained; "
         f"{mask_bytes(frozen):,} bytes of mask at one bit a weight"
     )
-
-
-def _steps(experiment: Experiment) -> int:
-    train = experiment.config.train
-    return -(-len(experiment.data.splits["train"].labels) // train.batch_size) * train.epochs
 
 
 def _make_folder(folder: Path, config: Config) -> None:
