@@ -11,6 +11,6 @@ def get_config() -> Config:
     return Config(
         model=ModelConfig(base="minilm"),
         task=TaskConfig(name="docstrings/library", max_length=32),
-        optimizer=OptimizerConfig(learning_rate=3e-3),
+        optimizer=OptimizerConfig(learning_rate=1e-3),
         train=TrainConfig(epochs=2, buckets=(16, 32)),
     )

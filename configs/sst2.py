@@ -1,4 +1,4 @@
-"""Sentiment of film reviews (SST-2) with the paper's masking of bert-base-uncased.
+"""Sentiment of film reviews (SST-2) with a mask over bert-base-uncased.
 
     python train.py --config configs/sst2.py --out runs/sst2
     python train.py --config configs/sst2.py --out runs/sst2 --model.base minilm \
@@ -8,14 +8,13 @@ The first command downloads the model and GLUE. The second one needs no network 
 in FOLDER; its scores and times are in docs/results.md.
 """
 
-from maskjax.config import AdaptationConfig, Config, OptimizerConfig, TaskConfig, TrainConfig
+from maskjax.config import Config, OptimizerConfig, TaskConfig, TrainConfig
 
 
 def get_config() -> Config:
     """The experiment."""
     return Config(
         task=TaskConfig(name="glue/sst2"),
-        adaptation=AdaptationConfig(sparsity=0.05),
-        optimizer=OptimizerConfig(learning_rate=3e-3),
+        optimizer=OptimizerConfig(learning_rate=1e-3),
         train=TrainConfig(batch_size=32, epochs=3),
     )

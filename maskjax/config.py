@@ -80,10 +80,12 @@ class AdaptationConfig:
     Attributes:
         method: Learn a mask, finetune all weights, train the head alone, add low-rank updates,
             or train the biases.
-        sparsity: Fraction of zeros that the mask starts with.
-        start: How scores start. `uniform` is the paper's; `ones` puts every score `margin` above
-            the threshold; `magnitude`, `random` and `double_uniform` drop an exact count.
-        margin: Distance above the threshold for the start `ones`.
+        start: How scores start. `proportional` and `ones` keep every weight, `margin` above the
+            threshold: in proportion to |W|, or all at the same distance. `uniform` is the
+            paper's; it and `magnitude`, `random` and `double_uniform` drop a fraction `sparsity`.
+        margin: Mean distance above the threshold for `proportional` and `ones`.
+        sparsity: Fraction of zeros that the mask starts with, or for top-k keeps; None means
+            5 %, or none where the start keeps every weight.
         threshold: τ; a score above it keeps its weight.
         binarizer: How scores become bits.
         kinds: Kinds of matrices to mask; empty means all that the model has (the head by `head`).
@@ -91,28 +93,37 @@ class AdaptationConfig:
             first sixth of the blocks (2 of 12), and all but the first two for DistilBERT.
         biases: Mask the biases of these matrices too.
         granularity: One score per weight, per attention head or per matrix.
-        head: The randomly initialised head: `masked` and frozen as in the paper, `trained`, or
+        head: The randomly initialised head: `trained`, `masked` and frozen as in the paper, or
             `both`.
         rank: Rank of the low-rank updates.
         alpha: Scale of the low-rank updates, divided by the rank.
     """
 
     method: Method = "mask"
-    sparsity: float = 0.05
-    start: Literal["uniform", "ones", "magnitude", "random", "double_uniform"] = "uniform"
+    start: Literal["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"] = (
+        "proportional"
+    )
     margin: float = 0.05
+    sparsity: float | None = None
     threshold: float = 1e-2
     binarizer: Literal["threshold", "sign", "bernoulli", "top_k", "global_top_k"] = "threshold"
     kinds: tuple[str, ...] = ()
     blocks: tuple[int, int] | None = None
     biases: bool = False
     granularity: Literal["weight", "head", "matrix"] = "weight"
-    head: Literal["masked", "trained", "both"] = "masked"
+    head: Literal["trained", "masked", "both"] = "trained"
     rank: int = 8
     alpha: float = 16.0
 
     def __post_init__(self) -> None:
-        _check(0 < self.sparsity < 1, "adaptation.sparsity", "a fraction in (0, 1)", self.sparsity)
+        _check(
+            self.sparsity is None or 0 < self.sparsity < 1,
+            "adaptation.sparsity",
+            "a fraction in (0, 1)",
+            self.sparsity,
+        )
+        _check(self.margin > 0, "adaptation.margin", "above 0", self.margin)
+        _check(self.threshold > 0, "adaptation.threshold", "above 0", self.threshold)
         _check(self.rank >= 1, "adaptation.rank", "at least 1", self.rank)
 
 
@@ -122,7 +133,7 @@ class OptimizerConfig:
 
     Attributes:
         name: The optimiser.
-        learning_rate: Peak learning rate. Masking needs one 10 to 30 times that of finetuning.
+        learning_rate: Peak learning rate. Masking needs one about 10 times that of finetuning.
         head_learning_rate: Peak rate of a trained head; None means `learning_rate`.
         schedule: Decay after the warm-up.
         warmup: Share of all steps with a linearly rising rate.
@@ -132,7 +143,7 @@ class OptimizerConfig:
     """
 
     name: Literal["adamw", "adam", "sgd"] = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     head_learning_rate: float | None = None
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.1

@@ -17,6 +17,7 @@ from maskjax.masking import (
     encoder_rules,
     magnitude,
     per_head,
+    proportional,
     random_count,
     sign_mask,
     threshold_mask,
@@ -31,9 +32,16 @@ HEAD = f"{KINDS['head']}/(?:kernel|bias)"
 WITH_HEADS = ("query", "key", "value", "attention_output")
 """Kinds whose kernels consist of attention heads."""
 
+SPARSITY = 0.05
+"""The paper's fraction of zeros at the start."""
+
+KEEPING = ("proportional", "ones")
+"""Starts that keep every weight."""
+
 UNFIT_STARTS = {
     "sign": ("double_uniform",),  # both bands lie above zero
-    "bernoulli": ("magnitude", "random", "double_uniform"),  # logits near zero are coin flips
+    # Logits near zero are coin flips.
+    "bernoulli": ("proportional", "ones", "magnitude", "random", "double_uniform"),
     "top_k": ("ones",),  # among equal scores the position would decide
     "global_top_k": ("ones",),
 }
@@ -96,17 +104,18 @@ def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskT
     start = _start(config)
     granularity = _granularity(config, model)
     common = {"where": where, "granularity": granularity, "initializer": start}
+    sparsity = config.sparsity or SPARSITY
     match config.binarizer:
         case "threshold":
-            return threshold_mask(config.sparsity, threshold=config.threshold, **common)
+            return threshold_mask(sparsity, threshold=config.threshold, **common)
         case "sign":
-            return sign_mask(config.sparsity, **common)
+            return sign_mask(sparsity, **common)
         case "bernoulli":
-            return bernoulli_mask(config.sparsity, **common)
+            return bernoulli_mask(sparsity, **common)
         case "top_k":
-            return top_k_mask(config.sparsity, **common)
+            return top_k_mask(sparsity, **common)
         case "global_top_k":
-            return top_k_mask(config.sparsity, scope="global", **common)
+            return top_k_mask(sparsity, scope="global", **common)
 
 
 def masked_blocks(config: AdaptationConfig, model: EncoderConfig) -> range:
@@ -207,15 +216,23 @@ def _start(config: AdaptationConfig) -> Initializer | None:
             f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
             "use --adaptation.start uniform."
         )
-    threshold = config.threshold
+    keeps_all = config.start in KEEPING and not config.binarizer.endswith("top_k")
+    if keeps_all and config.sparsity is not None:
+        raise InputError(
+            f"adaptation.sparsity: the start {config.start} keeps every weight; leave it out, or "
+            "use --adaptation.start uniform."
+        )
+    threshold, sparsity = config.threshold, config.sparsity or SPARSITY
     match config.start:
-        case "uniform":
-            return None
+        case "proportional":
+            return proportional(config.margin, threshold=threshold)
         case "ones":
             return constant(threshold + config.margin)
+        case "uniform":
+            return None
         case "magnitude":
-            return magnitude(config.sparsity, threshold=threshold)
+            return magnitude(sparsity, threshold=threshold)
         case "random":
-            return random_count(config.sparsity, threshold=threshold)
+            return random_count(sparsity, threshold=threshold)
         case "double_uniform":
-            return double_uniform(config.sparsity, threshold=threshold)
+            return double_uniform(sparsity, threshold=threshold)

@@ -23,7 +23,7 @@ from maskjax.inference import load_predictor
 from maskjax.tasks import LoadedTask, load_task
 from maskjax.training import run
 
-RATES: dict[Method, float] = {"mask": 3e-3, "finetune": 1e-4}
+RATES: dict[Method, float] = {"mask": 1e-3, "finetune": 1e-4}
 """Learning rates that docs/results.md finds best for MiniLM."""
 SHOWN = 4
 """Predictions shown of each task."""

@@ -7,7 +7,14 @@ states, Linen variables, Equinox modules). One polarity holds everywhere: **1 ke
 
 from maskjax.masking.binarizers import bernoulli, clipped_sign, hard_threshold, top_k
 from maskjax.masking.granularity import PER_MATRIX, PER_WEIGHT, Granularity, per_head
-from maskjax.masking.initializers import constant, double_uniform, magnitude, random_count, uniform
+from maskjax.masking.initializers import (
+    constant,
+    double_uniform,
+    magnitude,
+    proportional,
+    random_count,
+    uniform,
+)
 from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
 from maskjax.masking.packing import pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
@@ -68,6 +75,7 @@ __all__ = [
     "pack_bits",
     "packed_size",
     "per_head",
+    "proportional",
     "random_count",
     "replace_leaves",
     "select_paths",

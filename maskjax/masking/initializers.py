@@ -5,8 +5,9 @@ the weights in the shape of the scores (a mean, where several weights share one 
 initialisers use its shape only. All of them give float32 scores, whatever the weights' dtype.
 
 `sparsity` is the fraction of scores that start at or below the threshold. The paper's start is
-`uniform`; the others are the controlled starts of its reference code, with exact counts, drawn
-without replacement.
+`uniform`; `magnitude`, `random_count` and `double_uniform` are the controlled starts of its
+reference code, with exact counts, drawn without replacement; `constant` and `proportional` keep
+every weight at first.
 """
 
 import math
@@ -74,6 +75,42 @@ def constant(score: float) -> Initializer:
     def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
         del key
         return jnp.full(magnitude.shape, score, jnp.float32)
+
+    return init
+
+
+def proportional(margin: float = 0.05, *, threshold: float = THRESHOLD) -> Initializer:
+    """Every weight is kept, by a margin in proportion to its size: S = τ + m · |W| / mean |W|.
+
+    Adam moves all scores by steps of about the same size, so a weight is dropped once gradients
+    have pushed it towards zero for a time in proportion to |W|, as finetuning would move it all
+    the way to zero. Small weights, which hardly matter, go first, and no mass of weights crosses
+    the threshold in the same step, which is what breaks training from equal scores.
+
+    Args:
+        margin: m, the mean distance above the threshold, greater than 0.
+        threshold: τ.
+
+    Returns:
+        An initialiser. A weight of exactly zero starts at τ, which drops it and changes nothing;
+        where all are zero, every score starts at τ + m.
+
+    Raises:
+        ValueError: If `margin` is not above 0.
+
+    Example:
+        >>> scores = proportional(0.1)(jax.random.key(0), jnp.array([1.0, 2.0, 3.0]))
+        >>> [f"{score:.2f}" for score in scores]
+        ['0.06', '0.11', '0.16']
+    """
+    if margin <= 0:
+        raise ValueError(f"Expected a margin > 0, got {margin} instead.")
+
+    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+        del key
+        size = magnitude.astype(jnp.float32)
+        mean = size.mean()
+        return threshold + margin * jnp.where(mean > 0, size / mean, 1.0)
 
     return init
 

@@ -18,7 +18,7 @@ CONFIGS = {
     "mask of heads": {"granularity": "head", "head": "trained"},
     "mask of matrices": {"granularity": "matrix"},
     "sign": {"binarizer": "sign"},
-    "bernoulli": {"binarizer": "bernoulli", "sparsity": 0.4},
+    "bernoulli": {"binarizer": "bernoulli", "start": "uniform", "sparsity": 0.4},
     "top_k": {"binarizer": "top_k", "sparsity": 0.3},
     "global_top_k": {"binarizer": "global_top_k", "sparsity": 0.3},
     "finetune": {"method": "finetune"},
@@ -61,7 +61,9 @@ def test_a_head_that_is_not_the_tasks_does_not_matter(encoder, parameters, move)
     """A trained head replaces whatever head the base was given, and is masked after that."""
     model = encoder(layers=1)
     params = parameters(model)
-    adaptation = make_adaptation(AdaptationConfig(head="both", sparsity=0.5), model)
+    adaptation = make_adaptation(
+        AdaptationConfig(head="both", start="uniform", sparsity=0.5), model
+    )
     trainable = move(adaptation.init(KEY, params))
     blank = params | {"classifier": jax.tree.map(jnp.zeros_like, params["classifier"])}
     merged = merge(adaptation.freeze(trainable, params), blank)
@@ -130,7 +132,7 @@ def test_merging_into_another_model(sort):
 def test_a_key_reaches_the_parts_that_sample(encoder, parameters):
     model = encoder(layers=1)
     params = parameters(model)
-    config = AdaptationConfig(binarizer="bernoulli", sparsity=0.5, head="trained")
+    config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.5)
     adaptation = make_adaptation(config, model)
     trainable = adaptation.init(KEY, params)
     one, again, two = (

@@ -113,12 +113,17 @@ def test_settings_of_lora_arrive(encoder, parameters, move):
 
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign", "top_k", "global_top_k"])
-@pytest.mark.parametrize("start", ["uniform", "ones", "magnitude", "random", "double_uniform"])
+@pytest.mark.parametrize(
+    "start", ["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"]
+)
 def test_every_start_has_its_sparsity(encoder, parameters, binarizer, start):
     """The settings reach the transform; misfits are errors, not other starts."""
-    misfit = binarizer.endswith("top_k") and start == "ones"
+    ranks = binarizer.endswith("top_k")
+    keeps_all = start in ("proportional", "ones") and not ranks
+    misfit = ranks and start == "ones"
     misfit |= (binarizer, start) == ("sign", "double_uniform")
-    config = AdaptationConfig(binarizer=binarizer, start=start, sparsity=0.25, threshold=0.03)
+    sparsity = None if keeps_all else 0.25
+    config = AdaptationConfig(binarizer=binarizer, start=start, sparsity=sparsity, threshold=0.03)
     model = encoder(layers=1)
     if misfit:
         with pytest.raises(InputError, match=f"adaptation.start: {start} does not fit"):
@@ -130,14 +135,32 @@ def test_every_start_has_its_sparsity(encoder, parameters, binarizer, start):
     masks = adaptation.freeze(trainable, params)["mask"].values()
     zeros, total = sum(int((~m).sum()) for m in masks), sum(m.size for m in masks)
     assert float(sparsity) == pytest.approx(zeros / total, abs=1e-6)
-    drawn = start == "uniform" and not binarizer.endswith("top_k")
-    slack = 5 * np.sqrt(0.25 * 0.75 / total) if drawn else 0
-    assert float(sparsity) == pytest.approx(0.25 * (start != "ones"), abs=slack + 1e-6)
+    slack = 5 * np.sqrt(0.25 * 0.75 / total) if start == "uniform" and not ranks else 0
+    assert float(sparsity) == pytest.approx(0 if keeps_all else 0.25, abs=slack + 1e-6)
+
+
+@pytest.mark.parametrize("start", ["proportional", "ones"])
+def test_a_sparsity_that_nothing_would_use_is_refused(encoder, start):
+    with pytest.raises(InputError, match=r"adaptation.sparsity: the start .* keeps every weight"):
+        make_adaptation(AdaptationConfig(start=start, sparsity=0.1), encoder())
+
+
+def test_margins_of_the_two_starts_that_keep_all(encoder, parameters):
+    model = encoder(layers=1)
+    params = parameters(model)
+    for start in ("ones", "proportional"):
+        config = AdaptationConfig(start=start, margin=0.2, threshold=0.5)
+        scores = make_adaptation(config, model).init(KEY, params)["scores"]
+        for path, leaf in scores.items():
+            size = np.abs(leaves_by_path(params)[path])
+            shape = size / size.mean() if start == "proportional" else np.ones_like(size)
+            np.testing.assert_allclose(leaf, 0.5 + 0.2 * shape, rtol=1e-5)
 
 
 def test_bernoulli_takes_its_own_start(encoder, parameters):
     model = encoder(layers=1)
-    adaptation = make_adaptation(AdaptationConfig(binarizer="bernoulli", sparsity=0.2), model)
+    config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.2)
+    adaptation = make_adaptation(config, model)
     for scores in adaptation.init(KEY, parameters(model))["scores"].values():
         np.testing.assert_allclose(1 / (1 + np.exp(scores)), 0.2, rtol=1e-6)
 
@@ -179,9 +202,6 @@ def test_masked_blocks(encoder, family, layers, blocks, expected):
     assert masked_blocks(config, encoder(family, layers)) == expected
 
 
-PER_HEAD = {"granularity": "head", "head": "trained"}
-
-
 @pytest.mark.parametrize(
     ("family", "config", "message"),
     [
@@ -195,12 +215,20 @@ PER_HEAD = {"granularity": "head", "head": "trained"}
         ("bert", {"kinds": ("head",), "method": "lora"}, r"adaptation.kinds: .* got head"),
         ("roberta", {"kinds": ("pooler",)}, r"adaptation.kinds: .*, output, got pooler"),
         ("distilbert", {"kinds": ("pooler",)}, r"adaptation.kinds: .* got pooler"),
-        ("bert", {"granularity": "head"}, r"adaptation.granularity: .* --adaptation.head trained"),
-        ("bert", {"granularity": "head", "head": "both"}, r"adaptation.granularity"),
-        ("bert", {"kinds": ("key", "output"), **PER_HEAD}, r"attention_output, got output"),
         (
             "bert",
-            {"kinds": ("attention_output",), "biases": True, **PER_HEAD},
+            {"granularity": "head", "head": "masked"},
+            r"adaptation.granularity: .* --adaptation.head trained",
+        ),
+        ("bert", {"granularity": "head", "head": "both"}, r"adaptation.granularity"),
+        (
+            "bert",
+            {"kinds": ("key", "output"), "granularity": "head"},
+            r"attention_output, got output",
+        ),
+        (
+            "bert",
+            {"kinds": ("attention_output",), "biases": True, "granularity": "head"},
             r"adaptation.biases: the bias of attention_output",
         ),
         (
@@ -210,7 +238,7 @@ PER_HEAD = {"granularity": "head", "head": "trained"}
         ),
         *(
             ("bert", {"binarizer": "bernoulli", "start": start}, f"adaptation.start: {start}")
-            for start in ("magnitude", "random", "double_uniform")
+            for start in ("proportional", "ones", "magnitude", "random", "double_uniform")
         ),
     ],
 )

@@ -100,11 +100,11 @@ def test_require_accelerator_refuses_a_silent_fallback(toy_base, toy_rows, tmp_p
 
 def test_overrides_stand_above_the_config_file(toy_base, toy_rows, tmp_path):
     words = [*options(toy_base, toy_rows), "--optimizer.learning-rate", "5e-3"]
-    config = str(ROOT / "configs" / "sst2.py")
+    config = str(ROOT / "configs" / "trec.py")
     assert main(["train", "--config", config, *words, "--out", str(tmp_path / "run")]) == 0
     saved = json.loads((tmp_path / "run" / "config.json").read_text())
     assert saved["optimizer"]["learning_rate"] == 5e-3
-    assert saved["adaptation"]["sparsity"] == 0.05
+    assert saved["task"]["holdout"] == 0.1
     assert saved["task"]["name"] == "toy"
 
 

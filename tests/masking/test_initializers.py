@@ -8,13 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from maskjax.masking import constant, double_uniform, magnitude, random_count, uniform
+from maskjax.masking import (
+    constant,
+    double_uniform,
+    magnitude,
+    proportional,
+    random_count,
+    uniform,
+)
 from maskjax.masking.initializers import THRESHOLD
 
 KEY = jax.random.key(0)
 EXACT = {"magnitude": magnitude, "random": random_count, "double_uniform": double_uniform}
 EVERY = {name: make(0.3) for name, make in (EXACT | {"uniform": uniform}).items()}
-EVERY["constant"] = constant(0.3)
+EVERY |= {"constant": constant(0.3), "proportional": proportional(0.3)}
 MANY = jnp.ones(20_000)
 
 
@@ -37,6 +44,24 @@ def test_uniform_drops_the_requested_share(sparsity, threshold, spread):
 
 def test_uniform_can_drop_everything():
     assert (uniform(1.0)(KEY, MANY) <= THRESHOLD).all()
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.01])
+def test_proportional_margins_have_the_order_of_the_weights(threshold):
+    weights = np.abs(np.random.default_rng(0).normal(size=(40, 50))).astype(np.float32)
+    margins = np.asarray(proportional(0.2, threshold=threshold)(KEY, weights)) - threshold
+    assert (margins > 0).all()
+    assert margins.mean() == pytest.approx(0.2, rel=1e-4)
+    np.testing.assert_allclose(margins / margins.max(), weights / weights.max(), rtol=1e-4)
+
+
+def test_proportional_margins_of_zeros():
+    zeros = proportional(0.2)(KEY, jnp.zeros(3))
+    assert (zeros > THRESHOLD).all()  # all alike: all kept
+    some = proportional(0.2)(KEY, jnp.array([0.0, 1.0]))
+    assert (some > THRESHOLD).tolist() == [False, True]
+    with pytest.raises(ValueError, match="margin > 0"):
+        proportional(0.0)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)

@@ -15,9 +15,9 @@ from maskjax.training import run
 
 METHODS = [
     AdaptationConfig(),
-    AdaptationConfig(head="trained", start="ones"),
-    AdaptationConfig(head="both", binarizer="bernoulli"),
-    AdaptationConfig(granularity="head", head="trained"),
+    AdaptationConfig(start="ones"),
+    AdaptationConfig(head="both", binarizer="bernoulli", start="uniform"),
+    AdaptationConfig(granularity="head"),
     AdaptationConfig(method="finetune"),
     AdaptationConfig(method="lora"),
     AdaptationConfig(method="bitfit"),
