@@ -1,7 +1,12 @@
 """Ways to adapt a frozen model, all behind one pair of functions: `init` and `apply`."""
 
 from maskjax.adaptation.adaptation import Adaptation, combine, merge
-from maskjax.adaptation.methods import make_adaptation, make_mask_transform, masked_blocks
+from maskjax.adaptation.methods import (
+    make_adaptation,
+    make_mask_transform,
+    masked_blocks,
+    masked_rules,
+)
 from maskjax.adaptation.parts import lora, masking, train_weights
 
 __all__ = [
@@ -11,6 +16,7 @@ __all__ = [
     "make_adaptation",
     "make_mask_transform",
     "masked_blocks",
+    "masked_rules",
     "masking",
     "merge",
     "train_weights",

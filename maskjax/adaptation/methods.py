@@ -100,7 +100,7 @@ def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskT
     Raises:
         InputError: If a setting does not fit the model.
     """
-    where = _masked_rules(config, model)
+    where = masked_rules(config, model)
     start = _start(config)
     granularity = _granularity(config, model)
     common = {"where": where, "granularity": granularity, "initializer": start}
@@ -135,6 +135,25 @@ def masked_blocks(config: AdaptationConfig, model: EncoderConfig) -> range:
     return _blocks(config, model, min(lowest, model.num_layers - 1))
 
 
+def masked_rules(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
+    """The rules that pick what a configuration masks.
+
+    Args:
+        config: Its kinds, blocks, biases and whether the head is masked.
+        model: The encoder.
+
+    Returns:
+        Regular expressions for whole paths.
+
+    Raises:
+        InputError: If a setting does not fit the model.
+    """
+    kinds = _kinds(config, model) or _default_kinds(config, model)
+    if config.head != "trained":
+        kinds += ("head",)
+    return encoder_rules(kinds, blocks=masked_blocks(config, model), biases=config.biases)
+
+
 def _blocks(config: AdaptationConfig, model: EncoderConfig, lowest: int) -> range:
     first, last = config.blocks or (lowest, model.num_layers - 1)
     if not 0 <= first <= last < model.num_layers:
@@ -143,13 +162,6 @@ def _blocks(config: AdaptationConfig, model: EncoderConfig, lowest: int) -> rang
             f"got {first} {last}."
         )
     return range(first, last + 1)
-
-
-def _masked_rules(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
-    kinds = _kinds(config, model) or _default_kinds(config, model)
-    if config.head != "trained":
-        kinds += ("head",)
-    return encoder_rules(kinds, blocks=masked_blocks(config, model), biases=config.biases)
 
 
 def _kinds(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from maskjax.cli.picture import save_picture
 from maskjax.doctor import accelerator_present, diagnose, versions
-from maskjax.masking import Count, block_of, count_by_kind, count_zeros, total_count
+from maskjax.masking import Count, block_of, count_by_kind, count_packed, total_count
 from maskjax.taskfile import TaskFile, find_task_file, load_task_file, mask_bytes
 
 
@@ -71,7 +71,7 @@ def zeros_by_block_and_kind(file: TaskFile) -> dict[str, dict[str, Count]]:
         `{block: {kind: count}}`; leaves outside the blocks are under the block `top`.
     """
     blocks: dict[int | None, dict[str, Count]] = {}
-    for path, count in count_zeros(file.frozen.get("mask", {})).items():
+    for path, count in count_packed(file.masks).items():
         blocks.setdefault(block_of(path), {})[path] = count
     ordered = sorted(block for block in blocks if block is not None)
     grid = {str(block): count_by_kind(blocks[block]) for block in ordered}
@@ -115,12 +115,12 @@ def _summary(file: TaskFile, path: Path) -> list[str]:
         f"base    {base['name']}{revision}",
         f"method  {meta['config']['adaptation']['method']}",
     ]
-    counts = count_zeros(file.frozen.get("mask", {}))
+    counts = count_packed(file.masks)
     if counts:
         total = total_count(counts)
         lines.append(
             f"mask    {total.zeros:,} of {total.total:,} weights dropped "
-            f"({total.sparsity:.2%}), {mask_bytes(file.frozen):,} bytes at one bit a weight"
+            f"({total.sparsity:.2%}), {mask_bytes(file.masks):,} bytes at one bit a weight"
         )
     return lines
 

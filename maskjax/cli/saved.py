@@ -25,12 +25,14 @@ class EvaluateArguments:
         run: A run folder.
         split: Only this split; by default all but the training rows.
         base: Another place of the same base model.
+        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
         path: Another folder of rows than the one that the run was trained on.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     split: str | None = None
     base: str | None = None
+    allow_base_mismatch: bool = False
     path: str | None = None
 
 
@@ -45,6 +47,7 @@ class PredictArguments:
         input: A .tsv, .csv, .jsonl or .parquet file with the task's text columns.
         output: A .jsonl file for the predictions; by default they are printed.
         base: Another place of the same base model.
+        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
@@ -53,6 +56,7 @@ class PredictArguments:
     input: Path | None = None
     output: Path | None = None
     base: str | None = None
+    allow_base_mismatch: bool = False
 
 
 def evaluate_command(arguments: Sequence[str]) -> int:
@@ -68,7 +72,9 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         InputError: If the run, its base or its rows cannot be read.
     """
     given = tyro.cli(EvaluateArguments, args=arguments, prog="maskjax evaluate")
-    predictor = load_predictor(given.run, base=given.base)
+    predictor = load_predictor(
+        given.run, base=given.base, allow_base_mismatch=given.allow_base_mismatch
+    )
     config = predictor.config.task
     if given.path:
         config = dataclasses.replace(config, path=given.path)
@@ -98,7 +104,9 @@ def predict_command(arguments: Sequence[str]) -> int:
         InputError: If there is nothing to predict, or something cannot be read or written.
     """
     given = tyro.cli(PredictArguments, args=arguments, prog="maskjax predict")
-    predictor = load_predictor(given.run, base=given.base)
+    predictor = load_predictor(
+        given.run, base=given.base, allow_base_mismatch=given.allow_base_mismatch
+    )
     texts = _texts(given, predictor)
     predictions = predictor(texts)
     if given.output:

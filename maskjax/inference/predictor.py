@@ -12,9 +12,10 @@ from maskjax.adaptation import merge
 from maskjax.config import Config
 from maskjax.config_file import config_from_dict
 from maskjax.inference.logits import make_predict, predict_logits
-from maskjax.models import Base, Model, build_model, init_head, load_base
+from maskjax.masking import leaves_by_path
+from maskjax.models import Base, Model, build_model, head_paths, init_head, load_base
 from maskjax.models.model import Params
-from maskjax.taskfile import TaskFile, find_task_file, load_task_file
+from maskjax.taskfile import TaskFile, check_base, find_task_file, load_task_file
 from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
 
 if TYPE_CHECKING:
@@ -79,18 +80,21 @@ class Predictor(NamedTuple):
         ]
 
 
-def load_predictor(folder: str | Path, *, base: str | None = None) -> Predictor:
+def load_predictor(
+    folder: str | Path, *, base: str | None = None, allow_base_mismatch: bool = False
+) -> Predictor:
     """Loads a run folder for prediction.
 
     Args:
         folder: A run folder, or its task file.
         base: Another place of the same base model than the one the run was trained with.
+        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
 
     Returns:
         The predictor.
 
     Raises:
-        InputError: If the run or its base cannot be read.
+        InputError: If the run or its base cannot be read, or they do not belong together.
     """
     path = Path(folder)
     file = load_task_file(find_task_file(path))
@@ -104,6 +108,12 @@ def load_predictor(folder: str | Path, *, base: str | None = None) -> Predictor:
         loaded.config, task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
     )
     blank = loaded.params | init_head(model, jax.random.key(0))
+    check_base(
+        file,
+        leaves_by_path(blank),
+        head_paths(model),
+        allow_mismatch=allow_base_mismatch,
+    )
     params = merge(file.frozen, jax.tree.map(jnp.asarray, blank))
     return Predictor(config, task, file, loaded, model, params, load_tokenizer(loaded.folder))
 

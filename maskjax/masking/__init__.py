@@ -16,7 +16,7 @@ from maskjax.masking.initializers import (
     uniform,
 )
 from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
-from maskjax.masking.packing import pack_bits, packed_size, unpack_bits
+from maskjax.masking.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
 from maskjax.masking.schedules import (
     constant_sparsity,
@@ -29,6 +29,7 @@ from maskjax.masking.sparsity import (
     Count,
     count_by_block,
     count_by_kind,
+    count_packed,
     count_zeros,
     mean_sparsity,
     total_count,
@@ -51,6 +52,7 @@ __all__ = [
     "Count",
     "Granularity",
     "MaskTransform",
+    "PackedMask",
     "Rule",
     "bernoulli",
     "bernoulli_mask",
@@ -60,6 +62,7 @@ __all__ = [
     "constant_sparsity",
     "count_by_block",
     "count_by_kind",
+    "count_packed",
     "count_zeros",
     "cubic_sparsity",
     "double_uniform",

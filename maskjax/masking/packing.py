@@ -6,7 +6,7 @@ arrays, so that masks unpack on the device that uses them.
 """
 
 import math
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -77,3 +77,39 @@ def unpack_bits(packed: Array, shape: tuple[int, ...]) -> Array:
     else:
         bits = jnp.unpackbits(packed, count=size, bitorder="little")
     return bits.reshape(shape).astype(bool)
+
+
+class PackedMask(NamedTuple):
+    """A mask at one bit a weight.
+
+    Attributes:
+        bits: uint8 bytes `[packed_size(shape)]`, as `pack_bits` gives them.
+        shape: The shape of the mask.
+
+    Example:
+        >>> mask = PackedMask.of(np.array([[True, False, True]]))
+        >>> mask.bits.tolist(), mask.zeros, mask.unpack().tolist()
+        ([5], 1, [[True, False, True]])
+    """
+
+    bits: np.ndarray
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, mask: np.ndarray | jax.Array) -> "PackedMask":
+        """Packs a mask of any shape."""
+        return cls(pack_bits(np.asarray(mask)), tuple(mask.shape))
+
+    def unpack(self) -> np.ndarray:
+        """The mask as bool array of its shape."""
+        return unpack_bits(self.bits, self.shape)
+
+    @property
+    def size(self) -> int:
+        """Weights that it is for."""
+        return math.prod(self.shape)
+
+    @property
+    def zeros(self) -> int:
+        """Weights that it drops."""
+        return self.size - int(np.bitwise_count(self.bits).sum())

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.masking.kinds import block_of, kind_of
+from maskjax.masking.packing import PackedMask
 
 
 class Count(NamedTuple):
@@ -48,6 +49,22 @@ def count_zeros(masks: Mapping[str, jax.Array | np.ndarray]) -> dict[str, Count]
         path: Count(mask.size - int(np.count_nonzero(mask)), mask.size)
         for path, mask in masks.items()
     }
+
+
+def count_packed(masks: Mapping[str, PackedMask]) -> dict[str, Count]:
+    """Counts the zeros of packed masks, without unpacking them.
+
+    Args:
+        masks: `{path: packed mask}`.
+
+    Returns:
+        `{path: count}`.
+
+    Example:
+        >>> count_packed({"kernel": PackedMask.of(np.array([True, False]))})
+        {'kernel': Count(zeros=1, total=2)}
+    """
+    return {path: Count(mask.zeros, mask.size) for path, mask in masks.items()}
 
 
 def total_count(counts: Mapping[str, Count]) -> Count:

@@ -1,22 +1,23 @@
-"""The file that a user keeps: packed masks and the head, in safetensors, nothing of the base.
+"""The file that a user keeps: coded masks and the head, in safetensors, nothing of the base.
 
-Tensor names are `mask/<path>` (packed bits, uint8), `weight/<path>` (arrays that replace
-leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors). What else is needed
-to use them is JSON in the header's metadata under the key `maskjax`.
+docs/task-file.md has the format. Tensor names are `mask/<path>` (coded bits), `weight/<path>`
+(arrays that replace leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors).
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from maskjax.errors import InputError
-from maskjax.masking import pack_bits, packed_size, unpack_bits
+from maskjax.masking import PackedMask, packed_size
 from maskjax.taskfile.atomic import write_atomically
+from maskjax.taskfile.container import pack_container, unpack_container
+from maskjax.taskfile.digest import digest_all, digest_leaves
+from maskjax.taskfile.entries import decode_entries, encode_entries
+from maskjax.taskfile.schema import check_header
 
 FORMAT = 1
 TASK_FILE = "task.safetensors"
@@ -27,23 +28,73 @@ class TaskFile(NamedTuple):
     """A saved adaptation.
 
     Attributes:
-        frozen: `{sort: {path: array}}` as `maskjax.adaptation.merge` takes it; masks are bool.
-        meta: JSON values: `task` (name, kind, labels, metric), `base`, `config`, `scores`.
+        masks: Packed masks by path.
+        arrays: `{sort: {path: array}}` for the sorts `weight`, `lora_a` and `lora_b`.
+        digests: Of the base's leaf below each mask and factor, by path.
+        meta: JSON values: `task` (name, kind, labels, metric), `base`, `tokenizer`, `mask`,
+            `config`, `scores`.
+        name: What errors call it.
     """
 
-    frozen: dict[str, dict[str, np.ndarray]]
+    masks: dict[str, PackedMask]
+    arrays: dict[str, dict[str, np.ndarray]]
+    digests: dict[str, str]
     meta: dict[str, Any]
+    name: str = "the task"
+
+    @property
+    def frozen(self) -> dict[str, dict[str, np.ndarray]]:
+        """`{sort: {path: array}}` as `maskjax.adaptation.merge` takes it, masks unpacked."""
+        masks = {path: mask.unpack() for path, mask in self.masks.items()}
+        return ({"mask": masks} if masks else {}) | self.arrays
+
+    def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
+        """Path and shape of every leaf of the base or the head that is changed."""
+        yield from ((path, mask.shape) for path, mask in self.masks.items())
+        yield from ((path, leaf.shape) for path, leaf in self.arrays.get("weight", {}).items())
+        second = self.arrays.get("lora_b", {})
+        for path, first in self.arrays.get("lora_a", {}).items():
+            yield path, (*first.shape[:1], *second[path].shape[1:])
 
 
-def save_task_file(
-    path: Path, frozen: Mapping[str, Mapping[str, Any]], meta: Mapping[str, Any]
-) -> int:
+def make_task_file(
+    frozen: Mapping[str, Mapping[str, Any]],
+    base: Mapping[str, np.ndarray],
+    meta: Mapping[str, Any],
+) -> TaskFile:
+    """Puts a task together, with the digests of the base that it was learned on.
+
+    Args:
+        frozen: From `Adaptation.freeze`.
+        base: Leaves of the base by path, without the head.
+        meta: As in `TaskFile`; digest and version are added.
+
+    Returns:
+        The task, ready to be saved.
+    """
+    masks = {path: PackedMask.of(mask) for path, mask in frozen.get("mask", {}).items()}
+    arrays = {
+        sort: {path: np.asarray(leaf) for path, leaf in leaves.items()}
+        for sort, leaves in frozen.items()
+        if sort != "mask"
+    }
+    digests = digest_leaves(base, base)
+    changed = [path for path in (*masks, *arrays.get("lora_a", {})) if path in digests]
+    whole = {**meta["base"], "digest": digest_all(digests)}
+    return TaskFile(
+        masks,
+        arrays,
+        {path: digests[path] for path in changed},
+        {"maskjax": version("maskjax"), **meta, "base": whole},
+    )
+
+
+def save_task_file(path: Path, file: TaskFile) -> int:
     """Writes a task file; an old one stays until the new one is whole.
 
     Args:
         path: The file.
-        frozen: From `Adaptation.freeze`.
-        meta: JSON values.
+        file: The task.
 
     Returns:
         Its size in bytes.
@@ -51,15 +102,8 @@ def save_task_file(
     Raises:
         InputError: If it cannot be written.
     """
-    tensors: dict[str, np.ndarray] = {}
-    shapes: dict[str, list[int]] = {}
-    for sort, leaves in frozen.items():
-        for name, leaf in leaves.items():
-            array = np.asarray(leaf)
-            shapes[f"{sort}/{name}"] = list(array.shape)
-            tensors[f"{sort}/{name}"] = pack_bits(array) if sort == "mask" else array
-    header = {"format": FORMAT, "shapes": shapes, **meta}
-    payload = save(tensors, metadata={"maskjax": json.dumps(header)})
+    tensors, entries = encode_entries(file.masks, file.arrays, file.digests)
+    payload = pack_container(tensors, {"format": FORMAT, **file.meta, "entries": entries})
     write_atomically(path, payload)
     return len(payload)
 
@@ -71,27 +115,40 @@ def load_task_file(path: Path) -> TaskFile:
         path: The file.
 
     Returns:
-        Masks, weights and meta data.
+        Masks, arrays and meta data; all of the file was checked, nothing of a base.
 
     Raises:
         InputError: If the file is missing, damaged or of an unknown format.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such task file.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path}: damaged, not a whole safetensors file: {error}.") from error
-    if "maskjax" not in metadata:
-        raise InputError(f"{path}: a safetensors file, but not a task file of maskjax.")
-    meta = json.loads(metadata["maskjax"])
-    if meta["format"] != FORMAT:
+    return read_task_file(path.read_bytes(), str(path))
+
+
+def read_task_file(payload: bytes, name: str) -> TaskFile:
+    """Reads the bytes of a task file.
+
+    Args:
+        payload: The bytes.
+        name: What errors call it.
+
+    Returns:
+        The task.
+
+    Raises:
+        InputError: If they are damaged or of an unknown format.
+    """
+    tensors, header = unpack_container(payload, name)
+    found = header.pop("format", None)
+    if found != FORMAT:
         raise InputError(
-            f"{path}: format {meta['format']}, and this maskjax reads {FORMAT}; upgrade maskjax."
+            f"{name}: expected format {FORMAT}, got {found!r}; upgrade maskjax "
+            f"{version('maskjax')} to a version that reads it."
         )
-    return TaskFile(_unpack(tensors, meta.pop("shapes"), path), meta)
+    entries = header.pop("entries", None)
+    check_header(header, name)
+    masks, arrays, digests = decode_entries(tensors, entries, name)
+    return TaskFile(masks, arrays, digests, header, name)
 
 
 def find_task_file(run: Path) -> Path:
@@ -106,27 +163,13 @@ def find_task_file(run: Path) -> Path:
     return run / TASK_FILE if run.is_dir() else run
 
 
-def mask_bytes(frozen: Mapping[str, Mapping[str, Any]]) -> int:
-    """Bytes of the masks at one bit a weight.
+def mask_bytes(masks: Mapping[str, Any]) -> int:
+    """Bytes of masks at one bit a weight.
 
     Args:
-        frozen: From `Adaptation.freeze`.
+        masks: Anything with a shape, by path.
 
     Returns:
         The size; 0 where there are no masks.
     """
-    return sum(packed_size(mask.shape) for mask in frozen.get("mask", {}).values())
-
-
-def _unpack(
-    tensors: Mapping[str, np.ndarray], shapes: Mapping[str, list[int]], path: Path
-) -> dict[str, dict[str, np.ndarray]]:
-    if tensors.keys() != shapes.keys():
-        differing = sorted(tensors.keys() ^ shapes.keys())
-        raise InputError(f"{path}: header and tensors differ in {differing[:3]}; damaged.")
-    frozen: dict[str, dict[str, np.ndarray]] = {}
-    for name, tensor in tensors.items():
-        sort, leaf = name.split("/", 1)
-        shape = tuple(shapes[name])
-        frozen.setdefault(sort, {})[leaf] = unpack_bits(tensor, shape) if sort == "mask" else tensor
-    return frozen
+    return sum(packed_size(tuple(mask.shape)) for mask in masks.values())

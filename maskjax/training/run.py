@@ -8,13 +8,20 @@ from typing import Any, NamedTuple
 import jax
 from rich.console import Console
 
+from maskjax.adaptation import masked_rules
 from maskjax.config import Config
 from maskjax.config_file import config_to_dict
 from maskjax.doctor import versions
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
 from maskjax.models import head_paths
-from maskjax.taskfile import TASK_FILE, mask_bytes, save_task_file, write_atomically
+from maskjax.taskfile import (
+    TASK_FILE,
+    make_task_file,
+    mask_bytes,
+    save_task_file,
+    write_atomically,
+)
 from maskjax.training.fit import Evaluator, FitResult, fit
 from maskjax.training.prepare import Experiment, prepare
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
@@ -120,7 +127,7 @@ def _describe_trainable(experiment: Experiment) -> str:
     arrays = len(frozen["mask"])
     return (
         f"{method}: {masked:,} weights masked in {arrays} arrays, {head:,} head weights trained; "
-        f"{mask_bytes(frozen):,} bytes of mask at one bit a weight"
+        f"{mask_bytes(frozen['mask']):,} bytes of mask at one bit a weight"
     )
 
 
@@ -136,7 +143,9 @@ def _finish(experiment: Experiment, best: FitResult, folder: Path) -> RunResult:
     evaluate = Evaluator(experiment)
     splits = [name for name in experiment.encoded if name != "train"]
     scores = {name: evaluate(best.trainable, name) for name in splits}
-    size = save_task_file(folder / TASK_FILE, _kept(experiment, best), _meta(experiment, scores))
+    base = leaves_by_path(experiment.base.params)
+    file = make_task_file(_kept(experiment, best), base, _meta(experiment, scores))
+    size = save_task_file(folder / TASK_FILE, file)
     sparsity = experiment.adaptation.stats(best.trainable, experiment.params).get("sparsity")
     zeros = None if sparsity is None else float(sparsity)
     result = RunResult(folder, scores, best.step, size, best.seconds, zeros)
@@ -153,12 +162,19 @@ def _kept(experiment: Experiment, best: FitResult) -> dict[str, dict[str, Any]]:
 
 
 def _meta(experiment: Experiment, scores: dict[str, float]) -> dict[str, Any]:
-    base = experiment.base
+    base, config = experiment.base, experiment.config
+    masks = config.adaptation.method == "mask"
     return {
         "task": dataclasses.asdict(experiment.data.task),
-        "base": {"name": base.name, "revision": base.revision},
-        "config": config_to_dict(experiment.config),
         "scores": scores,
+        "base": {"name": base.name, "revision": base.revision},
+        "tokenizer": {"name": base.name, "max_length": config.task.max_length},
+        "mask": {
+            "polarity": "1 keeps, 0 drops",
+            "threshold": config.adaptation.threshold,
+            "rules": list(masked_rules(config.adaptation, base.config)) if masks else [],
+        },
+        "config": config_to_dict(config),
     }
 
 

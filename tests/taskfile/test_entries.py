@@ -1,0 +1,84 @@
+"""Header and tensors that do not fit each other, a foreign format, and an incomplete header."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+
+from maskjax.errors import InputError
+from maskjax.taskfile import read_task_file, save_task_file
+from maskjax.taskfile.container import pack_container, unpack_container
+from maskjax.taskfile.entries import MAX_WEIGHTS
+
+PLACE = "mask/a/kernel"
+
+
+@pytest.fixture
+def edited(task, tmp_path):
+    """Saves a task, changes what is in the file, signs it anew and reads it."""
+    save_task_file(tmp_path / "t", task)
+    content = unpack_container((tmp_path / "t").read_bytes(), "t")
+
+    def read(change):
+        tensors, header = dict(content.tensors), copy.deepcopy(content.header)
+        change(tensors, header)
+        return read_task_file(pack_container(tensors, header), "t")
+
+    return read
+
+
+def test_nothing_edited_is_read(edited):
+    assert edited(lambda tensors, header: None).masks.keys() == {"a/kernel", "b/kernel"}
+
+
+EDITS = {
+    "missing": (lambda t, h: t.pop(PLACE), rf"{PLACE}: in the header only"),
+    "extra": (lambda t, h: t.update(x=np.zeros(2)), r"x: not in the header"),
+    "both": (
+        lambda t, h: (t.pop(PLACE), t.update(x=np.zeros(2))),
+        rf"{PLACE}: in the header only; x: not in the header",
+    ),
+    "misshapen": (lambda t, h: h["entries"][PLACE].update(shape=[50, 7]), PLACE),
+    "a wrong dtype": (lambda t, h: t.update({PLACE: t[PLACE].astype(np.int16)}), PLACE),
+    "a negative shape": (lambda t, h: h["entries"][PLACE].update(shape=[-5, -7]), "with a shape"),
+    "a shape of text": (lambda t, h: h["entries"][PLACE].update(shape=["5"]), "with a shape"),
+    "no shape": (lambda t, h: h["entries"].update({PLACE: 3}), "with a shape"),
+    "an unknown encoding": (lambda t, h: h["entries"][PLACE].update(encoding="new"), "new"),
+    "an unknown sort": (
+        lambda t, h: (
+            t.update({"other/x": np.zeros(1)}),
+            h["entries"].update({"other/x": {"shape": [1], "encoding": "float64"}}),
+        ),
+        "other/x: expected mask, weight",
+    ),
+    "one factor": (
+        lambda t, h: (t.pop("lora_a/a/kernel"), h["entries"].pop("lora_a/a/kernel")),
+        "a/kernel: only one factor of two",
+    ),
+    "a digest of numbers": (lambda t, h: h["entries"][PLACE].update(digest=3), "digest"),
+    "no entries": (lambda t, h: h.pop("entries"), "no entries"),
+    "a newer format": (lambda t, h: h.update(format=99), r"format 1, got 99; upgrade maskjax"),
+    "no format": (lambda t, h: h.pop("format"), "got None"),
+    "no task": (lambda t, h: h.pop("task"), "task: missing"),
+    "labels": (lambda t, h: h["task"].update(labels=["a", 3]), r"task.labels\[1\]: expected str"),
+    "two faults": (
+        lambda t, h: (h.pop("base"), h.update(scores={"dev": "high"})),
+        r"base: missing; scores.dev: expected int or float, got str",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_what_does_not_fit_is_refused(edited, name):
+    change, message = EDITS[name]
+    with pytest.raises(InputError, match=message) as caught:
+        edited(change)
+    assert "\n" not in str(caught.value)
+
+
+def test_sizes_are_bounded(edited):
+    huge = {"shape": [MAX_WEIGHTS, 16], "encoding": "raw"}
+    assert math.prod(huge["shape"]) > MAX_WEIGHTS
+    with pytest.raises(InputError, match=PLACE):
+        edited(lambda t, h: h["entries"].update({PLACE: huge}))
