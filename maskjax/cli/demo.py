@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -89,7 +90,7 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def _compare(given: DemoArguments, task: str, console: Console) -> list[Row]:
-    rows = [] if not task.startswith("docstrings/") else [_tfidf(task)]
+    rows = [] if not task.startswith("docstrings/") else [_tfidf(given, task)]
     for method in RATES:
         config = _config(given, task, method)
         result = run(config, _folder(given, task, method), console=console)
@@ -113,11 +114,15 @@ def _folder(given: DemoArguments, task: str, method: Method) -> Path:
     return given.out / f"{task.replace('/', '-')}-{method}"
 
 
-def _tfidf(task: str) -> Row:
+def _tfidf(given: DemoArguments, task: str) -> Row:
+    """The bag of words, on the rows that the masks are trained on."""
     from maskjax.tasks.baseline import tfidf_baseline
-    from maskjax.tasks.docstrings import load
 
-    frames = load(task.removeprefix("docstrings/"))
+    splits = load_task(_config(given, task, "mask").task).splits
+    frames = {
+        name: pd.DataFrame({"text": [text for (text,) in split.texts], "label": split.labels})
+        for name, split in splits.items()
+    }
     return Row(task, "tf-idf + logistic regression", tfidf_baseline(frames), None, None)
 
 
