@@ -6,6 +6,7 @@ states, Linen variables, Equinox modules). One polarity holds everywhere: **1 ke
 """
 
 from maskjax.masking.binarizers import bernoulli, clipped_sign, hard_threshold, top_k
+from maskjax.masking.compare import Difference, compare_masks, paired, total_difference
 from maskjax.masking.granularity import PER_MATRIX, PER_WEIGHT, Granularity, per_head
 from maskjax.masking.initializers import (
     constant,
@@ -50,6 +51,7 @@ __all__ = [
     "PER_MATRIX",
     "PER_WEIGHT",
     "Count",
+    "Difference",
     "Granularity",
     "MaskTransform",
     "PackedMask",
@@ -58,6 +60,7 @@ __all__ = [
     "bernoulli_mask",
     "block_of",
     "clipped_sign",
+    "compare_masks",
     "constant",
     "constant_sparsity",
     "count_by_block",
@@ -77,6 +80,7 @@ __all__ = [
     "mean_sparsity",
     "pack_bits",
     "packed_size",
+    "paired",
     "per_head",
     "proportional",
     "random_count",
@@ -88,6 +92,7 @@ __all__ = [
     "top_k",
     "top_k_mask",
     "total_count",
+    "total_difference",
     "uniform",
     "unpack_bits",
 ]

@@ -100,6 +100,13 @@ class PackedMask(NamedTuple):
         """Packs a mask of any shape."""
         return cls(pack_bits(np.asarray(mask)), tuple(mask.shape))
 
+    @classmethod
+    def ones(cls, shape: tuple[int, ...]) -> "PackedMask":
+        """The mask that keeps every weight."""
+        bits = np.full(packed_size(shape), 255, np.uint8)
+        bits[-1:] >>= -math.prod(shape) % 8
+        return cls(bits, shape)
+
     def unpack(self) -> np.ndarray:
         """The mask as bool array of its shape."""
         return unpack_bits(self.bits, self.shape)

@@ -1,0 +1,140 @@
+"""`maskjax diff` and `maskjax combine`: two tasks' masks against each other, and put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from maskjax.errors import InputError
+from maskjax.masking import Difference, block_of, compare_masks, kind_of, total_difference
+from maskjax.taskfile import (
+    find_task_file,
+    intersect,
+    load_task_file,
+    restrict,
+    save_task_file,
+    unite,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiffArguments:
+    """Compares the masks of two tasks on one base.
+
+    Shows the dissimilarity, the share of weights that one keeps and the other drops among all
+    that they keep, and beside it what two random masks of the same densities would give.
+
+    Attributes:
+        first: A run folder or a task file.
+        second: Another one.
+    """
+
+    first: Annotated[Path, tyro.conf.Positional]
+    second: Annotated[Path, tyro.conf.Positional]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombineArguments:
+    """Makes a task file of the masks of others. Head and labels are those of the first.
+
+    Attributes:
+        tasks: One or more run folders or task files on one base.
+        out: The new task file.
+        how: Keep the weights that all of them keep (`and`), or that any keeps (`or`).
+        blocks: Keep the mask in these blocks only, first and last, from 0.
+    """
+
+    tasks: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    out: Path
+    how: Literal["and", "or"] = "and"
+    blocks: tuple[int, int] | None = None
+
+
+def diff_command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax diff`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If a task cannot be read, or the two do not fit each other.
+    """
+    given = tyro.cli(DiffArguments, args=arguments, prog="maskjax diff")
+    files = [load_task_file(find_task_file(path)) for path in (given.first, given.second)]
+    try:
+        differences = compare_masks(files[0].masks, files[1].masks)
+    except ValueError as error:
+        raise InputError(f"{given.second} does not fit {given.first}: {error}") from error
+    if not differences:
+        raise InputError(f"{given.first}, {given.second}: expected masks, and they have none.")
+    Console().print(_table(differences))
+    return 0
+
+
+def combine_command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax combine`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the tasks cannot be read or combined, or the file exists already.
+    """
+    given = tyro.cli(CombineArguments, args=arguments, prog="maskjax combine")
+    if not given.tasks:
+        raise InputError("expected at least one run folder or task file.")
+    if given.out.exists():
+        raise InputError(f"{given.out}: already exists; choose another --out, or delete it.")
+    first, *others = (load_task_file(find_task_file(path)) for path in given.tasks)
+    for other in others:
+        first = intersect(first, other) if given.how == "and" else unite(first, other)
+    if given.blocks:
+        low, high = given.blocks
+        first = restrict(first, range(low, high + 1))
+    size = save_task_file(given.out, first)
+    Console().print(f"{given.out}: {size:,} bytes", highlight=False, markup=False)
+    return 0
+
+
+def _table(differences: dict[str, Difference]) -> Table:
+    """Dissimilarity by block and kind, with that of chance behind a slash."""
+    blocks = {"top" if (b := block_of(path)) is None else str(b): None for path in differences}
+    kinds = list(dict.fromkeys(kind_of(path) or "other" for path in differences))
+    table = Table("block", *kinds, "all", title="dissimilarity / expected of random masks")
+    for block in sorted(blocks, key=lambda name: (name == "top", name.zfill(3))):
+        row = {path: d for path, d in differences.items() if _is_in(path, block)}
+        table.add_row(block, *_cells(row, kinds))
+    table.add_section()
+    table.add_row("all", *_cells(differences, kinds))
+    return table
+
+
+def _cells(differences: dict[str, Difference], kinds: list[str]) -> list[str]:
+    """One cell a kind, and one for all of them."""
+    by_kind = (
+        [d for path, d in differences.items() if (kind_of(path) or "other") == kind]
+        for kind in kinds
+    )
+    return [_cell(found) for found in (*by_kind, list(differences.values()))]
+
+
+def _is_in(path: str, block: str) -> bool:
+    number = block_of(path)
+    return block == ("top" if number is None else str(number))
+
+
+def _cell(differences: list[Difference]) -> str:
+    if not differences:
+        return ""
+    total = total_difference(differences)
+    return f"{total.dissimilarity:.4f} / {total.expected:.4f}"
