@@ -6,7 +6,7 @@ arrays, so that masks unpack on the device that uses them.
 """
 
 import math
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -77,3 +77,31 @@ def unpack_bits(packed: Array, shape: tuple[int, ...]) -> Array:
     else:
         bits = jnp.unpackbits(packed, count=size, bitorder="little")
     return bits.reshape(shape).astype(bool)
+
+
+class PackedMask(NamedTuple):
+    """A mask that stays packed until it is used.
+
+    Attributes:
+        bits: uint8 bytes of shape `[packed_size(shape)]`; the bits after the last weight are 0.
+        shape: The shape of the mask.
+
+    Example:
+        >>> mask = PackedMask(np.array([5], np.uint8), (1, 3))
+        >>> mask.unpack().tolist()
+        [[True, False, True]]
+    """
+
+    bits: np.ndarray
+    shape: tuple[int, ...]
+
+    def unpack(self) -> np.ndarray:
+        """The mask itself.
+
+        Returns:
+            bool of `shape`.
+
+        Raises:
+            ValueError: If the number or the dtype of the bytes does not fit the shape.
+        """
+        return unpack_bits(self.bits, self.shape)
