@@ -169,9 +169,9 @@ def print_bar(label: str, masks: Masks, starts: dict[str, Start] | None, density
     payload, encode_seconds = timed(lambda: encode_masks(masks, starts))
     decoded, decode_seconds = timed(lambda: decode_ours(payload, masks))
     check(decoded, masks)
-    weights = sum(8 * len(mask.bits) for mask in masks.values())
+    bits = sum(8 * len(mask.bits) for mask in masks.values()) * binary_entropy(density)
     print(
-        f"| {label} | {len(payload):,} | {len(payload) / (weights * binary_entropy(density) / 8):.3f} "
+        f"| {label} | {len(payload):,} | {8 * len(payload) / bits:.3f} "
         f"| {encode_seconds:.2f} | {decode_seconds:.2f} |",
         flush=True,
     )

@@ -7,10 +7,18 @@ states, Linen variables, Equinox modules). One polarity holds everywhere: **1 ke
 
 from maskjax.masking.binarizers import bernoulli, clipped_sign, hard_threshold, top_k
 from maskjax.masking.granularity import PER_MATRIX, PER_WEIGHT, Granularity, per_head
-from maskjax.masking.initializers import constant, double_uniform, magnitude, random_count, uniform
+from maskjax.masking.initializers import (
+    constant,
+    double_uniform,
+    magnitude,
+    random_count,
+    start_of,
+    uniform,
+)
 from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
-from maskjax.masking.packing import pack_bits, packed_size, unpack_bits
+from maskjax.masking.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
+from maskjax.masking.philox import Start, philox_words
 from maskjax.masking.schedules import (
     constant_sparsity,
     cubic_sparsity,
@@ -44,7 +52,9 @@ __all__ = [
     "Count",
     "Granularity",
     "MaskTransform",
+    "PackedMask",
     "Rule",
+    "Start",
     "bernoulli",
     "bernoulli_mask",
     "block_of",
@@ -68,10 +78,12 @@ __all__ = [
     "pack_bits",
     "packed_size",
     "per_head",
+    "philox_words",
     "random_count",
     "replace_leaves",
     "select_paths",
     "sign_mask",
+    "start_of",
     "stepwise_sparsity",
     "threshold_mask",
     "top_k",

@@ -53,14 +53,18 @@ def philox_block(counter: Counter, key: tuple[jax.Array, jax.Array]) -> Counter:
         >>> [f"{int(word):08x}" for word in philox_block((zero,) * 4, (zero, zero))]
         ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(ROUNDS):
+
+    def mix(number: jax.Array, words: Counter) -> Counter:
+        c0, c1, c2, c3 = words
+        steps = jax.lax.convert_element_type(number, jnp.uint32)
+        k0 = key[0] + steps * jnp.uint32(KEY_STEPS[0])
+        k1 = key[1] + steps * jnp.uint32(KEY_STEPS[1])
         high0, low0 = _multiply(c0, MULTIPLIERS[0])
         high1, low1 = _multiply(c2, MULTIPLIERS[1])
-        c0, c1, c2, c3 = high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
-        k0, k1 = k0 + jnp.uint32(KEY_STEPS[0]), k1 + jnp.uint32(KEY_STEPS[1])
-    return c0, c1, c2, c3
+        return high1 ^ c1 ^ k0, low1, high0 ^ c3 ^ k1, low0
+
+    # A loop: XLA would fuse unrolled rounds into kernels that each repeat the earlier ones.
+    return jax.lax.fori_loop(0, ROUNDS, mix, counter)
 
 
 @functools.partial(jax.jit, static_argnames="count")

@@ -14,7 +14,7 @@ from maskjax.taskfile.coding.layout import from_table, table_shape
 from maskjax.taskfile.coding.model import Model, byte_classes, row_order
 from maskjax.taskfile.coding.rans import Decoder
 from maskjax.taskfile.coding.record import HEAD, Encoding, Record, RecordReader
-from maskjax.taskfile.coding.start import full_mask, initial_mask
+from maskjax.taskfile.coding.start import full_mask, initial_mask, is_well_formed
 
 LONGEST_LANE = 1 << 16
 """Symbols per lane at most: four times what the encoder makes; bounds the work per byte."""
@@ -65,7 +65,8 @@ def decode_masks(
         masks = {path: PackedMask(bits, shapes[path]) for path, bits in parts.raw.items()}
         masks |= _decode(parts, shapes, initial, name)
     for path, mask in masks.items():
-        _check_padding(mask, f"{name}, {path}")
+        if not is_well_formed(mask):
+            raise InputError(f"{name}, {path}: keeps weights that do not exist; damaged.")
     return {path: masks[path] for path in shapes}
 
 
@@ -93,7 +94,7 @@ def _split(payload: np.ndarray, shapes: Mapping[str, tuple[int, ...]], name: str
     if payload.dtype != np.uint8 or payload.ndim != 1:
         raise InputError(f"{name}: expected a row of uint8, got {payload.dtype} {payload.shape}.")
     payload = np.ascontiguousarray(payload)
-    reader = RecordReader(memoryview(payload), name)
+    reader = RecordReader(payload.data, name)
     lanes, words = reader.unpack(HEAD)
     records = {path: reader.read(path) for path in sorted(shapes)}
     plain = [path for path in records if records[path].encoding is Encoding.RAW]
@@ -176,8 +177,3 @@ def _decode_models(
 
 def _joined(arrays: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.empty(0, np.uint8), *arrays])
-
-
-def _check_padding(mask: PackedMask, name: str) -> None:
-    if (mask.bits[-1:] & ~full_mask((math.prod(mask.shape) % 8 or 8,)).bits).any():
-        raise InputError(f"{name}: weights after the last one; damaged.")

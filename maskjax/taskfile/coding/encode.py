@@ -14,7 +14,7 @@ from maskjax.taskfile.coding.layout import table_shape
 from maskjax.taskfile.coding.model import byte_classes
 from maskjax.taskfile.coding.rans import Encoder
 from maskjax.taskfile.coding.record import HEAD, NO_EVENTS, Encoding, Record, write_record
-from maskjax.taskfile.coding.start import full_mask, initial_mask
+from maskjax.taskfile.coding.start import full_mask, initial_mask, is_well_formed
 
 LONGEST_LANE = 1 << 14
 """Symbols per lane at most, which bounds the steps of a decoder."""
@@ -48,6 +48,9 @@ def encode_masks(
     Returns:
         The payload, uint8; `decode_masks` needs it and the shapes.
 
+    Raises:
+        ValueError: If a mask has the wrong number of bytes, or ones after its last weight.
+
     Example:
         >>> mask = PackedMask(np.full(8, 255, np.uint8), (8, 8))
         >>> encode_masks({"kernel": mask}).tobytes().hex()
@@ -55,6 +58,9 @@ def encode_masks(
     """
     starts = starts or {}
     paths = sorted(masks)
+    for path in paths:
+        if not is_well_formed(masks[path]):
+            raise ValueError(f"Expected packed bits of shape {masks[path].shape} for {path}.")
 
     def choose(path: str) -> _Choice:
         return _choose(masks[path], starts.get(path), encodings)

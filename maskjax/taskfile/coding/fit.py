@@ -1,4 +1,4 @@
-"""The encoder's choices: which density classes make a matrix smallest. Readers need none of this."""
+"""The encoder's choices: which density classes make a matrix smallest. No reader needs this."""
 
 from typing import NamedTuple
 
@@ -88,13 +88,13 @@ def _offsets(counts: np.ndarray, size: int, model: Model) -> tuple[np.ndarray, i
     classes = model.base + model.stride * signed(_OFFSETS).astype(np.int64)
     data = _costs(values, size)[:, np.clip(classes, 0, DENSITIES - 1)]
     prices = bits_per_byte()[GEOMETRIC : GEOMETRIC + DENSITIES, : len(_OFFSETS)].astype(np.float64)
-    best = DENSITIES // 2
+    chosen, best = data.argmin(axis=1), 0
     for _ in range(_ROUNDS):
-        chosen = (data + prices[best][None, :]).argmin(axis=1)
-        histogram = np.bincount(chosen, weights=repeats, minlength=len(_OFFSETS))
-        side = prices @ histogram
+        side = prices @ np.bincount(chosen, weights=repeats, minlength=len(_OFFSETS))
         best = int(side.argmin())
-    return _OFFSETS[chosen][inverse], GEOMETRIC + best, float(side[best])
+        chosen = (data + prices[best][None, :]).argmin(axis=1)
+    offsets = _OFFSETS[chosen][inverse]
+    return offsets, GEOMETRIC + best, float(prices[best][offsets].sum())
 
 
 def _costs(ones: np.ndarray, size: int) -> np.ndarray:

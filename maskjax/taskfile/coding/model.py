@@ -33,13 +33,13 @@ def signed(small: np.ndarray) -> np.ndarray:
         small: uint8.
 
     Returns:
-        int16 of the same shape.
+        int32 of the same shape.
 
     Example:
         >>> signed(np.arange(5, dtype=np.uint8)).tolist()
         [0, -1, 1, -2, 2]
     """
-    half = (small.astype(np.int16) + 1) >> 1
+    half = (small.astype(np.int32) + 1) >> 1
     return np.where(small & 1, -half, half)
 
 

@@ -30,6 +30,24 @@ def full_mask(shape: tuple[int, ...]) -> PackedMask:
     return PackedMask(bits, shape)
 
 
+def is_well_formed(mask: PackedMask) -> bool:
+    """Whether a mask has the bytes that its shape needs and only zeros after its last weight.
+
+    Args:
+        mask: The mask.
+
+    Returns:
+        True if it can be encoded.
+
+    Example:
+        >>> is_well_formed(PackedMask(np.array([2], np.uint8), (1,)))
+        False
+    """
+    full = full_mask(mask.shape).bits
+    fits = mask.bits.dtype == np.uint8 and mask.bits.shape == full.shape
+    return fits and not (mask.bits[-1:] & ~full[-1:]).any()
+
+
 def initial_mask(start: Start, shape: tuple[int, ...]) -> PackedMask:
     """The random mask that a key and a cutoff stand for.
 
