@@ -148,14 +148,18 @@ def _decode_events(parts: _Payload, tables: Mapping[str, tuple[int, int]]) -> di
         raise ValueError(f"{sum(sizes)} bytes do not belong on {lanes} lanes")
     decoder = Decoder(parts.states, parts.words)
     models = _decode_models(parts.records, tables, decoder)
-    classes = {path: byte_classes(models[path], shape) for path, shape in tables.items()}
-    decoded = decoder.pull(_joined([table.ravel() for table in classes.values()]))
+    ends = np.cumsum([0, *sizes])
+    classes = np.empty(ends[-1], np.uint8)
+    for path, first, end in zip(tables, ends[:-1], ends[1:], strict=True):
+        classes[first:end] = byte_classes(models[path], tables[path]).ravel()
+    decoded = decoder.pull(classes)
     if not decoder.is_done():
         raise ValueError("something is left over at the end")
-    pieces = np.split(decoded, np.cumsum([table.size for table in classes.values()]))
     return {
-        path: from_table(piece.reshape(table.shape), row_order(models[path]))
-        for (path, table), piece in zip(classes.items(), pieces, strict=False)
+        path: from_table(decoded[first:end].reshape(-1, columns), row_order(models[path]))
+        for (path, (_, columns)), first, end in zip(
+            tables.items(), ends[:-1], ends[1:], strict=True
+        )
     }
 
 
@@ -173,7 +177,3 @@ def _decode_models(
         else Model(record.base)
         for path in tables
     }
-
-
-def _joined(arrays: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty(0, np.uint8), *arrays])

@@ -8,8 +8,9 @@ from maskjax.taskfile.coding.layout import to_table
 from maskjax.taskfile.coding.model import Model, byte_classes, row_order, signed
 from maskjax.taskfile.coding.tables import DENSITIES, GEOMETRIC, TOTAL, bits_per_byte, density
 
-STRIDES = (2, 4, 6)
-"""Coarser offsets are cheaper to write, finer ones fit better; the best is found by trying."""
+STRIDES = (2, 4, 6, 24)
+"""Coarser offsets are cheaper to write, finer ones fit better; the best is found by trying. The
+coarsest is for lines that are dead or not."""
 _OFFSETS = np.arange(65, dtype=np.uint8)
 _ROUNDS = 3
 
@@ -88,11 +89,11 @@ def _offsets(counts: np.ndarray, size: int, model: Model) -> tuple[np.ndarray, i
     classes = model.base + model.stride * signed(_OFFSETS).astype(np.int64)
     data = _costs(values, size)[:, np.clip(classes, 0, DENSITIES - 1)]
     prices = bits_per_byte()[GEOMETRIC : GEOMETRIC + DENSITIES, : len(_OFFSETS)].astype(np.float64)
-    chosen, best = data.argmin(axis=1), 0
+    chosen, best = data.argmin(axis=1), DENSITIES // 2
     for _ in range(_ROUNDS):
+        chosen = (data + prices[best][None, :]).argmin(axis=1)
         side = prices @ np.bincount(chosen, weights=repeats, minlength=len(_OFFSETS))
         best = int(side.argmin())
-        chosen = (data + prices[best][None, :]).argmin(axis=1)
     offsets = _OFFSETS[chosen][inverse]
     return offsets, GEOMETRIC + best, float(prices[best][offsets].sum())
 

@@ -64,7 +64,7 @@ class Encoder:
     def _step(self, entry: np.ndarray) -> None:
         states = self._states[: len(entry)]
         frequency = entry >> _BYTE & _SLOT
-        full = np.flatnonzero(states >= frequency << _ROOM)
+        full = (states >= frequency << _ROOM).nonzero()[0]
         self._words.append(states[full].astype(np.uint32))
         states[full] >>= _WORD
         quotient = states // frequency
@@ -98,7 +98,7 @@ class Decoder:
         self._states = states.copy()
         self._words = words
         self._read = 0
-        self._cells = np.zeros((256, TOTAL >> CELL_BITS), np.uint64)
+        self._cells = np.empty(0, np.uint64)
 
     def pull(self, classes: np.ndarray) -> np.ndarray:
         """Decodes a sequence.
@@ -112,8 +112,7 @@ class Decoder:
         Raises:
             ValueError: If the words do not suffice.
         """
-        for class_ in np.flatnonzero(_present(classes)):
-            self._cells[class_] = cells(int(class_))
+        self._cells = cells(np.flatnonzero(_present(classes))).ravel()
         symbols = np.empty(len(classes), np.uint8)
         lanes = len(self._states)
         for first in range(0, len(classes), max(lanes, 1)):
@@ -125,8 +124,8 @@ class Decoder:
         states = self._states[: len(classes)]
         slot = states & _SLOT
         base = classes.astype(np.uint64)
-        entry = self._cells.ravel().take((base << _CELL | slot >> _CELL).view(np.int64))
-        crossed = np.flatnonzero(entry == 0)
+        entry = self._cells.take((base << _CELL | slot >> _CELL).view(np.int64))
+        crossed = (entry == 0).nonzero()[0]
         if crossed.size:
             key = base[crossed] << _PRECISION | slot[crossed]
             entry[crossed] = find(key.view(np.int64))
@@ -135,7 +134,7 @@ class Decoder:
         states *= entry >> _BYTE & _SLOT
         states += slot
         states -= entry >> _WORD
-        short = np.flatnonzero(states < _LOWEST)
+        short = (states < _LOWEST).nonzero()[0]
         if short.size:
             states[short] = states[short] << _WORD | self._take(short.size)
 

@@ -107,16 +107,27 @@ def find(keys: np.ndarray) -> np.ndarray:
     return entries[place >> 8, SYMBOLS[place & 255]]
 
 
-@functools.cache
-def cells(class_: int) -> np.ndarray:
+def cells(classes: np.ndarray) -> np.ndarray:
     """Shortcuts for decoding: the entry of each cell of 2¹² slots, 0 where a border crosses it.
 
     Args:
-        class_: The class.
+        classes: The classes that are needed; only their rows are filled.
 
     Returns:
-        uint64 of shape `[4096]`.
+        uint64 `[class, cell]` of shape `[256, 4096]`, one table for the whole process.
     """
+    for class_ in classes.tolist():
+        _fill_cells(class_)
+    return _cells()
+
+
+@functools.cache
+def _cells() -> np.ndarray:
+    return np.zeros((256, TOTAL >> CELL_BITS), np.uint64)
+
+
+@functools.cache
+def _fill_cells(class_: int) -> None:
     first = (class_ << PRECISION) + (np.arange(TOTAL >> CELL_BITS) << CELL_BITS)
     low, high = find(first), find(first + (1 << CELL_BITS) - 1)
-    return np.where(low == high, low, np.uint64(0))
+    _cells()[class_] = np.where(low == high, low, np.uint64(0))
