@@ -14,11 +14,13 @@ from maskjax.masking.initializers import (
     magnitude,
     proportional,
     random_count,
+    start_of,
     uniform,
 )
 from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
 from maskjax.masking.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
+from maskjax.masking.philox import Start, philox_words
 from maskjax.masking.schedules import (
     constant_sparsity,
     cubic_sparsity,
@@ -56,6 +58,7 @@ __all__ = [
     "MaskTransform",
     "PackedMask",
     "Rule",
+    "Start",
     "bernoulli",
     "bernoulli_mask",
     "block_of",
@@ -82,11 +85,13 @@ __all__ = [
     "packed_size",
     "paired",
     "per_head",
+    "philox_words",
     "proportional",
     "random_count",
     "replace_leaves",
     "select_paths",
     "sign_mask",
+    "start_of",
     "stepwise_sparsity",
     "threshold_mask",
     "top_k",

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.masking.binarizers import THRESHOLD
+from maskjax.masking.philox import WORDS, Start, philox_words
 
 Initializer = Callable[[jax.Array, jax.Array], jax.Array]
 """`(key, magnitude) -> scores`, both arrays of the same shape, scores in float32."""
@@ -29,6 +30,9 @@ def uniform(
     sparsity: float = 0.05, *, threshold: float = THRESHOLD, spread: float = SPREAD
 ) -> Initializer:
     """The paper's start: S ~ U(−c, (c + τ)/p − c), of which a fraction p lies at or below τ.
+
+    The numbers are the words of a Philox stream, so that `start_of` can name the initial mask in
+    twelve bytes.
 
     Args:
         sparsity: p, in (0, 1].
@@ -53,9 +57,31 @@ def uniform(
     high = (spread + threshold) / sparsity - spread
 
     def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
-        return jax.random.uniform(key, magnitude.shape, jnp.float32, -spread, high)
+        words = philox_words(_key_words(key), magnitude.size).reshape(magnitude.shape)
+        return words.astype(jnp.float32) * jnp.float32((high + spread) / WORDS) - spread
 
     return init
+
+
+def start_of(key: jax.Array, sparsity: float) -> Start:
+    """The initial mask of a leaf whose scores start as `uniform(sparsity)` under a key.
+
+    It follows from integers alone. The scores follow from float32 numbers, whose rounding may put
+    a score that is next to the threshold on its other side: one in some ten million.
+
+    Args:
+        key: The key that the initialiser gets for the leaf (`key_for_path(key, path)`).
+        sparsity: p, in (0, 1].
+
+    Returns:
+        The words `jax.random.bits(key, (2,), uint32)` and the cutoff ⌊p · 2³²⌋.
+
+    Example:
+        >>> start_of(jax.random.key(0), 0.25).cutoff == 2**30
+        True
+    """
+    k0, k1 = (int(word) for word in _key_words(key))
+    return Start((k0, k1), min(int(sparsity * WORDS), WORDS - 1))
 
 
 def constant(score: float) -> Initializer:
@@ -198,6 +224,10 @@ def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initiali
         return offset + jnp.where(dropped, jnp.float32(0.5), jnp.float32(1.1)) * threshold
 
     return init
+
+
+def _key_words(key: jax.Array) -> jax.Array:
+    return jax.random.bits(key, (2,), jnp.uint32)
 
 
 def _check(sparsity: float, threshold: float) -> None:

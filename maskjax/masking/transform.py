@@ -134,7 +134,7 @@ def threshold_mask(
         (['dense/kernel'], dtype('float32'))
         >>> masked = transform.apply(scores, params)
         >>> f"{float((masked['dense']['kernel'] == 0).mean()):.2f}"
-        '0.26'
+        '0.25'
     """
     start = initializer or initializers.uniform(sparsity, threshold=threshold)
     binarize = _leafwise(lambda s: binarizers.hard_threshold(s, threshold))

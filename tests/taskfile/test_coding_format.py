@@ -1,0 +1,298 @@
+"""The format: a second reader in plain integers, from `docs/coding.md`, and hostile payloads."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from maskjax.errors import InputError
+from maskjax.masking import pack_bits
+from maskjax.taskfile.coding import (
+    PackedMask,
+    Start,
+    decode_masks,
+    encode_masks,
+    initial_mask,
+)
+from maskjax.taskfile.coding.tables import frequencies
+
+UNIT = 1 << 24
+ORDER = sorted(range(256), key=lambda byte: (byte.bit_count(), byte))
+
+
+class Reader:
+    """Reads a payload symbol by symbol."""
+
+    def __init__(self, payload: bytes, shapes: dict[str, tuple[int, ...]]):
+        self.payload, self.place, self.shapes = payload, 0, shapes
+
+    def number(self, size: int) -> int:
+        self.place += size
+        return int.from_bytes(self.payload[self.place - size : self.place], "little")
+
+    def record(self) -> dict:
+        record = {"code": self.number(1), "stride": 0}
+        if record["code"] == 2:
+            record["start"] = Start((self.number(4), self.number(4)), self.number(4))
+        if record["code"] == 0:
+            return record
+        record["base"] = self.number(1)
+        if record["base"] != 255:
+            record["stride"] = self.number(1)
+        if record["stride"]:
+            record["classes"] = self.number(1), self.number(1)
+        return record
+
+    def read(self) -> dict[str, list[int]]:
+        lanes, words = self.number(4), self.number(4)
+        records = {path: self.record() for path in sorted(self.shapes)}
+        masks = {}
+        for path, record in records.items():
+            size = int(np.prod(self.shapes[path]))
+            raw = [self.number(1) for _ in range(-(-size // 8))] if record["code"] == 0 else []
+            masks[path] = [raw[i // 8] >> i % 8 & 1 if raw else 1 for i in range(size)]
+        self.states = [self.number(8) for _ in range(lanes)]
+        self.words = [self.number(4) for _ in range(words)][::-1]
+        self.read_coded(records, masks)
+        assert not self.words
+        assert set(self.states) <= {1 << 31}
+        assert self.place == len(self.payload)
+        return masks
+
+    def read_coded(self, records: dict, masks: dict) -> None:
+        coded = [path for path, r in records.items() if r["code"] and r["base"] != 255]
+        tables = {path: self.table(self.shapes[path]) for path in coded}
+        classes = []
+        for path in coded:
+            if records[path]["stride"]:
+                for count, class_ in zip(tables[path], records[path]["classes"], strict=True):
+                    classes += [class_] * count
+        offsets = [-(z + 1) // 2 if z % 2 else z // 2 for z in self.sequence(classes)]
+        plans = []
+        for path in coded:
+            rows, columns = tables[path]
+            r, c = [0] * rows, [0] * columns
+            if records[path]["stride"]:
+                r, c, offsets = (
+                    offsets[:rows],
+                    offsets[rows : rows + columns],
+                    offsets[rows + columns :],
+                )
+            plans.append((path, r, c, sorted(range(rows), key=lambda row, r=r: r[row])))
+        symbols = self.sequence([q for plan in plans for q in self.classes(records, *plan)])
+        events = {path: [0] * len(mask) for path, mask in masks.items()}
+        for path, r, c, order in plans:
+            for place in range(len(r) * len(c) // 8):
+                symbol = symbols.pop(0)
+                for k in range(8):
+                    weight = order[place // len(c) * 8 + k] * len(c) + place % len(c)
+                    if weight < len(events[path]):
+                        events[path][weight] = symbol >> k & 1
+        for path, record in records.items():
+            if record["code"] == 2:
+                masks[path] = initial_mask(record["start"], self.shapes[path]).unpack().ravel()
+            masks[path] = [int(a) ^ b for a, b in zip(masks[path], events[path], strict=True)]
+
+    @staticmethod
+    def table(shape: tuple[int, ...]) -> tuple[int, int]:
+        size = int(np.prod(shape))
+        if len(shape) > 1 and shape[-1] % 8 == 0 and size // shape[-1] % 8 == 0:
+            return size // shape[-1], shape[-1]
+        return (size + 63) // 64 * 8, 8
+
+    @staticmethod
+    def classes(records: dict, path: str, r: list, c: list, order: list) -> list[int]:
+        base, stride = records[path]["base"], records[path]["stride"]
+        return [
+            min(max(base + stride * (r[order[group + 4]] + column), 0), 126)
+            for group in range(0, len(r), 8)
+            for column in c
+        ]
+
+    def sequence(self, classes: list[int]) -> list[int]:
+        symbols = []
+        for place, class_ in enumerate(classes):
+            lane = place % len(self.states)
+            state = self.states[lane]
+            start, table = 0, table_of(class_)
+            for symbol in ORDER:
+                if state % UNIT < start + table[symbol]:
+                    break
+                start += table[symbol]
+            state = table[symbol] * (state // UNIT) + state % UNIT - start
+            if state < 1 << 31:
+                state = state << 32 | self.words.pop()
+            self.states[lane] = state
+            symbols.append(symbol)
+        return symbols
+
+
+def table_of(class_: int) -> list[int]:
+    """Frequencies of a class, from the formulas."""
+    q = class_ % 128
+    chance = UNIT * 5**q * 4**63 // (5**q * 4**63 + 4**q * 5**63)
+    if class_ < 128:
+        of_ones = [chance**k * (UNIT - chance) ** (8 - k) // UNIT**7 for k in range(9)]
+        table = [of_ones[byte.bit_count()] for byte in range(256)]
+    else:
+        table = [UNIT - chance]
+        for _ in range(255):
+            table.append(table[-1] * chance // UNIT)
+    table = [max(1, frequency) for frequency in table]
+    table[table.index(max(table))] += UNIT - sum(table)
+    return table
+
+
+def example() -> tuple[dict[str, PackedMask], dict[str, Start]]:
+    """Small masks that use everything: raw, no events, offsets, flips, an odd shape."""
+    random = np.random.default_rng(7)
+    chances = 0.2 * np.exp(random.normal(0, 1.2, (32, 1)) + random.normal(0, 1.2, (1, 24)))
+    starts = {"flips": Start((11, 22), 1 << 30), "same": Start((3, 4), 1 << 31)}
+    masks = {
+        "flips": initial_mask(starts["flips"], (32, 16)).unpack()
+        ^ (random.random((32, 16)) < 0.02),
+        "noise": random.random((5, 3)) < 0.5,
+        "odd": random.random((37, 11)) >= 0.03,
+        "offsets": random.random((32, 24)) >= chances,
+        "ones": np.ones((8, 8), bool),
+        "same": initial_mask(starts["same"], (19, 19)).unpack(),
+    }
+    return {k: PackedMask(pack_bits(mask), mask.shape) for k, mask in masks.items()}, starts
+
+
+def encoded_example() -> tuple[np.ndarray, dict[str, tuple[int, ...]], dict[str, PackedMask]]:
+    masks, starts = example()
+    payload = encode_masks(masks, starts)
+    return payload, {path: mask.shape for path, mask in masks.items()}, masks
+
+
+def test_a_second_reader_agrees():
+    payload, shapes, masks = encoded_example()
+    reader = Reader(payload.tobytes(), shapes)
+    read = reader.read()
+    for path, mask in masks.items():
+        assert read[path] == mask.unpack().ravel().astype(int).tolist()
+
+
+def test_the_example_uses_everything():
+    payload, shapes, _ = encoded_example()
+    reader = Reader(payload.tobytes(), shapes)
+    reader.place = 8
+    records = {path: reader.record() for path in sorted(shapes)}
+    assert {path: record["code"] for path, record in records.items()} == {
+        "flips": 2, "noise": 0, "odd": 1, "offsets": 1, "ones": 1, "same": 2,
+    }  # fmt: skip
+    assert records["offsets"]["stride"] > 0
+    assert records["ones"]["base"] == records["same"]["base"] == 255
+
+
+@pytest.mark.parametrize("class_", [0, 1, 40, 50, 62, 63, 64, 126, 128, 170, 191, 230, 254])
+def test_tables_follow_the_formulas(class_):
+    table = table_of(class_)
+    assert sum(table) == UNIT
+    assert min(table) > 0
+    assert frequencies()[class_].tolist() == table
+
+
+# The worked example of `docs/coding.md`: it must be read for ever.
+WORKED = "0100000000000000012b0023b2c8942eae5d00"
+
+
+def test_worked_example():
+    mask = np.ones((16, 16), bool)
+    mask[2, 1] = mask[5, 6] = mask[12, 15] = False
+    packed = PackedMask(pack_bits(mask), mask.shape)
+    assert encode_masks({"kernel": packed}).tobytes().hex() == WORKED
+    decoded = decode_masks(changed(0), {"kernel": mask.shape})
+    np.testing.assert_array_equal(decoded["kernel"].bits, packed.bits)
+
+
+def assert_harmless(payload: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Either an InputError of one line, or masks of these shapes; True for masks."""
+    message = ""
+    try:
+        masks = decode_masks(payload, shapes)
+    except InputError as error:
+        message = str(error)
+        masks = {}
+    if not masks and shapes:
+        assert message.startswith("masks")
+        assert "\n" not in message
+        return False
+    for path, shape in shapes.items():
+        assert masks[path].shape == shape
+        np.testing.assert_array_equal(pack_bits(masks[path].unpack()), masks[path].bits)
+    return True
+
+
+def test_mutated_payloads_do_no_harm():
+    payload, shapes, _ = encoded_example()
+    random = np.random.default_rng(0)
+    accepted = 0
+    for _ in range(2500):
+        mutant = payload.copy()
+        places = random.integers(
+            len(mutant) if random.random() < 0.5 else 64, size=random.integers(1, 4)
+        )
+        mutant[places] = random.integers(256, size=len(places))
+        if random.random() < 0.2:
+            mutant = mutant[: random.integers(len(mutant) + 1)]
+        accepted += assert_harmless(mutant, shapes)
+    assert accepted < 400  # raw bits, keys and cutoffs can change into others
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    payload=st.binary(max_size=80),
+    shapes=st.lists(st.lists(st.sampled_from([0, 1, 3, 8, 16]), max_size=3), max_size=3),
+)
+def test_arbitrary_payloads_do_no_harm(payload, shapes):
+    named = {str(i): tuple(shape) for i, shape in enumerate(shapes)}
+    assert_harmless(np.frombuffer(payload, np.uint8), named)
+
+
+def changed(place: int, *values: int) -> np.ndarray:
+    """The worked example with other bytes at a place."""
+    payload = np.frombuffer(bytes.fromhex(WORKED), np.uint8).copy()
+    payload[place : place + len(values)] = values
+    return payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        (changed(8, 3), r"masks, kernel: encoding 3, and this maskjax reads 0 to 2"),
+        (changed(9, 127), r"masks, kernel: classes 127"),
+        (changed(10, 1), r"masks, kernel: classes 43, 35, 178"),
+        (changed(9, 255), r"expected 18 bytes for these shapes, got 19"),
+        (changed(0, 2), r"expected 27 bytes"),
+        (changed(4, 255, 255, 255, 255), r"expected \d+ bytes"),
+        (changed(18, 0x80), r"impossible state"),
+        (changed(14, 0, 0, 0, 0, 0), r"impossible state|too early"),
+        (changed(11, 0x50), r"left over|too early"),
+        (np.zeros(5, np.uint8), r"ends within its records"),
+        (np.zeros((8, 2), np.uint8), r"a row of uint8"),
+        (np.zeros(8, np.int8), r"a row of uint8"),
+    ],
+)
+def test_refusals(payload, message):
+    with pytest.raises(InputError, match=message):
+        decode_masks(payload, {"kernel": (16, 16)})
+
+
+@pytest.mark.parametrize("shape", [(-1, 8), (-8, -8), (1 << 20, 1 << 20)])
+def test_impossible_shapes(shape):
+    with pytest.raises(InputError, match="masks, kernel: no mask has the shape"):
+        decode_masks(changed(0), {"kernel": shape})
+
+
+def test_few_lanes_for_much_are_refused_at_once():
+    """A payload of a few bytes cannot ask for hours of work."""
+    with pytest.raises(InputError, match="do not belong on 1 lanes"):
+        decode_masks(changed(0), {"kernel": (1 << 14, 1 << 14)})
+
+
+def test_padding_of_raw_masks_is_checked():
+    payload = np.array([0] * 8 + [0, 0xFF], np.uint8)
+    with pytest.raises(InputError, match="masks, kernel: keeps weights that do not exist"):
+        decode_masks(payload, {"kernel": (3,)})
