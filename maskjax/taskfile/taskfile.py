@@ -1,22 +1,23 @@
 """The file that a user keeps: coded masks and the head, in safetensors, nothing of the base.
 
-docs/task-file.md has the format. Tensor names are `mask/<path>` (coded bits), `weight/<path>`
-(arrays that replace leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors).
+docs/task-file.md has the format. Beside the tensor `masks` there are `weight/<path>` (arrays that
+replace leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors).
 """
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask, packed_size
+from maskjax.masking import PackedMask, Start, packed_size
 from maskjax.taskfile.atomic import write_atomically
 from maskjax.taskfile.container import pack_container, unpack_container
 from maskjax.taskfile.digest import digest_all, digest_leaves
-from maskjax.taskfile.entries import decode_entries, encode_entries
+from maskjax.taskfile.entries import Parts, decode_entries, encode_entries
 from maskjax.taskfile.schema import check_header
 
 FORMAT = 1
@@ -33,6 +34,8 @@ class TaskFile(NamedTuple):
         digests: Of the base's leaf below each mask and factor, by path.
         meta: JSON values: `task` (name, kind, labels, metric), `base`, `tokenizer`, `mask`,
             `config`, `scores`.
+        starts: The random starts that masks began with, by path, which may make them smaller in
+            the file; they are not read back.
         name: What errors call it.
     """
 
@@ -40,6 +43,7 @@ class TaskFile(NamedTuple):
     arrays: dict[str, dict[str, np.ndarray]]
     digests: dict[str, str]
     meta: dict[str, Any]
+    starts: Mapping[str, Start] = MappingProxyType({})
     name: str = "the task"
 
     @property
@@ -61,6 +65,7 @@ def make_task_file(
     frozen: Mapping[str, Mapping[str, Any]],
     base: Mapping[str, np.ndarray],
     meta: Mapping[str, Any],
+    starts: Mapping[str, Start] = MappingProxyType({}),
 ) -> TaskFile:
     """Puts a task together, with the digests of the base that it was learned on.
 
@@ -68,6 +73,7 @@ def make_task_file(
         frozen: From `Adaptation.freeze`.
         base: Leaves of the base by path, without the head.
         meta: As in `TaskFile`; digest and version are added.
+        starts: As in `TaskFile`.
 
     Returns:
         The task, ready to be saved.
@@ -86,6 +92,7 @@ def make_task_file(
         arrays,
         {path: digests[path] for path in changed},
         {"maskjax": version("maskjax"), **meta, "base": whole},
+        starts,
     )
 
 
@@ -102,7 +109,7 @@ def save_task_file(path: Path, file: TaskFile) -> int:
     Raises:
         InputError: If it cannot be written.
     """
-    tensors, entries = encode_entries(file.masks, file.arrays, file.digests)
+    tensors, entries = encode_entries(Parts(file.masks, file.arrays, file.digests), file.starts)
     payload = pack_container(tensors, {"format": FORMAT, **file.meta, "entries": entries})
     write_atomically(path, payload)
     return len(payload)
@@ -147,8 +154,7 @@ def read_task_file(payload: bytes, name: str) -> TaskFile:
         )
     entries = header.pop("entries", None)
     check_header(header, name)
-    masks, arrays, digests = decode_entries(tensors, entries, name)
-    return TaskFile(masks, arrays, digests, header, name)
+    return TaskFile(*decode_entries(tensors, entries, name), header, name=name)
 
 
 def find_task_file(run: Path) -> Path:

@@ -12,6 +12,7 @@ from maskjax.taskfile.container import pack_container, unpack_container
 from maskjax.taskfile.entries import MAX_WEIGHTS
 
 PLACE = "mask/a/kernel"
+HEAD = "weight/head/kernel"
 
 
 @pytest.fixture
@@ -33,22 +34,32 @@ def test_nothing_edited_is_read(edited):
 
 
 EDITS = {
-    "missing": (lambda t, h: t.pop(PLACE), rf"{PLACE}: in the header only"),
+    "missing": (lambda t, h: t.pop(HEAD), rf"{HEAD}: in the header only"),
+    "no masks": (lambda t, h: t.pop("masks"), "masks: in the header only"),
+    "fewer masks": (lambda t, h: h["entries"].pop(PLACE), "damaged, or of another model"),
+    "other masks": (lambda t, h: t.update(masks=t["masks"][:-1]), "damaged, or of another model"),
     "extra": (lambda t, h: t.update(x=np.zeros(2)), r"x: not in the header"),
     "both": (
-        lambda t, h: (t.pop(PLACE), t.update(x=np.zeros(2))),
-        rf"{PLACE}: in the header only; x: not in the header",
+        lambda t, h: (t.pop(HEAD), t.update(x=np.zeros(2))),
+        rf"{HEAD}: in the header only; x: not in the header",
     ),
-    "misshapen": (lambda t, h: h["entries"][PLACE].update(shape=[50, 7]), PLACE),
-    "a wrong dtype": (lambda t, h: t.update({PLACE: t[PLACE].astype(np.int16)}), PLACE),
+    "a misshapen mask": (lambda t, h: h["entries"][PLACE].update(shape=[50, 7]), "damaged"),
+    "a misshapen head": (lambda t, h: h["entries"][HEAD].update(shape=[50, 7]), HEAD),
+    "a wrong dtype": (lambda t, h: t.update({HEAD: t[HEAD].astype(np.float16)}), HEAD),
+    "a dtype of integers": (
+        lambda t, h: (
+            t.update({HEAD: t[HEAD].astype(np.int32)}),
+            h["entries"][HEAD].update(dtype="int32"),
+        ),
+        HEAD,
+    ),
     "a negative shape": (lambda t, h: h["entries"][PLACE].update(shape=[-5, -7]), "with a shape"),
     "a shape of text": (lambda t, h: h["entries"][PLACE].update(shape=["5"]), "with a shape"),
     "no shape": (lambda t, h: h["entries"].update({PLACE: 3}), "with a shape"),
-    "an unknown encoding": (lambda t, h: h["entries"][PLACE].update(encoding="new"), "new"),
     "an unknown sort": (
         lambda t, h: (
             t.update({"other/x": np.zeros(1)}),
-            h["entries"].update({"other/x": {"shape": [1], "encoding": "float64"}}),
+            h["entries"].update({"other/x": {"shape": [1], "dtype": "float64"}}),
         ),
         "other/x: expected mask, weight",
     ),
@@ -78,7 +89,7 @@ def test_what_does_not_fit_is_refused(edited, name):
 
 
 def test_sizes_are_bounded(edited):
-    huge = {"shape": [MAX_WEIGHTS, 16], "encoding": "raw"}
+    huge = {"shape": [MAX_WEIGHTS, 16]}
     assert math.prod(huge["shape"]) > MAX_WEIGHTS
-    with pytest.raises(InputError, match=PLACE):
+    with pytest.raises(InputError, match="masked weights, more than"):
         edited(lambda t, h: h["entries"].update({PLACE: huge}))
