@@ -6,6 +6,7 @@ from maskjax.adaptation.methods import (
     make_mask_transform,
     masked_blocks,
     masked_rules,
+    random_starts,
 )
 from maskjax.adaptation.parts import lora, masking, train_weights
 
@@ -19,5 +20,6 @@ __all__ = [
     "masked_rules",
     "masking",
     "merge",
+    "random_starts",
     "train_weights",
 ]

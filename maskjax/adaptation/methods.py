@@ -1,5 +1,9 @@
 """From a configuration to an adaptation: the paper's masking and what it is compared with."""
 
+from collections.abc import Iterable
+
+import jax
+
 from maskjax.adaptation.adaptation import Adaptation, combine
 from maskjax.adaptation.parts import lora, masking, train_weights
 from maskjax.config import AdaptationConfig
@@ -11,15 +15,18 @@ from maskjax.masking import (
     Granularity,
     MaskTransform,
     Rule,
+    Start,
     bernoulli_mask,
     constant,
     double_uniform,
     encoder_rules,
+    key_for_path,
     magnitude,
     per_head,
     proportional,
     random_count,
     sign_mask,
+    start_of,
     threshold_mask,
     top_k_mask,
 )
@@ -133,6 +140,30 @@ def masked_blocks(config: AdaptationConfig, model: EncoderConfig) -> range:
     """
     lowest = 2 if model.family == "distilbert" else model.num_layers // 6
     return _blocks(config, model, min(lowest, model.num_layers - 1))
+
+
+def random_starts(
+    config: AdaptationConfig, key: jax.Array, paths: Iterable[str]
+) -> dict[str, Start]:
+    """The masks that a run began with, where a few bytes can name them.
+
+    Args:
+        config: The method and its start.
+        key: The key that `Adaptation.init` was given.
+        paths: Of the masks.
+
+    Returns:
+        `{path: start}` for random starts of threshold and sign masks, one score a weight; else
+        nothing.
+    """
+    named = (
+        config.method == "mask"
+        and config.start == "uniform"
+        and config.binarizer in ("threshold", "sign")
+        and config.granularity == "weight"
+    )
+    sparsity = config.sparsity or SPARSITY
+    return {path: start_of(key_for_path(key, path), sparsity) for path in paths if named}
 
 
 def masked_rules(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:

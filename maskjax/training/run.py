@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 from rich.console import Console
 
-from maskjax.adaptation import masked_rules
+from maskjax.adaptation import masked_rules, random_starts
 from maskjax.config import Config
 from maskjax.config_file import config_to_dict
 from maskjax.doctor import versions
@@ -25,6 +25,7 @@ from maskjax.taskfile import (
 from maskjax.training.fit import Evaluator, FitResult, fit
 from maskjax.training.prepare import Experiment, prepare
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
+from maskjax.training.step import run_keys
 
 CONFIG_FILE = "config.json"
 RESULT_FILE = "result.json"
@@ -144,7 +145,10 @@ def _finish(experiment: Experiment, best: FitResult, folder: Path) -> RunResult:
     splits = [name for name in experiment.encoded if name != "train"]
     scores = {name: evaluate(best.trainable, name) for name in splits}
     base = leaves_by_path(experiment.base.params)
-    file = make_task_file(_kept(experiment, best), base, _meta(experiment, scores))
+    kept = _kept(experiment, best)
+    start, _ = run_keys(jax.random.key(experiment.config.train.seed))
+    starts = random_starts(experiment.config.adaptation, start, kept.get("mask", {}))
+    file = make_task_file(kept, base, _meta(experiment, scores), starts)
     size = save_task_file(folder / TASK_FILE, file)
     sparsity = experiment.adaptation.stats(best.trainable, experiment.params).get("sparsity")
     zeros = None if sparsity is None else float(sparsity)

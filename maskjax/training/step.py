@@ -53,9 +53,22 @@ def init_state(
     Returns:
         The state.
     """
-    start, run = jax.random.split(key)
+    start, run = run_keys(key)
     trainable = adaptation.init(start, params)
     return TrainState(jnp.zeros((), jnp.int32), trainable, optimizer.init(trainable), run)
+
+
+def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The key that the trainable starts from, and the one of the steps.
+
+    Args:
+        key: The key of the run.
+
+    Returns:
+        Both keys.
+    """
+    start, steps = jax.random.split(key)
+    return start, steps
 
 
 def make_train_step(

@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from maskjax.adaptation import make_adaptation, masked_blocks
+from maskjax.adaptation import make_adaptation, masked_blocks, random_starts
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
+from maskjax.taskfile.coding import initial_mask
 
 KEY = jax.random.key(0)
 ATTENTION = ["attention/self/query", "attention/self/key", "attention/self/value"]
@@ -246,3 +247,23 @@ def test_settings_that_do_not_fit_the_model(encoder, family, config, message):
     with pytest.raises(InputError, match=message) as caught:
         make_adaptation(AdaptationConfig(**config), encoder(family))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("binarizer", ["threshold", "sign"])
+def test_random_starts_are_the_masks_that_training_begins_with(encoder, parameters, binarizer):
+    config = AdaptationConfig(start="uniform", sparsity=0.3, binarizer=binarizer)
+    model = encoder(layers=2)
+    adaptation, params = make_adaptation(config, model), parameters(model)
+    masks = adaptation.freeze(adaptation.init(KEY, params), params)["mask"]
+    starts = random_starts(config, KEY, masks)
+    assert starts.keys() == masks.keys()
+    for path, mask in masks.items():
+        expected = initial_mask(starts[path], mask.shape).unpack()
+        np.testing.assert_array_equal(np.asarray(mask), expected)
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"start": "uniform", "granularity": "matrix"}, {"method": "finetune"}]
+)
+def test_other_starts_have_no_name(config):
+    assert random_starts(AdaptationConfig(**config), KEY, ["a"]) == {}
