@@ -1,0 +1,10 @@
+"""To PyTorch and back: Hugging Face folders, masks for a live model, the reference code's scores.
+
+Nothing here needs PyTorch, but for reading its pickled files. The one module that imports it at
+the top is `maskjax_torch`, which is shipped with exported masks and imports nothing of maskjax.
+"""
+
+from maskjax.export.huggingface import export_hf
+from maskjax.export.torch_masks import export_torch_masks
+
+__all__ = ["export_hf", "export_torch_masks"]
