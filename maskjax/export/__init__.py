@@ -5,6 +5,16 @@ the top is `maskjax_torch`, which is shipped with exported masks and imports not
 """
 
 from maskjax.export.huggingface import export_hf
+from maskjax.export.imported_run import save_imported
+from maskjax.export.importing import Imported, import_state
+from maskjax.export.state_dict import read_state_dict
 from maskjax.export.torch_masks import export_torch_masks
 
-__all__ = ["export_hf", "export_torch_masks"]
+__all__ = [
+    "Imported",
+    "export_hf",
+    "export_torch_masks",
+    "import_state",
+    "read_state_dict",
+    "save_imported",
+]

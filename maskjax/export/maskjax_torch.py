@@ -131,8 +131,8 @@ def undo(model: nn.Module) -> Task | None:
     for name, original in record.replaced.items():
         module, leaf = _locate(model, name)
         now = getattr(module, leaf)
-        original.data = original.data.to(now.device, now.dtype)  # the model may have moved
-        _set_parameter(module, leaf, original)
+        kept = nn.ParameterList([original]).to(now.device, now.dtype)  # the model may have moved
+        _set_parameter(module, leaf, kept[0])
     for name, order in record.orders.items():
         module = model.get_submodule(name)
         for leaf in order:  # optimisers count parameters, so their order matters

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.config_file import config_to_dict
-from maskjax.inference import load_predictor
+from maskjax.inference import Predictor, load_predictor
 from maskjax.masking import leaves_by_path
 from maskjax.models import EncoderConfig, build_model, head_paths, init_head, load_base, torch_name
 from maskjax.models.model import pretrained_part
@@ -72,7 +72,7 @@ def write_run(base: Path, task: Task, adaptation: AdaptationConfig, folder: Path
         model=ModelConfig(base=str(base)),
         task=TaskConfig(name=task.name, text=task.text, kind=task.kind, max_length=24),
         adaptation=adaptation,
-        train=TrainConfig(batch_size=8, buckets=(8, 24)),
+        train=TrainConfig(batch_size=8, buckets=(24,)),
     )
     loaded = load_base(base)
     model = build_model(loaded.config, task.num_outputs)
@@ -121,12 +121,18 @@ def base_of(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def predictor_of(base_of, tmp_path_factory):
-    """Loads a run; keywords are those of the adaptation."""
+    """Loads a run, each once; keywords are those of the adaptation."""
+
+    made: dict[str, Predictor] = {}
 
     def make(family: str, kind: str = "classification", task: Task | None = None, **adaptation):
-        settings = AdaptationConfig(**{"sparsity": 0.3, "blocks": (1, 2), **adaptation})
-        folder = tmp_path_factory.mktemp("runs") / "run"
-        return load_predictor(write_run(base_of(family), task or TASKS[kind], settings, folder))
+        name = repr((family, kind, task, adaptation))
+        if name not in made:
+            settings = AdaptationConfig(**{"sparsity": 0.3, "blocks": (1, 2), **adaptation})
+            folder = tmp_path_factory.mktemp("runs") / "run"
+            write_run(base_of(family), task or TASKS[kind], settings, folder)
+            made[name] = load_predictor(folder)
+        return made[name]
 
     return make
 
