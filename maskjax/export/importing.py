@@ -126,7 +126,9 @@ def _sort(state: StateDict, model: Model) -> _Parts:
         name, suffix = _spell(full, family)
         if name in paths:
             path = paths[name]
-            (masks if suffix == MASK else weights)[path] = swap_layout(path, array)
+            # Contiguous, since safetensors writes the memory of an array whatever its strides.
+            leaf = np.ascontiguousarray(swap_layout(path, array))
+            (masks if suffix == MASK else weights)[path] = leaf
             if suffix == ORIGINAL:
                 pruned.add(path)
         elif not is_ignored(name, family) and not re.fullmatch(HELPERS, name):
