@@ -13,6 +13,7 @@ from maskjax.errors import InputError
 from maskjax.export import (
     Imported,
     export_hf,
+    export_onnx,
     export_torch_masks,
     import_state,
     read_state_dict,
@@ -22,16 +23,17 @@ from maskjax.inference import load_predictor
 from maskjax.masking import count_zeros, total_count
 from maskjax.models import load_base
 
-EXPORTS = {"hf": export_hf, "torch-masks": export_torch_masks}
+EXPORTS = {"hf": export_hf, "torch-masks": export_torch_masks, "onnx": export_onnx}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportArguments:
-    """Exports a finished run for PyTorch.
+    """Exports a finished run for PyTorch or ONNX.
 
     hf: a folder that transformers' from_pretrained and pipeline() load, weights and all.
     torch-masks: the packed mask and the head, with the module maskjax_torch.py that puts them on
     a live PyTorch model, switches to other tasks and takes them off again.
+    onnx: model.onnx with the tokenizer; needs pip install "maskjax[onnx]".
 
     Attributes:
         run: A run folder or a task file.
@@ -41,7 +43,7 @@ class ExportArguments:
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    to: Literal["hf", "torch-masks"]
+    to: Literal["hf", "torch-masks", "onnx"]
     out: Path
     base: str | None = None
 
