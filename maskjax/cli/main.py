@@ -15,6 +15,8 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   evaluate   score a finished run on its splits                    maskjax evaluate runs/first
   predict    label texts with a finished run       maskjax predict runs/first --text "Returns x."
   info       what a run dropped, by block and kind                 maskjax info runs/first
+  export     a finished run for PyTorch    maskjax export runs/first --to hf --out exported
+  import     masks that PyTorch code learned    maskjax import best.pt --out runs/imported
   diff       two tasks' masks against each other         maskjax diff runs/first runs/second
   combine    a task file of the masks of others    maskjax combine runs/a runs/b --out both.mask
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
@@ -26,13 +28,15 @@ maskjax COMMAND --help lists the options of a command.
 
 def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the commands; not at the top, so that --help answers at once."""
-    from maskjax.cli import compare, demo, inspection, saved, train
+    from maskjax.cli import compare, demo, exchange, inspection, saved, train
 
     return {
         "train": train.command,
         "evaluate": saved.evaluate_command,
         "predict": saved.predict_command,
         "info": inspection.info_command,
+        "export": exchange.export_command,
+        "import": exchange.import_command,
         "diff": compare.diff_command,
         "combine": compare.combine_command,
         "demo": demo.command,

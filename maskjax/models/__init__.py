@@ -6,7 +6,13 @@ over them.
 
 from maskjax.models.base import Base, load_base
 from maskjax.models.config import EncoderConfig
-from maskjax.models.key_maps import torch_name
+from maskjax.models.key_maps import (
+    checkpoint_name,
+    is_ignored,
+    normalize_name,
+    swap_layout,
+    torch_name,
+)
 from maskjax.models.model import Model, build_model, head_paths, init_head
 
 __all__ = [
@@ -14,8 +20,12 @@ __all__ = [
     "EncoderConfig",
     "Model",
     "build_model",
+    "checkpoint_name",
     "head_paths",
     "init_head",
+    "is_ignored",
     "load_base",
+    "normalize_name",
+    "swap_layout",
     "torch_name",
 ]

@@ -1,8 +1,15 @@
 """Parameter paths to the names of Hugging Face's PyTorch checkpoints, and back to one spelling."""
 
 import re
+from typing import TypeVar
+
+import jax
+import numpy as np
 
 from maskjax.models.config import Family
+from maskjax.models.model import PRETRAINED
+
+Array = TypeVar("Array", np.ndarray, jax.Array)
 
 LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
 """What PyTorch calls a leaf."""
@@ -65,6 +72,48 @@ def torch_name(path: str, family: Family) -> str:
         for part, replacement in DISTILBERT_PARTS:
             name = name.replace(part, replacement)
     return name
+
+
+def checkpoint_name(path: str, family: Family) -> str:
+    """Names a leaf as PyTorch's models with a head do, whose encoder has the prefix of the family.
+
+    Args:
+        path: Path of a parameter.
+        family: Whose checkpoint it is.
+
+    Returns:
+        Its key in the state dict of `BertForSequenceClassification` and its like.
+
+    Example:
+        >>> checkpoint_name("pooler/dense/bias", "bert")
+        'bert.pooler.dense.bias'
+        >>> checkpoint_name("classifier/out_proj/kernel", "roberta")
+        'classifier.out_proj.weight'
+    """
+    name = torch_name(path, family)
+    return f"{family}.{name}" if path.split("/", maxsplit=1)[0] in PRETRAINED else name
+
+
+def is_kernel(path: str) -> bool:
+    """Says whether a leaf is a matrix `[in, out]`, which PyTorch keeps as `[out, in]`."""
+    return path.endswith("/kernel")
+
+
+def swap_layout(path: str, array: Array) -> Array:
+    """Turns a leaf from the layout of params into PyTorch's, or back.
+
+    Args:
+        path: Path of a parameter.
+        array: It, or its mask.
+
+    Returns:
+        A kernel's transpose, any other leaf as it is.
+
+    Example:
+        >>> swap_layout("pooler/dense/kernel", np.zeros((2, 3))).shape
+        (3, 2)
+    """
+    return array.T if is_kernel(path) else array
 
 
 def normalize_name(name: str, family: Family) -> str:

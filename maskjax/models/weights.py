@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path, replace_leaves
 from maskjax.models.config import Family
-from maskjax.models.key_maps import is_ignored, normalize_name, torch_name
+from maskjax.models.key_maps import is_ignored, is_kernel, normalize_name, swap_layout, torch_name
 from maskjax.models.model import Params
 
 SINGLE_FILE = "model.safetensors"
@@ -149,7 +149,7 @@ def _find_tensors(
 
 def _misfits(tensor: Tensor, path: str, shape: tuple[int, ...]) -> Iterator[str]:
     stored = tensor.file.get_slice(tensor.key)
-    in_torch = shape[::-1] if _is_kernel(path) else shape
+    in_torch = shape[::-1] if is_kernel(path) else shape
     if tuple(stored.get_shape()) != in_torch:
         yield f"{tensor.key} has shape {stored.get_shape()}, expected {list(in_torch)}"
     if stored.get_dtype() not in DTYPES:
@@ -157,10 +157,5 @@ def _misfits(tensor: Tensor, path: str, shape: tuple[int, ...]) -> Iterator[str]
 
 
 def _read(tensor: Tensor, path: str) -> jax.Array:
-    array = tensor.file.get_tensor(tensor.key)
-    array = array.T if _is_kernel(path) else array  # PyTorch keeps [out, in]
+    array = swap_layout(path, tensor.file.get_tensor(tensor.key))
     return jnp.asarray(array.astype(np.float32, order="C"))
-
-
-def _is_kernel(path: str) -> bool:
-    return path.endswith("/kernel")

@@ -3,6 +3,7 @@
 from maskjax.taskfile.algebra import intersect, restrict, unite
 from maskjax.taskfile.atomic import write_atomically
 from maskjax.taskfile.base_check import check_base
+from maskjax.taskfile.meta import make_meta
 from maskjax.taskfile.taskfile import (
     TASK_FILE,
     TaskFile,
@@ -21,6 +22,7 @@ __all__ = [
     "find_task_file",
     "intersect",
     "load_task_file",
+    "make_meta",
     "make_task_file",
     "mask_bytes",
     "read_task_file",

@@ -1,6 +1,5 @@
 """A whole run: prepare, train, score every split, save. The run folder is what is left of it."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 from rich.console import Console
 
-from maskjax.adaptation import masked_rules, random_starts
+from maskjax.adaptation import random_starts
 from maskjax.config import Config
 from maskjax.config_file import config_to_dict
 from maskjax.doctor import versions
@@ -17,6 +16,7 @@ from maskjax.masking import leaves_by_path
 from maskjax.models import head_paths
 from maskjax.taskfile import (
     TASK_FILE,
+    make_meta,
     make_task_file,
     mask_bytes,
     save_task_file,
@@ -148,7 +148,8 @@ def _finish(experiment: Experiment, best: FitResult, folder: Path) -> RunResult:
     kept = _kept(experiment, best)
     start, _ = run_keys(jax.random.key(experiment.config.train.seed))
     starts = random_starts(experiment.config.adaptation, start, kept.get("mask", {}))
-    file = make_task_file(kept, base, _meta(experiment, scores), starts)
+    meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)
+    file = make_task_file(kept, base, meta, starts)
     size = save_task_file(folder / TASK_FILE, file)
     sparsity = experiment.adaptation.stats(best.trainable, experiment.params).get("sparsity")
     zeros = None if sparsity is None else float(sparsity)
@@ -163,23 +164,6 @@ def _kept(experiment: Experiment, best: FitResult) -> dict[str, dict[str, Any]]:
     leaves = leaves_by_path(experiment.params)
     head = {path: leaves[path] for path in head_paths(experiment.model)}
     return {**frozen, "weight": head | frozen.get("weight", {})}
-
-
-def _meta(experiment: Experiment, scores: dict[str, float]) -> dict[str, Any]:
-    base, config = experiment.base, experiment.config
-    masks = config.adaptation.method == "mask"
-    return {
-        "task": dataclasses.asdict(experiment.data.task),
-        "scores": scores,
-        "base": {"name": base.name, "revision": base.revision},
-        "tokenizer": {"name": base.name, "max_length": config.task.max_length},
-        "mask": {
-            "polarity": "1 keeps, 0 drops",
-            "threshold": config.adaptation.threshold,
-            "rules": list(masked_rules(config.adaptation, base.config)) if masks else [],
-        },
-        "config": config_to_dict(config),
-    }
 
 
 def _summary(result: RunResult, experiment: Experiment) -> str:

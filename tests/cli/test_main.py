@@ -84,7 +84,9 @@ def test_doctor_and_help(capsys):
     assert "evaluate" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "info", "demo", "doctor"])
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "predict", "info", "export", "import", "demo", "doctor"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])

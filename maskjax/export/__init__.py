@@ -1,0 +1,23 @@
+"""To PyTorch and back: Hugging Face folders, masks for a live model, the reference code's scores.
+
+Nothing here needs PyTorch, but for reading its pickled files and for ONNX. The one module that
+imports it at the top is `maskjax_torch`, which is shipped with exported masks and imports nothing
+of maskjax.
+"""
+
+from maskjax.export.huggingface import export_hf
+from maskjax.export.imported_run import save_imported
+from maskjax.export.importing import Imported, import_state
+from maskjax.export.onnx import export_onnx
+from maskjax.export.state_dict import read_state_dict
+from maskjax.export.torch_masks import export_torch_masks
+
+__all__ = [
+    "Imported",
+    "export_hf",
+    "export_onnx",
+    "export_torch_masks",
+    "import_state",
+    "read_state_dict",
+    "save_imported",
+]

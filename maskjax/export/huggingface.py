@@ -1,0 +1,164 @@
+"""A complete Hugging Face folder: the adapted weights as an ordinary PyTorch model.
+
+Written without PyTorch: safetensors from NumPy, config and tokenizer from transformers.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from maskjax.errors import InputError
+from maskjax.export.card import model_card
+from maskjax.export.folder import new_folder
+from maskjax.inference import Predictor
+from maskjax.masking import leaves_by_path
+from maskjax.models import checkpoint_name, swap_layout
+from maskjax.models.config import Family
+from maskjax.tasks import Task, load_tokenizer
+
+PREFIXES: dict[Family, str] = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
+HEADS = {
+    "classification": "ForSequenceClassification",
+    "regression": "ForSequenceClassification",
+}
+"""What transformers calls the head of each kind of task."""
+
+REGRESSION_LABEL = "score"
+"""What a pipeline calls the number of a regression."""
+
+# The base's tokenizer may give token types, which the models of these families do not take.
+WITHOUT_TOKEN_TYPES: tuple[Family, ...] = ("roberta", "distilbert")
+# Notes of transformers on how this process loaded the tokenizer.
+LOADING_NOTES = ("is_local", "local_files_only", "name_or_path")
+
+
+def export_hf(predictor: Predictor, folder: Path) -> None:
+    """Writes a folder that `AutoModel….from_pretrained` and `pipeline()` load.
+
+    It holds the merged weights in float32, the config with the label names, the tokenizer and a
+    model card. Every adaptation can be exported so.
+
+    Args:
+        predictor: From `maskjax.inference.load_predictor`.
+        folder: New or empty.
+
+    Raises:
+        InputError: If the folder is not empty or cannot be written, or if transformers has no
+            model for such a task.
+    """
+    config = hf_config(predictor)
+    with new_folder(folder) as part:
+        config.save_pretrained(part)
+        # Not save_file, whose files only their owner can read.
+        payload = save(torch_params(predictor), metadata={"format": "pt"})
+        (part / "model.safetensors").write_bytes(payload)
+        _save_tokenizer(predictor, part)
+        card = model_card(predictor.file.meta, predictor.task)
+        (part / "README.md").write_text(card, encoding="utf8")
+
+
+def torch_params(predictor: Predictor) -> dict[str, np.ndarray]:
+    """The merged params under PyTorch's names, in PyTorch's layout.
+
+    Args:
+        predictor: The base with its task.
+
+    Returns:
+        The state dict of the model that `architecture` names, float32.
+    """
+    return in_torch(leaves_by_path(predictor.params), predictor.base.config.family)
+
+
+def in_torch(leaves: Mapping[str, Any], family: Family) -> dict[str, np.ndarray]:
+    """Spells leaves, or their masks, as PyTorch does.
+
+    Args:
+        leaves: `{path: array}`.
+        family: Of the base.
+
+    Returns:
+        `{parameter name: array}` in PyTorch's layout.
+    """
+    return {
+        checkpoint_name(path, family): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
+        for path, leaf in leaves.items()
+    }
+
+
+def architecture(task: Task, family: Family) -> str:
+    """The class of transformers that computes a task.
+
+    Args:
+        task: The task.
+        family: Of the base.
+
+    Returns:
+        Such as `BertForSequenceClassification`.
+
+    Raises:
+        InputError: If there is none.
+
+    Example:
+        >>> architecture(Task(name="sst2", labels=("no", "yes")), "roberta")
+        'RobertaForSequenceClassification'
+    """
+    if task.kind not in HEADS:
+        raise InputError(f"task {task.name}: cannot export {task.kind}; only {', '.join(HEADS)}.")
+    return PREFIXES[family] + HEADS[task.kind]
+
+
+def label_names(task: Task) -> tuple[str, ...]:
+    """The name of each output.
+
+    Args:
+        task: The task.
+
+    Returns:
+        The labels; for a regression, one name for the number.
+    """
+    return task.labels or (REGRESSION_LABEL,)
+
+
+def hf_config(predictor: Predictor) -> Any:
+    """The configuration of the exported model.
+
+    Args:
+        predictor: The base with its task.
+
+    Returns:
+        The config of the base, told of the head and the labels.
+
+    Raises:
+        InputError: If transformers has no model for such a task.
+    """
+    from transformers import AutoConfig  # slow to import
+
+    task, base = predictor.task, predictor.base
+    names = label_names(task)
+    config = AutoConfig.from_pretrained(
+        base.folder,
+        local_files_only=True,
+        architectures=[architecture(task, base.config.family)],
+        id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)},
+        problem_type="regression" if task.kind == "regression" else "single_label_classification",
+    )
+    config.dtype = "float32"
+    return config
+
+
+def _save_tokenizer(predictor: Predictor, folder: Path) -> None:
+    """Saves the base's tokenizer, which from now on cuts texts where the task does."""
+    load_tokenizer(predictor.base.folder).save_pretrained(folder)
+    path = folder / "tokenizer_config.json"
+    values = json.loads(path.read_text(encoding="utf8"))
+    for note in LOADING_NOTES:
+        values.pop(note, None)
+    values["model_max_length"] = predictor.config.task.max_length
+    if predictor.base.config.family in WITHOUT_TOKEN_TYPES:
+        values["model_input_names"] = ["input_ids", "attention_mask"]
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf8")

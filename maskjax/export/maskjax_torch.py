@@ -1,0 +1,273 @@
+"""Tasks on a live PyTorch model: put one on, switch to another, take it off again.
+
+A task that maskjax learned is a mask over a pretrained model and a small head. This file applies
+such tasks to a model of transformers in place, without reloading it. It needs torch and
+safetensors, nothing else; copy it to where your program is, or import it from here.
+
+    import maskjax_torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased")  # any head
+    cola = maskjax_torch.load_task("exported/cola")
+    trec = maskjax_torch.load_task("exported/trec")  # six labels instead of two: no matter
+
+    maskjax_torch.apply(model, cola)
+    maskjax_torch.switch(model, trec)
+    maskjax_torch.undo(model)  # the very parameters that the model had before
+
+While a task is on, its masked modules are as `torch.nn.utils.prune.custom_from_mask` leaves them:
+`weight_orig` is the Parameter (the same object as before), `weight_mask` a buffer, and `weight`
+their product, computed anew before each forward pass. So the model may meanwhile move to another
+device or become half precision. `undo` gives every parameter back unchanged, which
+`prune.remove` does not. Undo before you save a model or share its parameters.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn.utils import prune
+
+FORMAT = 1
+RECORD = "_maskjax_record"
+"""The attribute of a model that remembers what `undo` needs."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, on the CPU, one bit a masked weight.
+
+    Attributes:
+        masks: `{parameter name: packed bits}`, uint8, the first weight in the lowest bit.
+        weights: `{parameter name: values}` of what replaces parameters: the head.
+        info: The content of task.json: name, kind, labels, base, architecture, max_length, ...
+    """
+
+    masks: dict[str, torch.Tensor]
+    weights: dict[str, torch.Tensor]
+    info: dict[str, Any]
+
+
+@dataclass
+class _Record:
+    """What is on a model, and what was there before."""
+
+    task: Task
+    orders: dict[str, list[str]] = field(default_factory=dict)  # of the parameters of a module
+    masked: list[str] = field(default_factory=list)
+    replaced: dict[str, nn.Parameter] = field(default_factory=dict)
+    labels: dict[str, Any] = field(default_factory=dict)
+    num_labels: int | None = None
+
+
+def load_task(folder: str | Path) -> Task:
+    """Reads an exported task.
+
+    Args:
+        folder: Holds task.json, masks.safetensors and weights.safetensors.
+
+    Returns:
+        The task.
+
+    Raises:
+        ValueError: If it was written by a later maskjax.
+    """
+    folder = Path(folder)
+    info = json.loads((folder / "task.json").read_text(encoding="utf8"))
+    if info["format"] != FORMAT:
+        raise ValueError(f"{folder}: format {info['format']}, and this file reads {FORMAT}.")
+    masks, weights = (load_file(folder / f"{part}.safetensors") for part in ("masks", "weights"))
+    return Task(masks, weights, info)
+
+
+def apply(model: nn.Module, task: Task) -> None:
+    """Puts a task on a model: masks its weights, and replaces its head and its label names.
+
+    Args:
+        model: Of the architecture that `task.info` names, with the base's weights and any head,
+            on any device, in any floating dtype.
+        task: From `load_task`.
+
+    Raises:
+        ValueError: If a task is on already, or if the task does not fit the model. Then the model
+            is as it was.
+    """
+    if applied := current(model):
+        raise ValueError(f"task {applied.info['name']} is on already; use switch, or undo first.")
+    if problems := list(_misfits(model, task)):
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise ValueError(f"task {task.info['name']}: {'; '.join(problems[:3])}{more}.")
+    record = _Record(task)
+    setattr(model, RECORD, record)
+    try:
+        with torch.no_grad():
+            _replace_weights(model, record)
+            _mask_weights(model, record)
+        _rename_labels(model, record)
+    except BaseException:  # out of memory, for instance
+        undo(model)
+        raise
+
+
+def undo(model: nn.Module) -> Task | None:
+    """Takes the task off: every parameter is the object that it was before, unchanged.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The task that was on; None if there was none.
+    """
+    record: _Record | None = getattr(model, RECORD, None)
+    if record is None:
+        return None
+    for name in record.masked:
+        _unmask(*_locate(model, name))
+    for name, original in record.replaced.items():
+        module, leaf = _locate(model, name)
+        now = getattr(module, leaf)
+        kept = nn.ParameterList([original]).to(now.device, now.dtype)  # the model may have moved
+        _set_parameter(module, leaf, kept[0])
+    for name, order in record.orders.items():
+        module = model.get_submodule(name)
+        for leaf in order:  # optimisers count parameters, so their order matters
+            module.register_parameter(leaf, module._parameters.pop(leaf))
+    _restore_labels(model, record)
+    delattr(model, RECORD)
+    return record.task
+
+
+def switch(model: nn.Module, task: Task) -> None:
+    """Puts a task on in the place of the one that is on, if any.
+
+    Args:
+        model: The model.
+        task: From `load_task`.
+
+    Raises:
+        ValueError: If the task does not fit the model. Then the old task is on as before.
+    """
+    previous = undo(model)
+    try:
+        apply(model, task)
+    except BaseException:
+        if previous is not None:
+            apply(model, previous)
+        raise
+
+
+def current(model: nn.Module) -> Task | None:
+    """The task that is on a model, if any."""
+    record: _Record | None = getattr(model, RECORD, None)
+    return record and record.task
+
+
+def unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
+    """Unpacks a mask.
+
+    Args:
+        packed: Its bits, uint8, on any device.
+        shape: The shape of the parameter.
+
+    Returns:
+        A bool mask of that shape, 1 = keep, on the same device.
+    """
+    places = torch.arange(8, dtype=torch.uint8, device=packed.device)
+    bits = (packed[:, None] >> places[None, :]) & 1
+    return bits.flatten()[: torch.Size(shape).numel()].reshape(shape).bool()
+
+
+def _misfits(model: nn.Module, task: Task) -> Iterator[str]:
+    """Says what keeps a task from a model."""
+    info = task.info
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for name in dict.fromkeys([*task.weights, *task.masks]):
+        if name not in parameters:
+            yield f"no parameter {name} in {type(model).__name__}; expected {info['architecture']}"
+            continue
+        came, expected = list(parameters[name].shape), info["shapes"][name]
+        # A head may have another number of outputs, since all of it is replaced.
+        free = 1 if name in info["head"] else 0
+        if came[free:] != expected[free:]:
+            yield f"{name} has shape {came}, expected {expected}"
+        elif name in info["fingerprint"] and not _is_base(parameters[name], info, name):
+            yield f"{name} has other values than in the base {info['base']['name']}"
+
+
+def _is_base(parameter: torch.Tensor, info: dict[str, Any], name: str) -> bool:
+    """Compares a few weights with those of the base, as far as the dtype allows."""
+    expected = torch.tensor(info["fingerprint"][name], dtype=torch.float32)
+    came = parameter.detach().flatten()[: len(expected)].cpu().float()
+    half = parameter.dtype not in (torch.float32, torch.float64)
+    return torch.allclose(came, expected, rtol=2**-7 if half else 0, atol=1e-6 if half else 0)
+
+
+def _replace_weights(model: nn.Module, record: _Record) -> None:
+    for name, values in record.task.weights.items():
+        module, leaf = _locate(model, name)
+        old = module._parameters[leaf]
+        assert old is not None
+        new = values.to(old.device, old.dtype, copy=True)
+        record.replaced[name] = old
+        _set_parameter(module, leaf, nn.Parameter(new, requires_grad=old.requires_grad))
+
+
+def _mask_weights(model: nn.Module, record: _Record) -> None:
+    for name, packed in record.task.masks.items():
+        module, leaf = _locate(model, name)
+        mask = unpack(packed.to(getattr(module, leaf).device), record.task.info["shapes"][name])
+        record.orders.setdefault(name.rpartition(".")[0], list(module._parameters))
+        prune.custom_from_mask(module, leaf, mask)
+        record.masked.append(name)
+
+
+def _unmask(module: nn.Module, leaf: str) -> None:
+    hooks = module._forward_pre_hooks
+    for key, hook in list(hooks.items()):
+        if isinstance(hook, prune.BasePruningMethod) and hook._tensor_name == leaf:
+            del hooks[key]
+    original = getattr(module, f"{leaf}_orig")
+    for name in (f"{leaf}_orig", f"{leaf}_mask", leaf):
+        delattr(module, name)
+    module.register_parameter(leaf, original)
+
+
+def _rename_labels(model: nn.Module, record: _Record) -> None:
+    """Tells the config of transformers the labels, which pipelines and losses read."""
+    config, labels = getattr(model, "config", None), record.task.info["id2label"]
+    if config is None:
+        return
+    new = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: index for index, label in enumerate(labels)},
+        "problem_type": record.task.info["problem_type"],
+    }
+    record.labels = {name: getattr(config, name, None) for name in new}
+    record.num_labels = getattr(model, "num_labels", None)
+    for name, value in new.items():
+        setattr(config, name, value)
+    if record.num_labels is not None:
+        model.num_labels = len(labels)  # type: ignore[assignment]
+
+
+def _restore_labels(model: nn.Module, record: _Record) -> None:
+    for name, value in record.labels.items():
+        setattr(model.config, name, value)
+    if record.num_labels is not None:
+        model.num_labels = record.num_labels  # type: ignore[assignment]
+
+
+def _locate(model: nn.Module, name: str) -> tuple[nn.Module, str]:
+    module, _, leaf = name.rpartition(".")
+    return model.get_submodule(module), leaf
+
+
+def _set_parameter(module: nn.Module, leaf: str, parameter: nn.Parameter) -> None:
+    setattr(module, leaf, parameter)
+    if isinstance(module, nn.Linear):
+        module.out_features = parameter.shape[0]

@@ -1,0 +1,76 @@
+"""A task as an ONNX file, by way of the Hugging Face folder and PyTorch's own exporter."""
+
+import importlib.util
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from maskjax.errors import InputError
+from maskjax.export.folder import new_folder
+from maskjax.export.huggingface import WITHOUT_TOKEN_TYPES, export_hf
+from maskjax.inference import Predictor
+from maskjax.models import EncoderConfig
+
+MODEL = "model.onnx"
+NEEDS = ("torch", "onnx", "onnxscript")
+
+
+def export_onnx(predictor: Predictor, folder: Path) -> None:
+    """Writes a folder with `model.onnx`, the config with the label names, and the tokenizer.
+
+    The graph takes int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`, each
+    [batch, seq] with both free, and gives float32 `logits`, [batch, outputs].
+
+    Args:
+        predictor: From `maskjax.inference.load_predictor`.
+        folder: New or empty.
+
+    Raises:
+        InputError: If the folder is not empty or cannot be written, if there is no model for such
+            a task, or if PyTorch or its exporter's packages are not installed.
+    """
+    if missing := [name for name in NEEDS if importlib.util.find_spec(name) is None]:
+        raise InputError(f'--to onnx: needs {", ".join(missing)}; pip install "maskjax[onnx]".')
+    with new_folder(folder) as part, tempfile.TemporaryDirectory() as temporary:
+        whole = Path(temporary) / "hf"
+        export_hf(predictor, whole)
+        _convert(whole, predictor.base.config, part / MODEL)
+        for file in whole.glob("*.json"):
+            shutil.copyfile(file, part / file.name)
+
+
+def _convert(whole: Path, config: EncoderConfig, file: Path) -> None:
+    import torch  # lazy, as in the whole room
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(whole).eval()
+    inputs = _example(torch, config)
+    free = {
+        0: torch.export.Dim("batch", min=1, max=2**16),
+        1: torch.export.Dim("seq", min=2, max=config.max_positions),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own insides
+        program = torch.onnx.export(
+            model,
+            (),
+            kwargs=inputs,
+            input_names=list(inputs),
+            output_names=["logits"],
+            dynamic_shapes=dict.fromkeys(inputs, free),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None  # it is one wherever dynamo=True
+    program.save(file)
+
+
+def _example(torch: Any, config: EncoderConfig) -> dict[str, Any]:
+    """Two rows of eight tokens, none of them padding."""
+    ids = torch.full((2, 8), config.pad_token_id + 1, dtype=torch.int64)
+    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    if config.family not in WITHOUT_TOKEN_TYPES:
+        inputs["token_type_ids"] = torch.zeros_like(ids)
+    return inputs

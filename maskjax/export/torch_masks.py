@@ -1,0 +1,86 @@
+"""A task for a live PyTorch model: packed masks, the head, and the module that applies them.
+
+`maskjax_torch.py`, which is shipped with each exported task, says how it is used.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from maskjax.errors import InputError
+from maskjax.export.folder import new_folder
+from maskjax.export.huggingface import architecture, hf_config, in_torch, label_names
+from maskjax.inference import Predictor
+from maskjax.masking import leaves_by_path, pack_bits
+from maskjax.models import checkpoint_name, head_paths
+
+FORMAT = 1
+SHIPPED = Path(__file__).with_name("maskjax_torch.py")
+"""The module that applies exported masks; it imports torch and safetensors only."""
+FINGERPRINT = 8
+"""How many weights of each masked matrix tell whether a model has the right base."""
+
+
+def export_torch_masks(predictor: Predictor, folder: Path) -> None:
+    """Writes a folder from which `maskjax_torch` puts the task on a live model.
+
+    `masks.safetensors` holds `{torch parameter name: packed bits}` in torch's layout,
+    `weights.safetensors` the parameters that are replaced: the head. `task.json` says what they
+    are for, and `maskjax_torch.py` is the module.
+
+    Args:
+        predictor: From `maskjax.inference.load_predictor`.
+        folder: New or empty.
+
+    Raises:
+        InputError: If the task has no masks, or if the folder is not empty or cannot be written.
+    """
+    frozen = predictor.file.frozen
+    if not frozen.get("mask") or frozen.keys() - {"mask", "weight"}:
+        method = predictor.config.adaptation.method
+        raise InputError(
+            f"--to torch-masks: the method {method} of this run is not a mask; use --to hf."
+        )
+    family = predictor.base.config.family
+    masks = in_torch(frozen["mask"], family)
+    weights = in_torch(frozen.get("weight", {}), family)
+    packed = {name: pack_bits(mask) for name, mask in masks.items()}
+    info = json.dumps(_info(predictor, masks | weights), indent=1, ensure_ascii=False)
+    with new_folder(folder) as part:
+        (part / "masks.safetensors").write_bytes(save(packed))
+        (part / "weights.safetensors").write_bytes(save(weights))
+        (part / "task.json").write_text(info + "\n", encoding="utf8")
+        shutil.copyfile(SHIPPED, part / SHIPPED.name)
+
+
+def _info(predictor: Predictor, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    task, base, meta = predictor.task, predictor.base, predictor.file.meta
+    family = base.config.family
+    return {
+        "format": FORMAT,
+        "name": task.name,
+        "kind": task.kind,
+        "labels": list(task.labels),
+        "id2label": list(label_names(task)),
+        "problem_type": hf_config(predictor).problem_type,
+        "architecture": architecture(task, family),
+        "base": {"name": meta["base"]["name"], "revision": meta["base"]["revision"]},
+        "max_length": predictor.config.task.max_length,
+        "head": [checkpoint_name(path, family) for path in head_paths(predictor.model)],
+        "shapes": {name: list(array.shape) for name, array in arrays.items()},
+        "fingerprint": _fingerprint(predictor),
+    }
+
+
+def _fingerprint(predictor: Predictor) -> dict[str, list[float]]:
+    """The first weights, in torch's order, of each masked matrix of the base."""
+    frozen = predictor.file.frozen
+    base = leaves_by_path(predictor.base.params)
+    paths = frozen["mask"].keys() & base.keys() - frozen.get("weight", {}).keys()
+    masked = in_torch({path: base[path] for path in sorted(paths)}, predictor.base.config.family)
+    return {name: array.ravel()[:FINGERPRINT].tolist() for name, array in masked.items()}

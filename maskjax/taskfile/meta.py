@@ -1,0 +1,41 @@
+"""What the header of a task file says of the task, its base and how it was learned."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from maskjax.adaptation import masked_rules
+from maskjax.config import Config
+from maskjax.config_file import config_to_dict
+from maskjax.models import Base
+from maskjax.tasks import Task
+
+
+def make_meta(
+    task: Task, base: Base, config: Config, scores: Mapping[str, float]
+) -> dict[str, Any]:
+    """The JSON values of a task file; docs/task-file.md says what each is.
+
+    Args:
+        task: Kind, labels, metric, texts.
+        base: The pretrained model.
+        config: Of the run.
+        scores: `{split: score}`.
+
+    Returns:
+        What `make_task_file` takes as `meta`.
+    """
+    adaptation = config.adaptation
+    rules = masked_rules(adaptation, base.config) if adaptation.method == "mask" else ()
+    return {
+        "task": dataclasses.asdict(task),
+        "scores": dict(scores),
+        "base": {"name": base.name, "revision": base.revision},
+        "tokenizer": {"name": base.name, "max_length": config.task.max_length},
+        "mask": {
+            "polarity": "1 keeps, 0 drops",
+            "threshold": adaptation.threshold,
+            "rules": list(rules),
+        },
+        "config": config_to_dict(config),
+    }
