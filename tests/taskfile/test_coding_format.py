@@ -166,12 +166,26 @@ def encoded_example() -> tuple[np.ndarray, dict[str, tuple[int, ...]], dict[str,
     return payload, {path: mask.shape for path, mask in masks.items()}, masks
 
 
-def test_a_second_reader_agrees():
-    payload, shapes, masks = encoded_example()
-    reader = Reader(payload.tobytes(), shapes)
-    read = reader.read()
+def assert_second_reader_agrees(payload: np.ndarray, masks: dict[str, PackedMask]) -> None:
+    read = Reader(payload.tobytes(), {path: mask.shape for path, mask in masks.items()}).read()
     for path, mask in masks.items():
         assert read[path] == mask.unpack().ravel().astype(int).tolist()
+
+
+def test_a_second_reader_agrees():
+    payload, _, masks = encoded_example()
+    assert_second_reader_agrees(payload, masks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_second_reader_agrees_on_offsets(seed, monkeypatch):
+    """Rows of all densities, so that eights of rows are mixed; and several lanes."""
+    monkeypatch.setattr("maskjax.taskfile.coding.encode._BYTES_PER_LANE", 60)
+    random = np.random.default_rng(seed)
+    chances = np.clip(random.random((64, 1)) ** 3 * 2 * random.random((1, 24)), 0, 1)
+    mask = random.random((64, 24)) >= chances
+    masks = {"offsets": PackedMask(pack_bits(mask), mask.shape)}
+    assert_second_reader_agrees(encode_masks(masks), masks)
 
 
 def test_the_example_uses_everything():
@@ -290,6 +304,13 @@ def test_few_lanes_for_much_are_refused_at_once():
     """A payload of a few bytes cannot ask for hours of work."""
     with pytest.raises(InputError, match="do not belong on 1 lanes"):
         decode_masks(changed(0), {"kernel": (1 << 14, 1 << 14)})
+
+
+@pytest.mark.parametrize(("size", "word"), [(200, "changes"), (231, "keeps")])
+def test_padding_of_coded_masks_is_checked(size, word):
+    """The worked example read as another shape, whose weight 231 does not exist."""
+    with pytest.raises(InputError, match=f"masks, kernel: {word} weights that do not exist"):
+        decode_masks(changed(0), {"kernel": (size,)})
 
 
 def test_padding_of_raw_masks_is_checked():
