@@ -14,7 +14,7 @@ from maskjax.taskfile.coding.layout import from_table, table_shape
 from maskjax.taskfile.coding.model import Model, byte_classes, row_order
 from maskjax.taskfile.coding.rans import Decoder
 from maskjax.taskfile.coding.record import HEAD, Encoding, Record, RecordReader
-from maskjax.taskfile.coding.start import full_mask, initial_mask, is_well_formed
+from maskjax.taskfile.coding.start import initial_mask, is_well_formed
 
 LONGEST_LANE = 1 << 16
 """Symbols per lane at most: four times what the encoder makes; bounds the work per byte."""
@@ -113,7 +113,7 @@ def _split(payload: np.ndarray, shapes: Mapping[str, tuple[int, ...]], name: str
 
 
 def _initial(record: Record, shape: tuple[int, ...]) -> PackedMask:
-    return full_mask(shape) if record.start is None else initial_mask(record.start, shape)
+    return PackedMask.ones(shape) if record.start is None else initial_mask(record.start, shape)
 
 
 def _decode(

@@ -14,7 +14,7 @@ from maskjax.taskfile.coding.layout import table_shape
 from maskjax.taskfile.coding.model import byte_classes
 from maskjax.taskfile.coding.rans import Encoder
 from maskjax.taskfile.coding.record import HEAD, NO_EVENTS, Encoding, Record, write_record
-from maskjax.taskfile.coding.start import full_mask, initial_mask, is_well_formed
+from maskjax.taskfile.coding.start import initial_mask, is_well_formed
 
 LONGEST_LANE = 1 << 14
 """Symbols per lane at most, which bounds the steps of a decoder."""
@@ -75,7 +75,7 @@ def encode_masks(
 def _choose(mask: PackedMask, start: Start | None, encodings: tuple[Encoding, ...]) -> _Choice:
     choices = []
     if Encoding.ENTROPY in encodings:
-        choices.append(_coded(mask, full_mask(mask.shape), Record(Encoding.ENTROPY)))
+        choices.append(_coded(mask, PackedMask.ones(mask.shape), Record(Encoding.ENTROPY)))
     if Encoding.FLIPS in encodings and start is not None:
         initial = initial_mask(start, mask.shape)
         choices.append(_coded(mask, initial, Record(Encoding.FLIPS, start=start)))

@@ -45,7 +45,7 @@ def fit(bits: np.ndarray, shape: tuple[int, int]) -> Fit:
 
     Example:
         >>> fit(np.full(32, 1, np.uint8), (32, 8)).model.base
-        44
+        54
     """
     table = to_table(bits, shape, None)
     columns = np.bitwise_count(table).sum(axis=0, dtype=np.int64)

@@ -1,33 +1,12 @@
 """Random masks from their keys, as packed bits."""
 
-import math
-
 import numpy as np
 
-from maskjax.masking.packing import PackedMask, packed_size
+from maskjax.masking.packing import PackedMask
 from maskjax.masking.philox import Start, start_zeros
 
 _BLOCKS = 1 << 14
 """Blocks of four weights that are made at once: as many as a processor's cache holds."""
-
-
-def full_mask(shape: tuple[int, ...]) -> PackedMask:
-    """The mask that keeps every weight.
-
-    Args:
-        shape: Its shape.
-
-    Returns:
-        Ones, and zeros after the last weight.
-
-    Example:
-        >>> full_mask((3, 3)).bits.tolist()
-        [255, 1]
-    """
-    bits = np.full(packed_size(shape), 255, np.uint8)
-    spare = 8 * len(bits) - math.prod(shape)
-    bits[-1:] >>= spare
-    return PackedMask(bits, shape)
 
 
 def is_well_formed(mask: PackedMask) -> bool:
@@ -43,7 +22,7 @@ def is_well_formed(mask: PackedMask) -> bool:
         >>> is_well_formed(PackedMask(np.array([2], np.uint8), (1,)))
         False
     """
-    full = full_mask(mask.shape).bits
+    full = PackedMask.ones(mask.shape).bits
     fits = mask.bits.dtype == np.uint8 and mask.bits.shape == full.shape
     return fits and not (mask.bits[-1:] & ~full[-1:]).any()
 
@@ -63,7 +42,7 @@ def initial_mask(start: Start, shape: tuple[int, ...]) -> PackedMask:
         >>> initial_mask(Start((0, 0), 0xA0000000), (2, 2)).bits.tolist()
         [6]
     """
-    mask = full_mask(shape)
+    mask = PackedMask.ones(shape)
     for first in range(0, len(mask.bits), _BLOCKS // 2):
         part = mask.bits[first : first + _BLOCKS // 2]
         zeros = start_zeros(start, 2 * first, 2 * len(part))

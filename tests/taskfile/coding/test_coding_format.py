@@ -1,11 +1,8 @@
-"""The format: a second reader in plain integers, from `docs/coding.md`, and hostile payloads."""
+"""The format: a second reader in plain integers, written from `docs/coding.md`, agrees."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from maskjax.errors import InputError
 from maskjax.masking import pack_bits
 from maskjax.taskfile.coding import (
     PackedMask,
@@ -143,39 +140,30 @@ def table_of(class_: int) -> list[int]:
     return table
 
 
-def example() -> tuple[dict[str, PackedMask], dict[str, Start]]:
-    """Small masks that use everything: raw, no events, offsets, flips, an odd shape."""
-    random = np.random.default_rng(7)
-    chances = 0.2 * np.exp(random.normal(0, 1.2, (32, 1)) + random.normal(0, 1.2, (1, 24)))
-    starts = {"flips": Start((11, 22), 1 << 30), "same": Start((3, 4), 1 << 31)}
-    masks = {
-        "flips": initial_mask(starts["flips"], (32, 16)).unpack()
-        ^ (random.random((32, 16)) < 0.02),
-        "noise": random.random((5, 3)) < 0.5,
-        "odd": random.random((37, 11)) >= 0.03,
-        "offsets": random.random((32, 24)) >= chances,
-        "ones": np.ones((8, 8), bool),
-        "same": initial_mask(starts["same"], (19, 19)).unpack(),
-    }
-    return {k: PackedMask(pack_bits(mask), mask.shape) for k, mask in masks.items()}, starts
-
-
-def encoded_example() -> tuple[np.ndarray, dict[str, tuple[int, ...]], dict[str, PackedMask]]:
-    masks, starts = example()
-    payload = encode_masks(masks, starts)
-    return payload, {path: mask.shape for path, mask in masks.items()}, masks
-
-
-def test_a_second_reader_agrees():
-    payload, shapes, masks = encoded_example()
-    reader = Reader(payload.tobytes(), shapes)
-    read = reader.read()
+def assert_second_reader_agrees(payload: np.ndarray, masks: dict[str, PackedMask]) -> None:
+    read = Reader(payload.tobytes(), {path: mask.shape for path, mask in masks.items()}).read()
     for path, mask in masks.items():
         assert read[path] == mask.unpack().ravel().astype(int).tolist()
 
 
-def test_the_example_uses_everything():
-    payload, shapes, _ = encoded_example()
+def test_a_second_reader_agrees(coded_example):
+    payload, _, masks = coded_example
+    assert_second_reader_agrees(payload, masks)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_second_reader_agrees_on_offsets(seed, monkeypatch):
+    """Rows of all densities, so that eights of rows are mixed; and several lanes."""
+    monkeypatch.setattr("maskjax.taskfile.coding.encode._BYTES_PER_LANE", 60)
+    random = np.random.default_rng(seed)
+    chances = np.clip(random.random((64, 1)) ** 3 * 2 * random.random((1, 24)), 0, 1)
+    mask = random.random((64, 24)) >= chances
+    masks = {"offsets": PackedMask(pack_bits(mask), mask.shape)}
+    assert_second_reader_agrees(encode_masks(masks), masks)
+
+
+def test_the_example_uses_everything(coded_example):
+    payload, shapes, _ = coded_example
     reader = Reader(payload.tobytes(), shapes)
     reader.place = 8
     records = {path: reader.record() for path in sorted(shapes)}
@@ -203,96 +191,6 @@ def test_worked_example():
     mask[2, 1] = mask[5, 6] = mask[12, 15] = False
     packed = PackedMask(pack_bits(mask), mask.shape)
     assert encode_masks({"kernel": packed}).tobytes().hex() == WORKED
-    decoded = decode_masks(changed(0), {"kernel": mask.shape})
+    stored = np.frombuffer(bytes.fromhex(WORKED), np.uint8)
+    decoded = decode_masks(stored, {"kernel": mask.shape})
     np.testing.assert_array_equal(decoded["kernel"].bits, packed.bits)
-
-
-def assert_harmless(payload: np.ndarray, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Either an InputError of one line, or masks of these shapes; True for masks."""
-    message = ""
-    try:
-        masks = decode_masks(payload, shapes)
-    except InputError as error:
-        message = str(error)
-        masks = {}
-    if not masks and shapes:
-        assert message.startswith("masks")
-        assert "\n" not in message
-        return False
-    for path, shape in shapes.items():
-        assert masks[path].shape == shape
-        np.testing.assert_array_equal(pack_bits(masks[path].unpack()), masks[path].bits)
-    return True
-
-
-def test_mutated_payloads_do_no_harm():
-    payload, shapes, _ = encoded_example()
-    random = np.random.default_rng(0)
-    accepted = 0
-    for _ in range(2500):
-        mutant = payload.copy()
-        places = random.integers(
-            len(mutant) if random.random() < 0.5 else 64, size=random.integers(1, 4)
-        )
-        mutant[places] = random.integers(256, size=len(places))
-        if random.random() < 0.2:
-            mutant = mutant[: random.integers(len(mutant) + 1)]
-        accepted += assert_harmless(mutant, shapes)
-    assert accepted < 400  # raw bits, keys and cutoffs can change into others
-
-
-@settings(max_examples=200, deadline=None, derandomize=True)
-@given(
-    payload=st.binary(max_size=80),
-    shapes=st.lists(st.lists(st.sampled_from([0, 1, 3, 8, 16]), max_size=3), max_size=3),
-)
-def test_arbitrary_payloads_do_no_harm(payload, shapes):
-    named = {str(i): tuple(shape) for i, shape in enumerate(shapes)}
-    assert_harmless(np.frombuffer(payload, np.uint8), named)
-
-
-def changed(place: int, *values: int) -> np.ndarray:
-    """The worked example with other bytes at a place."""
-    payload = np.frombuffer(bytes.fromhex(WORKED), np.uint8).copy()
-    payload[place : place + len(values)] = values
-    return payload
-
-
-@pytest.mark.parametrize(
-    ("payload", "message"),
-    [
-        (changed(8, 3), r"masks, kernel: encoding 3, and this maskjax reads 0 to 2"),
-        (changed(9, 127), r"masks, kernel: classes 127"),
-        (changed(10, 1), r"masks, kernel: classes 43, 35, 178"),
-        (changed(9, 255), r"expected 18 bytes for these shapes, got 19"),
-        (changed(0, 2), r"expected 27 bytes"),
-        (changed(4, 255, 255, 255, 255), r"expected \d+ bytes"),
-        (changed(18, 0x80), r"impossible state"),
-        (changed(14, 0, 0, 0, 0, 0), r"impossible state|too early"),
-        (changed(11, 0x50), r"left over|too early"),
-        (np.zeros(5, np.uint8), r"ends within its records"),
-        (np.zeros((8, 2), np.uint8), r"a row of uint8"),
-        (np.zeros(8, np.int8), r"a row of uint8"),
-    ],
-)
-def test_refusals(payload, message):
-    with pytest.raises(InputError, match=message):
-        decode_masks(payload, {"kernel": (16, 16)})
-
-
-@pytest.mark.parametrize("shape", [(-1, 8), (-8, -8), (1 << 20, 1 << 20)])
-def test_impossible_shapes(shape):
-    with pytest.raises(InputError, match="masks, kernel: no mask has the shape"):
-        decode_masks(changed(0), {"kernel": shape})
-
-
-def test_few_lanes_for_much_are_refused_at_once():
-    """A payload of a few bytes cannot ask for hours of work."""
-    with pytest.raises(InputError, match="do not belong on 1 lanes"):
-        decode_masks(changed(0), {"kernel": (1 << 14, 1 << 14)})
-
-
-def test_padding_of_raw_masks_is_checked():
-    payload = np.array([0] * 8 + [0, 0xFF], np.uint8)
-    with pytest.raises(InputError, match="masks, kernel: keeps weights that do not exist"):
-        decode_masks(payload, {"kernel": (3,)})
