@@ -177,9 +177,9 @@ def unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
     Returns:
         A bool mask of that shape, 1 = keep, on the same device.
     """
-    places = torch.arange(8, dtype=torch.uint8, device=packed.device)
-    bits = (packed[:, None] >> places[None, :]) & 1
-    return bits.flatten()[: torch.Size(shape).numel()].reshape(shape).bool()
+    places = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=packed.device)
+    bits = (packed[:, None] & places[None, :]) != 0
+    return bits.flatten()[: torch.Size(shape).numel()].reshape(shape)
 
 
 def _misfits(model: nn.Module, task: Task) -> Iterator[str]:
