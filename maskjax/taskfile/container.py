@@ -50,7 +50,9 @@ def pack_container(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any])
         A safetensors file.
     """
     text = json.dumps({"checksum": _ZEROS.decode(), **header}, ensure_ascii=True)
-    blank = save(dict(tensors), metadata={KEY: text})
+    # safetensors writes the raw memory of an array, whatever its strides.
+    dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
+    blank = save(dense, metadata={KEY: text})
     start, end = _find_checksum(blank)
     return blank[:start] + hashlib.sha256(blank).hexdigest().encode() + blank[end:]
 
