@@ -1,4 +1,4 @@
-"""`maskjax export` and `maskjax import`: tasks to PyTorch, and masks from there."""
+"""`maskjax export`, `import` and `push`: tasks to PyTorch and from there, and to the Hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from maskjax.export import (
 from maskjax.inference import load_predictor
 from maskjax.masking import count_zeros, total_count
 from maskjax.models import load_base
+from maskjax.taskfile import push_task
 
 EXPORTS = {"hf": export_hf, "torch-masks": export_torch_masks, "onnx": export_onnx}
 
@@ -40,12 +41,15 @@ class ExportArguments:
         to: The form.
         out: The folder to make; nothing may be in it.
         base: Another place of the same base model.
+        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit, such as
+            one that is finetuned already.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     to: Literal["hf", "torch-masks", "onnx"]
     out: Path
     base: str | None = None
+    allow_base_mismatch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,25 @@ class ImportArguments:
     keep_weights: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class PushArguments:
+    """Publishes the task file of a run, with a model card, on the Hugging Face Hub.
+
+    Every command takes the Hub id in place of a run folder afterwards.
+
+    Attributes:
+        run: A run folder or a task file.
+        to: The repository, owner/name; it is made if it is missing.
+        private: Make a new repository private.
+        licence: An identifier of the Hub for the card, such as apache-2.0.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional]
+    to: str
+    private: bool = False
+    licence: str | None = None
+
+
 def export_command(arguments: Sequence[str]) -> int:
     """Runs `maskjax export`.
 
@@ -86,7 +109,9 @@ def export_command(arguments: Sequence[str]) -> int:
         InputError: If the run or its base cannot be read, or the folder cannot be made.
     """
     given = tyro.cli(ExportArguments, args=arguments, prog="maskjax export")
-    predictor = load_predictor(given.run, base=given.base)
+    predictor = load_predictor(
+        given.run, base=given.base, allow_base_mismatch=given.allow_base_mismatch
+    )
     EXPORTS[given.to](predictor, given.out)
     _tell(f"{given.to}: {predictor.task.name} in {given.out}")
     for file in sorted(given.out.iterdir()):
@@ -124,6 +149,23 @@ def import_command(arguments: Sequence[str]) -> int:
     size = save_imported(imported, base, config, given.out)
     for line in _summary(imported, size, given.out):
         _tell(line)
+    return 0
+
+
+def push_command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax push`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the run cannot be read, or the Hub does not take it.
+    """
+    given = tyro.cli(PushArguments, args=arguments, prog="maskjax push")
+    _tell(push_task(given.run, given.to, private=given.private, licence=given.licence))
     return 0
 
 

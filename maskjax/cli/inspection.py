@@ -13,7 +13,7 @@ from rich.text import Text
 from maskjax.cli.picture import save_picture
 from maskjax.doctor import accelerator_present, diagnose, versions
 from maskjax.masking import Count, block_of, count_by_kind, count_packed, total_count
-from maskjax.taskfile import TaskFile, find_task_file, load_task_file, mask_bytes
+from maskjax.taskfile import MaskSize, TaskFile, find_task_file, load_task_file, mask_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,17 +112,28 @@ def _summary(file: TaskFile, path: Path) -> list[str]:
     lines = [
         f"file    {path}, {path.stat().st_size:,} bytes",
         f"task    {task['name']}: {task['kind']}, {task['metric']}: {scores}",
-        f"base    {base['name']}{revision}",
-        f"method  {meta['config']['adaptation']['method']}",
+        f"labels  {', '.join(task['labels']) or 'a number'}",
+        f"base    {base['name']}{revision}, digest {base['digest']}",
+        f"texts   {' and '.join(task['text'])}, cut to {meta['tokenizer']['max_length']} tokens",
+        f"method  {meta['config']['adaptation']['method']}, by maskjax {meta['maskjax']}",
     ]
     counts = count_packed(file.masks)
     if counts:
         total = total_count(counts)
         lines.append(
             f"mask    {total.zeros:,} of {total.total:,} weights dropped "
-            f"({total.sparsity:.2%}), {mask_bytes(file.masks):,} bytes at one bit a weight"
+            f"({total.sparsity:.2%}), threshold {meta['mask']['threshold']}"
         )
+        lines.append(_describe_size(mask_size(path)))
     return lines
+
+
+def _describe_size(size: MaskSize) -> str:
+    encodings = ", ".join(f"{count} {name}" for name, count in size.encodings.items())
+    return (
+        f"coded   {size.coded:,} bytes, {size.bits_per_weight:.3f} bits a weight; independent "
+        f"weights of these densities: {size.bound:,.0f} bytes; arrays: {encodings}"
+    )
 
 
 def _heat_table(grid: dict[str, dict[str, Count]]) -> Table:

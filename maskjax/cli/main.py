@@ -17,6 +17,7 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   info       what a run dropped, by block and kind                 maskjax info runs/first
   export     a finished run for PyTorch    maskjax export runs/first --to hf --out exported
   import     masks that PyTorch code learned    maskjax import best.pt --out runs/imported
+  push       a task file with its card to the Hub         maskjax push runs/first --to owner/name
   diff       two tasks' masks against each other         maskjax diff runs/first runs/second
   combine    a task file of the masks of others    maskjax combine runs/a runs/b --out both.mask
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
@@ -37,6 +38,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "info": inspection.info_command,
         "export": exchange.export_command,
         "import": exchange.import_command,
+        "push": exchange.push_command,
         "diff": compare.diff_command,
         "combine": compare.combine_command,
         "demo": demo.command,

@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from maskjax.tasks import Task
+from maskjax.taskfile import describe_outputs, front_matter, score_rows
 
 CARD = """---
-library_name: transformers
-pipeline_tag: text-classification
-tags:
-- maskjax
-{front}---
+{front}
+---
 
 # {name}
 
@@ -24,7 +21,7 @@ classify = pipeline("text-classification", "PATH/TO/THIS/FOLDER")
 classify({example}, truncation=True)
 ```
 
-Texts are cut to {max_length} tokens. {reads}
+Texts are cut to {max_length} tokens. It reads {columns}.
 
 | split | {metric} |
 |---|---|
@@ -32,33 +29,25 @@ Texts are cut to {max_length} tokens. {reads}
 """
 
 
-def model_card(meta: Mapping[str, Any], task: Task) -> str:
+def model_card(meta: Mapping[str, Any]) -> str:
     """Writes the model card of an exported task.
 
     Args:
         meta: That of the task file.
-        task: The task.
 
     Returns:
         Markdown, with the front matter that the Hugging Face Hub reads.
     """
-    base, config = meta["base"], meta["config"]
-    scores = [f"| {split} | {score:.4f} |" for split, score in meta["scores"].items()]
+    task = meta["task"]
     return CARD.format(
-        name=task.name,
-        what=_what(task),
-        base=base["name"],
-        front=f"base_model: {base['name']}\n" if base["revision"] else "",  # set for Hub ids only
-        method=config["adaptation"]["method"],
-        example='{"text": "...", "text_pair": "..."}' if len(task.text) == 2 else '"..."',
-        max_length=config["task"]["max_length"],
-        reads=f"It reads {' and '.join(f'`{column}`' for column in task.text)}.",
-        metric=task.metric,
-        scores="\n".join(scores or ["| not measured | |"]),
+        front=front_matter(meta, "transformers").to_yaml(),
+        name=task["name"],
+        what=describe_outputs(task),
+        base=meta["base"]["name"],
+        method=meta["config"]["adaptation"]["method"],
+        example='{"text": "...", "text_pair": "..."}' if len(task["text"]) == 2 else '"..."',
+        max_length=meta["tokenizer"]["max_length"],
+        columns=" and ".join(f"`{column}`" for column in task["text"]),
+        metric=task["metric"],
+        scores=score_rows(meta),
     )
-
-
-def _what(task: Task) -> str:
-    if task.kind == "regression":
-        return "Regression: the score is the number itself"
-    return f"Classification into {', '.join(f'`{label}`' for label in task.labels)}"

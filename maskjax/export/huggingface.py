@@ -57,7 +57,7 @@ def export_hf(predictor: Predictor, folder: Path) -> None:
         payload = save(torch_params(predictor), metadata={"format": "pt"})
         (part / "model.safetensors").write_bytes(payload)
         _save_tokenizer(predictor, part)
-        card = model_card(predictor.file.meta, predictor.task)
+        card = model_card(predictor.file.meta)
         (part / "README.md").write_text(card, encoding="utf8")
 
 

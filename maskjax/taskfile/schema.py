@@ -14,7 +14,7 @@ SCHEMA: dict[str, Any] = {
     "tokenizer": {"name": TEXT, "max_length": (int,)},
     "mask": {"polarity": TEXT, "threshold": NUMBER, "rules": [TEXT]},
     "scores": {...: NUMBER},
-    "config": {...: (dict,)},
+    "config": {"adaptation": {"method": TEXT}},
 }
 """Types by key. `...` stands for any key and a list for one of any length; more keys than these
 are allowed, since a later version of the same format may add some."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask, Start, packed_size
+from maskjax.masking import PackedMask, Start
 from maskjax.taskfile.atomic import write_atomically
 from maskjax.taskfile.container import pack_container, unpack_container
 from maskjax.taskfile.digest import digest_all, digest_leaves
@@ -155,27 +155,3 @@ def read_task_file(payload: bytes, name: str) -> TaskFile:
     entries = header.pop("entries", None)
     check_header(header, name)
     return TaskFile(*decode_entries(tensors, entries, name), header, name=name)
-
-
-def find_task_file(run: Path) -> Path:
-    """The task file of a run.
-
-    Args:
-        run: A run folder, or the task file itself.
-
-    Returns:
-        The path of the file, which need not exist.
-    """
-    return run / TASK_FILE if run.is_dir() else run
-
-
-def mask_bytes(masks: Mapping[str, Any]) -> int:
-    """Bytes of masks at one bit a weight.
-
-    Args:
-        masks: Anything with a shape, by path.
-
-    Returns:
-        The size; 0 where there are no masks.
-    """
-    return sum(packed_size(tuple(mask.shape)) for mask in masks.values())

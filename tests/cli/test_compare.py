@@ -13,7 +13,7 @@ META = {
     "base": {"name": "some/base", "revision": None},
     "tokenizer": {"name": "some/base", "max_length": 16},
     "mask": {"polarity": "1 keeps, 0 drops", "threshold": 0.01, "rules": []},
-    "config": {},
+    "config": {"adaptation": {"method": "mask"}},
 }
 
 

@@ -12,7 +12,7 @@ META = {
     "base": {"name": "some/base", "revision": None},
     "tokenizer": {"name": "some/base", "max_length": 16},
     "mask": {"polarity": "1 keeps, 0 drops", "threshold": 0.01, "rules": [".*/kernel"]},
-    "config": {"task": {"name": "x"}},
+    "config": {"adaptation": {"method": "mask"}},
 }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ def make_payload() -> bytes:
         "base": {"name": "some/base", "revision": None},
         "tokenizer": {"name": "some/base", "max_length": 16},
         "mask": {"polarity": "1 keeps, 0 drops", "threshold": 0.01, "rules": [".*"]},
-        "config": {"task": {}},
+        "config": {"adaptation": {"method": "mask"}},
     }  # fmt: skip
     file = make_task_file(frozen, base, meta)
     tensors, entries = encode_entries(Parts(file.masks, file.arrays, file.digests), {})

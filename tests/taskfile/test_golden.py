@@ -24,7 +24,7 @@ META = {
     "base": {"name": "some/base", "revision": "0123"},
     "tokenizer": {"name": "some/base", "max_length": 16},
     "mask": {"polarity": "1 keeps, 0 drops", "threshold": 0.01, "rules": [".*/kernel"]},
-    "config": {"task": {"name": "golden"}},
+    "config": {"adaptation": {"method": "mask"}},
 }  # fmt: skip
 
 

@@ -1,0 +1,132 @@
+"""Model cards: what a task is, how well it does, and the metadata that the Hub reads."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+_METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
+"""The Hub's names of metrics, where they differ from ours."""
+
+_CARD = """---
+{front}
+---
+
+# {name}
+
+{what}. It is a task for [maskjax](https://arxiv.org/abs/2004.12406): {method} over the frozen
+weights of `{base}`, {size:,} bytes in all. The base itself is not in here and is never changed.
+
+```python
+from maskjax.inference import load_predictor
+
+predict = load_predictor("{repository}")
+predict([({example},)])
+```
+
+Texts are read from {columns} and cut to {max_length} tokens. `maskjax export {repository} --to hf
+--out folder` makes an ordinary model for PyTorch of it.
+
+| split | {metric} |
+|---|---|
+{scores}
+"""
+
+
+def task_card(
+    meta: Mapping[str, Any], *, repository: str, size: int, licence: str | None = None
+) -> str:
+    """Writes the card of a published task file.
+
+    Args:
+        meta: Of the task file.
+        repository: Its Hub id.
+        size: Bytes of the file.
+        licence: An identifier of the Hub, such as `apache-2.0`.
+
+    Returns:
+        Markdown with front matter.
+    """
+    task, method = meta["task"], meta["config"]["adaptation"]["method"]
+    return _CARD.format(
+        front=front_matter(meta, "maskjax", licence).to_yaml(),
+        name=task["name"],
+        what=describe_outputs(task),
+        method="a binary mask" if method == "mask" else f"what `{method}` learned",
+        base=meta["base"]["name"],
+        size=size,
+        repository=repository,
+        example=", ".join('"..."' for _ in task["text"]),
+        columns=" and ".join(f"`{column}`" for column in task["text"]),
+        max_length=meta["tokenizer"]["max_length"],
+        metric=task["metric"],
+        scores=score_rows(meta),
+    )
+
+
+def front_matter(
+    meta: Mapping[str, Any], library: str, licence: str | None = None
+) -> ModelCardData:
+    """The metadata of a card: library, base model, licence and scores.
+
+    Args:
+        meta: Of the task file.
+        library: What loads the repository.
+        licence: An identifier of the Hub.
+
+    Returns:
+        What the Hub reads from the front matter.
+    """
+    task, base = meta["task"], meta["base"]
+    metric = str(task["metric"])
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=task["name"],
+            dataset_name=task["name"],
+            dataset_split=split,
+            metric_type=_METRICS.get(metric, metric),
+            metric_value=round(score, 4),
+        )
+        for split, score in meta["scores"].items()
+    ]
+    return ModelCardData(
+        library_name=library,
+        pipeline_tag="text-classification",
+        base_model=base["name"] if base["revision"] else None,  # set for Hub ids only
+        license=licence,
+        tags=["maskjax"],
+        model_name=task["name"],
+        eval_results=results or None,
+    )
+
+
+def describe_outputs(task: Mapping[str, Any]) -> str:
+    """A phrase that says what a task predicts.
+
+    Args:
+        task: The header's `task`.
+
+    Returns:
+        The phrase.
+
+    Example:
+        >>> describe_outputs({"kind": "classification", "labels": ["no", "yes"]})
+        'Classification into `no`, `yes`'
+    """
+    if task["kind"] == "regression":
+        return "Regression: the score is the number itself"
+    return f"Classification into {', '.join(f'`{label}`' for label in task['labels'])}"
+
+
+def score_rows(meta: Mapping[str, Any]) -> str:
+    """The scores as rows of a Markdown table.
+
+    Args:
+        meta: Of the task file.
+
+    Returns:
+        One row a split, or one that says that nothing was measured.
+    """
+    rows = [f"| {split} | {score:.4f} |" for split, score in meta["scores"].items()]
+    return "\n".join(rows or ["| not measured | |"])

@@ -1,0 +1,104 @@
+"""Task files on the Hugging Face Hub: found nearby first, fetched if need be, and published."""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
+
+from maskjax.errors import InputError
+from maskjax.taskfile.card import task_card
+from maskjax.taskfile.taskfile import TASK_FILE, load_task_file
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+def find_task_file(run: str | Path, *, revision: str | None = None, offline: bool = False) -> Path:
+    """The task file of a run, as near as possible.
+
+    A local file or folder of this name wins, then comes the Hub's cache, then the network.
+
+    Args:
+        run: A run folder, a task file, or the Hub id of a published task.
+        revision: Branch, tag or commit on the Hub; None for `main`.
+        offline: Never touch the network.
+
+    Returns:
+        The path of the file.
+
+    Raises:
+        InputError: If there is no such file, or it cannot be reached.
+    """
+    path, name = Path(run).expanduser(), str(run)
+    if path.exists():
+        file = path / TASK_FILE if path.is_dir() else path
+        if not file.is_file():
+            raise InputError(f"{file}: no such task file; is {path} a finished run?")
+        return file
+    if not _HUB_ID.fullmatch(name) or path.suffix:
+        raise InputError(f"{name}: no such run folder or task file.")
+    cached = try_to_load_from_cache(name, TASK_FILE, revision=revision)
+    if isinstance(cached, str):
+        return Path(cached)
+    if offline:
+        raise InputError(f"{name}: neither a run folder nor in the Hub's cache; run once online.")
+    return _download(name, revision)
+
+
+def push_task(
+    run: str | Path, repository: str, *, private: bool = False, licence: str | None = None
+) -> str:
+    """Publishes a task file with its model card in one commit.
+
+    Args:
+        run: A run folder or a task file.
+        repository: The Hub id, `owner/name`; made if it is missing.
+        private: Whether a new repository is private.
+        licence: An identifier of the Hub for the card, such as `apache-2.0`.
+
+    Returns:
+        The address of the commit.
+
+    Raises:
+        InputError: If the file cannot be read, or the Hub does not take it.
+    """
+    if not _HUB_ID.fullmatch(repository):
+        raise InputError(f"--to: expected a Hub id such as owner/name, got {repository!r}.")
+    path = find_task_file(run, offline=True)
+    file = load_task_file(path)
+    payload = path.read_bytes()
+    card = task_card(file.meta, repository=repository, size=len(payload), licence=licence)
+    operations = [
+        CommitOperationAdd(TASK_FILE, payload),
+        CommitOperationAdd("README.md", card.encode()),
+    ]
+    message = f"Add the task {file.meta['task']['name']}"
+    try:
+        api = HfApi()
+        api.create_repo(repository, private=private, exist_ok=True)
+        commit = api.create_commit(repository, operations, commit_message=message)
+    except Exception as error:  # of the network, whose classes differ between client versions
+        raise InputError(
+            f"{repository}: the Hub did not take the task; log in with `hf auth login` and check "
+            f"the network ({_one_line(error)})."
+        ) from error
+    return commit.commit_url
+
+
+def _download(name: str, revision: str | None) -> Path:
+    try:
+        return Path(hf_hub_download(name, TASK_FILE, revision=revision))
+    except (RepositoryNotFoundError, RemoteEntryNotFoundError) as error:
+        raise InputError(
+            f"{name}: neither a run folder nor a repository on the Hub with {TASK_FILE}; check "
+            "the spelling, or log in if it is private."
+        ) from error
+    except Exception as error:  # of the network, whose classes differ between client versions
+        raise InputError(
+            f"{name}: no such run folder, not in the Hub's cache, and the download failed "
+            f"({_one_line(error)})."
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
