@@ -84,6 +84,8 @@ class AdaptationConfig:
             threshold: in proportion to |W|, or all at the same distance. `uniform` is the
             paper's; it and `magnitude`, `random` and `double_uniform` drop a fraction `sparsity`.
         margin: Mean distance above the threshold for `proportional` and `ones`.
+        protect: With the start `proportional`, weights smaller than this multiple of their
+            matrix' mean |W| are never dropped. About 0.5 makes task files several times smaller.
         sparsity: Fraction of zeros that the mask starts with, or for top-k keeps; None means
             5 %, or none where the start keeps every weight.
         threshold: τ; a score above it keeps its weight.
@@ -104,6 +106,7 @@ class AdaptationConfig:
         "proportional"
     )
     margin: float = 0.05
+    protect: float = 0.0
     sparsity: float | None = None
     threshold: float = 1e-2
     binarizer: Literal["threshold", "sign", "bernoulli", "top_k", "global_top_k"] = "threshold"
@@ -123,6 +126,7 @@ class AdaptationConfig:
             self.sparsity,
         )
         _check(self.margin > 0, "adaptation.margin", "above 0", self.margin)
+        _check(self.protect >= 0, "adaptation.protect", "0 or more", self.protect)
         _check(self.threshold > 0, "adaptation.threshold", "above 0", self.threshold)
         _check(self.rank >= 1, "adaptation.rank", "at least 1", self.rank)
 
@@ -135,6 +139,9 @@ class OptimizerConfig:
         name: The optimiser.
         learning_rate: Peak learning rate. Masking needs one about 10 times that of finetuning.
         head_learning_rate: Peak rate of a trained head; None means `learning_rate`.
+        pull: Each step also adds this share of the rate to every score, a decoupled pull towards
+            keeping, so that only weights that gradients insist on are dropped. About 0.1 makes
+            task files smaller; on tasks that are slow to learn it stops the learning.
         schedule: Decay after the warm-up.
         warmup: Share of all steps with a linearly rising rate.
         weight_decay: Decoupled weight decay of AdamW, on matrices of finetuned weights; scores
@@ -145,6 +152,7 @@ class OptimizerConfig:
     name: Literal["adamw", "adam", "sgd"] = "adamw"
     learning_rate: float = 1e-3
     head_learning_rate: float | None = None
+    pull: float = 0.0
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     warmup: float = 0.1
     weight_decay: float = 0.01
@@ -153,6 +161,7 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         _check(self.learning_rate > 0, "optimizer.learning_rate", "above 0", self.learning_rate)
         _check(0 <= self.warmup < 1, "optimizer.warmup", "a share in [0, 1)", self.warmup)
+        _check(self.pull >= 0, "optimizer.pull", "0 or more", self.pull)
         _check(self.clip >= 0, "optimizer.clip", "0 or more", self.clip)
 
 

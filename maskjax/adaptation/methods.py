@@ -265,10 +265,15 @@ def _start(config: AdaptationConfig) -> Initializer | None:
             f"adaptation.sparsity: the start {config.start} keeps every weight; leave it out, or "
             "use --adaptation.start uniform."
         )
+    if config.protect and config.start != "proportional":
+        raise InputError(
+            f"adaptation.protect: the start {config.start} protects nothing; leave it out, or use "
+            "--adaptation.start proportional."
+        )
     threshold, sparsity = config.threshold, config.sparsity or SPARSITY
     match config.start:
         case "proportional":
-            return proportional(config.margin, threshold=threshold)
+            return proportional(config.margin, threshold=threshold, protect=config.protect)
         case "ones":
             return constant(threshold + config.margin)
         case "uniform":

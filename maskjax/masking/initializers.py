@@ -105,7 +105,9 @@ def constant(score: float) -> Initializer:
     return init
 
 
-def proportional(margin: float = 0.05, *, threshold: float = THRESHOLD) -> Initializer:
+def proportional(
+    margin: float = 0.05, *, threshold: float = THRESHOLD, protect: float = 0.0
+) -> Initializer:
     """Every weight is kept, by a margin in proportion to its size: S = τ + m · |W| / mean |W|.
 
     Adam moves all scores by steps of about the same size, so a weight is dropped once gradients
@@ -116,13 +118,15 @@ def proportional(margin: float = 0.05, *, threshold: float = THRESHOLD) -> Initi
     Args:
         margin: m, the mean distance above the threshold, greater than 0.
         threshold: τ.
+        protect: Weights smaller than this multiple of mean |W| get infinite scores: they are
+            kept for good. Dropping them would change little and cost bits in the task file.
 
     Returns:
-        An initialiser. A weight of exactly zero starts at τ, which drops it and changes nothing;
-        where all are zero, every score starts at τ + m.
+        An initialiser. Unprotected, a weight of exactly zero starts at τ, which drops it and
+        changes nothing; where all are zero, every score starts at τ + m.
 
     Raises:
-        ValueError: If `margin` is not above 0.
+        ValueError: If `margin` is not above 0 or `protect` is below 0.
 
     Example:
         >>> scores = proportional(0.1)(jax.random.key(0), jnp.array([1.0, 2.0, 3.0]))
@@ -131,12 +135,15 @@ def proportional(margin: float = 0.05, *, threshold: float = THRESHOLD) -> Initi
     """
     if margin <= 0:
         raise ValueError(f"Expected a margin > 0, got {margin} instead.")
+    if protect < 0:
+        raise ValueError(f"Expected protect >= 0, got {protect} instead.")
 
     def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
         del key
         size = magnitude.astype(jnp.float32)
         mean = size.mean()
-        return threshold + margin * jnp.where(mean > 0, size / mean, 1.0)
+        relative = jnp.where(mean > 0, size / mean, 1.0)
+        return jnp.where(relative < protect, jnp.inf, threshold + margin * relative)
 
     return init
 

@@ -12,6 +12,8 @@ HEAD = "head"
 """The part of the trainable that `OptimizerConfig.head_learning_rate` is for."""
 DECAYED = ("weights", HEAD)
 """Parts whose matrices decay. Scores do not: zero is no neutral score, it drops the weight."""
+SCORES = "scores"
+"""The part that `OptimizerConfig.pull` is for."""
 
 
 def make_schedule(config: OptimizerConfig, peak: float, steps: int) -> optax.Schedule:
@@ -57,13 +59,38 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
 
 def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    match config.name:
-        case "adamw":
-            return optax.adamw(rate, weight_decay=config.weight_decay, mask=_decayed)
-        case "adam":
-            return optax.adam(rate)
-        case "sgd":
-            return optax.sgd(rate, momentum=0.9)
+    """The named optimiser, taken apart so that decay and pull bypass its moments."""
+    direction = optax.trace(0.9) if config.name == "sgd" else optax.scale_by_adam()
+    decay = config.weight_decay if config.name == "adamw" else 0.0
+    return optax.chain(
+        direction,
+        optax.add_decayed_weights(decay, mask=_decayed) if decay else optax.identity(),
+        pull_scores(config.pull) if config.pull else optax.identity(),
+        optax.scale_by_learning_rate(rate),
+    )
+
+
+def pull_scores(strength: float) -> optax.GradientTransformation:
+    """Pulls every score towards keeping: a step of `strength` times the rate.
+
+    It is to scores what AdamW's decay is to weights. With Σ (1 − M) as penalty, the
+    straight-through gradient of every score is −1, and decoupled it does not pass through Adam.
+
+    Args:
+        strength: As a share of the rate; a step of Adam is at most about one rate.
+
+    Returns:
+        A transformation to be followed by the one that scales by the (negative) rate.
+    """
+
+    def update(updates: Any, params: Any = None) -> dict[str, Any]:
+        del params
+        return {
+            name: jax.tree.map(lambda u: u - strength, part) if name == SCORES else part
+            for name, part in updates.items()
+        }
+
+    return optax.stateless(update)
 
 
 def _group_of_each_leaf(trainable: dict[str, Any]) -> dict[str, Any]:

@@ -146,6 +146,22 @@ def test_a_sparsity_that_nothing_would_use_is_refused(encoder, start):
         make_adaptation(AdaptationConfig(start=start, sparsity=0.1), encoder())
 
 
+def test_protected_weights_stay_however_far_scores_move(encoder, parameters):
+    model = encoder(layers=1)
+    params = parameters(model)
+    adaptation = make_adaptation(AdaptationConfig(protect=0.7), model)
+    trainable = adaptation.init(KEY, params)
+    moved = {
+        "head": trainable["head"],
+        "scores": jax.tree.map(lambda s: s - 1e6, trainable["scores"]),
+    }
+    for path, mask in adaptation.freeze(moved, params)["mask"].items():
+        size = np.abs(leaves_by_path(params)[path])
+        np.testing.assert_array_equal(mask, size < 0.7 * size.mean())
+    with pytest.raises(InputError, match=r"adaptation.protect: the start ones protects nothing"):
+        make_adaptation(AdaptationConfig(protect=0.7, start="ones"), model)
+
+
 def test_margins_of_the_two_starts_that_keep_all(encoder, parameters):
     model = encoder(layers=1)
     params = parameters(model)

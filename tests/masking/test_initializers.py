@@ -64,6 +64,16 @@ def test_proportional_margins_of_zeros():
         proportional(0.0)
 
 
+def test_small_weights_are_protected_for_good():
+    weights = jnp.array([0.1, 0.4, 1.0, 2.5])  # of mean 1
+    free = np.asarray(proportional(0.2)(KEY, weights))
+    scores = np.asarray(proportional(0.2, protect=0.5)(KEY, weights))
+    assert np.isinf(scores).tolist() == [True, True, False, False]
+    np.testing.assert_array_equal(scores[2:], free[2:])
+    with pytest.raises(ValueError, match="protect >= 0"):
+        proportional(protect=-1.0)
+
+
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     shape=st.sampled_from([(), (0, 3), (7,), (2, 3, 4)]),

@@ -186,6 +186,33 @@ def test_gradients_are_clipped_over_all_parts_together():
     np.testing.assert_allclose(updates["scores"]["a"], -0.6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_the_pull_moves_scores_only_and_by_the_rate_alone(name):
+    config = OptimizerConfig(
+        name=name, schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.0, pull=0.1
+    )
+    trainable = {"scores": {"a": jnp.ones((2, 2))}, "weights": {"b": jnp.ones(2)}}
+    without = make_optimizer(dataclasses.replace(config, pull=0.0), 10)
+    optimizer = make_optimizer(config, 10)
+    gradients = jax.tree.map(lambda leaf: 3 * leaf, trainable)
+    plain, _ = without.update(gradients, without.init(trainable), trainable)
+    pulled, _ = optimizer.update(gradients, optimizer.init(trainable), trainable)
+    np.testing.assert_allclose(pulled["scores"]["a"], plain["scores"]["a"] + 0.05, rtol=1e-5)
+    np.testing.assert_array_equal(pulled["weights"]["b"], plain["weights"]["b"])
+
+
+def test_adamw_is_that_of_optax():
+    config = OptimizerConfig(schedule="constant", learning_rate=0.1, warmup=0.0, clip=0.0)
+    trainable = {"weights": {"b": jnp.arange(6.0).reshape(2, 3)}}
+    ours, theirs = make_optimizer(config, 10), optax.adamw(0.1, weight_decay=0.01)
+    states = [ours.init(trainable), theirs.init(trainable)]
+    for step in range(3):
+        gradients = jax.tree.map(lambda leaf, step=step: leaf - step, trainable)
+        found, states[0] = ours.update(gradients, states[0], trainable)
+        expected, states[1] = theirs.update(gradients, states[1], trainable)
+        np.testing.assert_allclose(found["weights"]["b"], expected["weights"]["b"], rtol=1e-5)
+
+
 def test_weights_decay_and_scores_do_not():
     config = OptimizerConfig(schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.1)
     matrix = jnp.ones((2, 2))
