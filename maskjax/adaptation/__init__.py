@@ -1,14 +1,10 @@
 """Ways to adapt a frozen model, all behind one pair of functions: `init` and `apply`."""
 
 from maskjax.adaptation.adaptation import Adaptation, combine, merge
-from maskjax.adaptation.methods import (
-    make_adaptation,
-    make_mask_transform,
-    masked_blocks,
-    masked_rules,
-    random_starts,
-)
+from maskjax.adaptation.methods import make_adaptation, make_mask_transform
 from maskjax.adaptation.parts import lora, masking, train_weights
+from maskjax.adaptation.selection import masked_blocks, masked_rules
+from maskjax.adaptation.starts import random_starts
 
 __all__ = [
     "Adaptation",

@@ -1,0 +1,102 @@
+"""How scores start, and which starts a task file can name."""
+
+from collections.abc import Iterable
+
+import jax
+
+from maskjax.config import AdaptationConfig
+from maskjax.errors import InputError
+from maskjax.masking import (
+    Start,
+    constant,
+    double_uniform,
+    key_for_path,
+    magnitude,
+    proportional,
+    random_count,
+    start_of,
+)
+from maskjax.masking.initializers import Initializer
+
+SPARSITY = 0.05
+"""The paper's fraction of zeros at the start."""
+
+KEEPING = ("proportional", "ones")
+"""Starts that keep every weight."""
+
+UNFIT_STARTS = {
+    "sign": ("double_uniform",),  # both bands lie above zero
+    # Logits near zero are coin flips.
+    "bernoulli": ("proportional", "ones", "magnitude", "random", "double_uniform"),
+    "top_k": ("ones",),  # among equal scores the position would decide
+    "global_top_k": ("ones",),
+}
+"""Starts that a binariser would take for something else."""
+
+
+def make_start(config: AdaptationConfig) -> Initializer | None:
+    """The start that a configuration asks for.
+
+    Args:
+        config: Its start, sparsity, margin and what else belongs to them.
+
+    Returns:
+        An initialiser; None leaves the binariser its own.
+
+    Raises:
+        InputError: If the start does not fit the binariser or the other settings.
+    """
+    if config.start in UNFIT_STARTS.get(config.binarizer, ()):
+        raise InputError(
+            f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
+            "use --adaptation.start uniform."
+        )
+    keeps_all = config.start in KEEPING and not config.binarizer.endswith("top_k")
+    if keeps_all and config.sparsity is not None:
+        raise InputError(
+            f"adaptation.sparsity: the start {config.start} keeps every weight; leave it out, or "
+            "use --adaptation.start uniform."
+        )
+    if config.protect and config.start != "proportional":
+        raise InputError(
+            f"adaptation.protect: the start {config.start} protects nothing; leave it out, or use "
+            "--adaptation.start proportional."
+        )
+    threshold, sparsity = config.threshold, config.sparsity or SPARSITY
+    match config.start:
+        case "proportional":
+            return proportional(config.margin, threshold=threshold, protect=config.protect)
+        case "ones":
+            return constant(threshold + config.margin)
+        case "uniform":
+            return None
+        case "magnitude":
+            return magnitude(sparsity, threshold=threshold)
+        case "random":
+            return random_count(sparsity, threshold=threshold)
+        case "double_uniform":
+            return double_uniform(sparsity, threshold=threshold)
+
+
+def random_starts(
+    config: AdaptationConfig, key: jax.Array, paths: Iterable[str]
+) -> dict[str, Start]:
+    """The masks that a run began with, where a few bytes can name them.
+
+    Args:
+        config: The method and its start.
+        key: The key that `Adaptation.init` was given.
+        paths: Of the masks.
+
+    Returns:
+        `{path: start}` for random starts of threshold and sign masks, one score a weight; else
+        nothing.
+    """
+    named = (
+        config.method == "mask"
+        and config.start == "uniform"
+        and config.binarizer in ("threshold", "sign")
+        and config.granularity == "weight"
+    )
+    sparsity = config.sparsity or SPARSITY
+    return {path: start_of(key_for_path(key, path), sparsity) for path in paths if named}
