@@ -5,8 +5,8 @@
     python -m benchmarks.codec --bert                                    # the size of BERT-base
 
 Ratios are to the entropy of the matrices' densities: size · H(zeros / size), summed. Seconds are
-those of a clock, the fastest of three times. Libraries that are not installed (`pip install zstandard
-brotli constriction pyroaring`) are left out.
+those of a clock, the fastest of three times. Libraries that are not installed (`pip install
+zstandard brotli constriction pyroaring`) are left out.
 """
 
 import importlib

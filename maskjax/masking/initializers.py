@@ -58,7 +58,9 @@ def uniform(
 
     def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
         words = philox_words(_key_words(key), magnitude.size).reshape(magnitude.shape)
-        return words.astype(jnp.float32) * jnp.float32((high + spread) / WORDS) - spread
+        scale = (high + spread) / WORDS
+        # Not words · scale − spread: a compiler may fuse that, and round it in another way.
+        return (words.astype(jnp.float32) - jnp.float32(spread / scale)) * jnp.float32(scale)
 
     return init
 

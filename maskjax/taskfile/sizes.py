@@ -91,7 +91,7 @@ def binary_entropy(p: float) -> float:
         >>> binary_entropy(0.5), binary_entropy(0.0)
         (1.0, 0.0)
     """
-    return -sum(q * math.log2(q) for q in (p, 1 - p) if q > 0)
+    return sum(-q * math.log2(q) for q in (p, 1 - p) if q > 0)
 
 
 def mask_bytes(masks: Mapping[str, Any]) -> int:

@@ -53,9 +53,8 @@ def test_the_folder_holds_config_metrics_and_the_mask_and_nothing_of_the_base(to
     assert load_config(tmp_path / "run" / "config.json") == config
     with safe_open(tmp_path / "run" / "task.safetensors", framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    weights = {name for name in tensors if not name.startswith("mask/")}
-    assert weights == {"weight/classifier/bias", "weight/classifier/kernel"}
-    assert all(t.dtype == np.uint8 for name, t in tensors.items() if name.startswith("mask/"))
+    assert tensors.keys() == {"masks", "weight/classifier/bias", "weight/classifier/kernel"}
+    assert tensors["masks"].dtype == np.uint8
     stored = json.loads((tmp_path / "run" / "result.json").read_text())
     assert stored["scores"] == result.scores
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
