@@ -40,3 +40,19 @@ def near_names(name: str, known: Sequence[str], count: int = 3) -> str:
         return f"did you mean {', '.join(near)}?"
     more = ", ..." if len(known) > count else ""
     return f"known: {', '.join(known[:count])}{more}"
+
+
+def one_line(error: Exception) -> str:
+    """An error of another library in one line, for the end of an error message.
+
+    Args:
+        error: The error; its text may have several lines.
+
+    Returns:
+        Its class and its text.
+
+    Example:
+        >>> one_line(OSError("no\\n  route"))
+        'OSError: no route'
+    """
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"

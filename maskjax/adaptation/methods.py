@@ -3,7 +3,7 @@
 from maskjax.adaptation.adaptation import Adaptation, combine
 from maskjax.adaptation.parts import lora, masking, train_weights
 from maskjax.adaptation.selection import HEAD, chosen_blocks, chosen_kinds, masked_rules
-from maskjax.adaptation.starts import SPARSITY, make_start
+from maskjax.adaptation.starts import make_start, sparsity_of
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import (
@@ -81,7 +81,7 @@ def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskT
     start = make_start(config)
     granularity = _granularity(config, model)
     common = {"where": where, "granularity": granularity, "initializer": start}
-    sparsity = config.sparsity or SPARSITY
+    sparsity = sparsity_of(config)
     match config.binarizer:
         case "threshold":
             return threshold_mask(sparsity, threshold=config.threshold, **common)

@@ -34,6 +34,18 @@ UNFIT_STARTS = {
 """Starts that a binariser would take for something else."""
 
 
+def sparsity_of(config: AdaptationConfig) -> float:
+    """The fraction of zeros that a configuration means.
+
+    Args:
+        config: Its `sparsity`, or None.
+
+    Returns:
+        The fraction, by default the paper's.
+    """
+    return config.sparsity or SPARSITY
+
+
 def make_start(config: AdaptationConfig) -> Initializer | None:
     """The start that a configuration asks for.
 
@@ -62,7 +74,7 @@ def make_start(config: AdaptationConfig) -> Initializer | None:
             f"adaptation.protect: the start {config.start} protects nothing; leave it out, or use "
             "--adaptation.start proportional."
         )
-    threshold, sparsity = config.threshold, config.sparsity or SPARSITY
+    threshold, sparsity = config.threshold, sparsity_of(config)
     match config.start:
         case "proportional":
             return proportional(config.margin, threshold=threshold, protect=config.protect)
@@ -98,5 +110,5 @@ def random_starts(
         and config.binarizer in ("threshold", "sign")
         and config.granularity == "weight"
     )
-    sparsity = config.sparsity or SPARSITY
+    sparsity = sparsity_of(config)
     return {path: start_of(key_for_path(key, path), sparsity) for path in paths if named}

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
+from maskjax.cli.saved import SavedRun
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig
 from maskjax.errors import InputError
 from maskjax.export import (
@@ -19,7 +20,6 @@ from maskjax.export import (
     read_state_dict,
     save_imported,
 )
-from maskjax.inference import load_predictor
 from maskjax.masking import count_zeros, total_count
 from maskjax.models import load_base
 from maskjax.taskfile import push_task
@@ -28,7 +28,7 @@ EXPORTS = {"hf": export_hf, "torch-masks": export_torch_masks, "onnx": export_on
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportArguments:
+class ExportArguments(SavedRun):
     """Exports a finished run for PyTorch or ONNX.
 
     hf: a folder that transformers' from_pretrained and pipeline() load, weights and all.
@@ -37,19 +37,12 @@ class ExportArguments:
     onnx: model.onnx with the tokenizer; needs pip install "maskjax[onnx]".
 
     Attributes:
-        run: A run folder or a task file.
         to: The form.
         out: The folder to make; nothing may be in it.
-        base: Another place of the same base model.
-        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit, such as
-            one that is finetuned already.
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
     to: Literal["hf", "torch-masks", "onnx"]
     out: Path
-    base: str | None = None
-    allow_base_mismatch: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,9 +102,7 @@ def export_command(arguments: Sequence[str]) -> int:
         InputError: If the run or its base cannot be read, or the folder cannot be made.
     """
     given = tyro.cli(ExportArguments, args=arguments, prog="maskjax export")
-    predictor = load_predictor(
-        given.run, base=given.base, allow_base_mismatch=given.allow_base_mismatch
-    )
+    predictor = given.load()
     EXPORTS[given.to](predictor, given.out)
     _tell(f"{given.to}: {predictor.task.name} in {given.out}")
     for file in sorted(given.out.iterdir()):

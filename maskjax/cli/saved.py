@@ -18,45 +18,55 @@ from maskjax.tasks import Table, encode, load_task, read_table, read_texts
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateArguments:
-    """Scores a finished run on the splits of its task.
+class SavedRun:
+    """A finished run on its base.
 
     Attributes:
-        run: A run folder.
-        split: Only this split; by default all but the training rows.
+        run: A run folder or a task file.
         base: Another place of the same base model.
-        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
-        path: Another folder of rows than the one that the run was trained on.
+        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit, such as
+            one that is finetuned already.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
-    split: str | None = None
     base: str | None = None
     allow_base_mismatch: bool = False
+
+    def load(self) -> Predictor:
+        """Loads it; what does not fit is an `InputError`."""
+        return load_predictor(
+            self.run, base=self.base, allow_base_mismatch=self.allow_base_mismatch
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArguments(SavedRun):
+    """Scores a finished run on the splits of its task.
+
+    Attributes:
+        split: Only this split; by default all but the training rows.
+        path: Another folder of rows than the one that the run was trained on.
+    """
+
+    split: str | None = None
     path: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictArguments:
+class PredictArguments(SavedRun):
     """Labels texts with a finished run.
 
     Attributes:
-        run: A run folder.
         text: Texts to label.
         second: The second text of each pair, where the task is about pairs.
         input: A .tsv, .csv, .jsonl or .parquet file with the task's text columns.
         output: A .jsonl file for the predictions; by default they are printed.
-        base: Another place of the same base model.
-        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
     text: tuple[str, ...] = ()
     second: tuple[str, ...] = ()
     input: Path | None = None
     output: Path | None = None
-    base: str | None = None
-    allow_base_mismatch: bool = False
 
 
 def evaluate_command(arguments: Sequence[str]) -> int:
@@ -72,9 +82,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
         InputError: If the run, its base or its rows cannot be read.
     """
     given = tyro.cli(EvaluateArguments, args=arguments, prog="maskjax evaluate")
-    predictor = load_predictor(
-        given.run, base=given.base, allow_base_mismatch=given.allow_base_mismatch
-    )
+    predictor = given.load()
     config = predictor.config.task
     if given.path:
         config = dataclasses.replace(config, path=given.path)
@@ -104,9 +112,7 @@ def predict_command(arguments: Sequence[str]) -> int:
         InputError: If there is nothing to predict, or something cannot be read or written.
     """
     given = tyro.cli(PredictArguments, args=arguments, prog="maskjax predict")
-    predictor = load_predictor(
-        given.run, base=given.base, allow_base_mismatch=given.allow_base_mismatch
-    )
+    predictor = given.load()
     texts = _texts(given, predictor)
     predictions = predictor(texts)
     if given.output:

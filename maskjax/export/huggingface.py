@@ -123,6 +123,18 @@ def label_names(task: Task) -> tuple[str, ...]:
     return task.labels or (REGRESSION_LABEL,)
 
 
+def problem_type(task: Task) -> str:
+    """What transformers calls the kind of a task.
+
+    Args:
+        task: The task.
+
+    Returns:
+        The `problem_type` of a config.
+    """
+    return "regression" if task.kind == "regression" else "single_label_classification"
+
+
 def hf_config(predictor: Predictor) -> Any:
     """The configuration of the exported model.
 
@@ -145,7 +157,7 @@ def hf_config(predictor: Predictor) -> Any:
         architectures=[architecture(task, base.config.family)],
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},
-        problem_type="regression" if task.kind == "regression" else "single_label_classification",
+        problem_type=problem_type(task),
     )
     config.dtype = "float32"
     return config

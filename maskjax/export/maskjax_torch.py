@@ -61,8 +61,7 @@ class _Record:
     orders: dict[str, list[str]] = field(default_factory=dict)  # of the parameters of a module
     masked: list[str] = field(default_factory=list)
     replaced: dict[str, nn.Parameter] = field(default_factory=dict)
-    labels: dict[str, Any] = field(default_factory=dict)
-    num_labels: int | None = None
+    labels: list[tuple[Any, str, Any]] = field(default_factory=list)  # object, attribute, value
 
 
 def load_task(folder: str | Path) -> Task:
@@ -137,7 +136,8 @@ def undo(model: nn.Module) -> Task | None:
         module = model.get_submodule(name)
         for leaf in order:  # optimisers count parameters, so their order matters
             module.register_parameter(leaf, module._parameters.pop(leaf))
-    _restore_labels(model, record)
+    for owner, name, value in record.labels:
+        setattr(owner, name, value)
     delattr(model, RECORD)
     return record.task
 
@@ -242,24 +242,16 @@ def _rename_labels(model: nn.Module, record: _Record) -> None:
     config, labels = getattr(model, "config", None), record.task.info["id2label"]
     if config is None:
         return
-    new = {
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-        "problem_type": record.task.info["problem_type"],
-    }
-    record.labels = {name: getattr(config, name, None) for name in new}
-    record.num_labels = getattr(model, "num_labels", None)
-    for name, value in new.items():
-        setattr(config, name, value)
-    if record.num_labels is not None:
-        model.num_labels = len(labels)  # type: ignore[assignment]
-
-
-def _restore_labels(model: nn.Module, record: _Record) -> None:
-    for name, value in record.labels.items():
-        setattr(model.config, name, value)
-    if record.num_labels is not None:
-        model.num_labels = record.num_labels  # type: ignore[assignment]
+    new = [
+        (config, "id2label", dict(enumerate(labels))),
+        (config, "label2id", {label: index for index, label in enumerate(labels)}),
+        (config, "problem_type", record.task.info["problem_type"]),
+    ]
+    if getattr(model, "num_labels", None) is not None:
+        new.append((model, "num_labels", len(labels)))
+    record.labels = [(owner, name, getattr(owner, name, None)) for owner, name, _ in new]
+    for owner, name, value in new:
+        setattr(owner, name, value)
 
 
 def _locate(model: nn.Module, name: str) -> tuple[nn.Module, str]:

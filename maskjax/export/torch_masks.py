@@ -14,7 +14,7 @@ from safetensors.numpy import save
 
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
-from maskjax.export.huggingface import architecture, hf_config, in_torch, label_names
+from maskjax.export.huggingface import architecture, in_torch, label_names, problem_type
 from maskjax.inference import Predictor
 from maskjax.masking import leaves_by_path, pack_bits
 from maskjax.models import checkpoint_name, head_paths
@@ -67,7 +67,7 @@ def _info(predictor: Predictor, arrays: Mapping[str, np.ndarray]) -> dict[str, A
         "kind": task.kind,
         "labels": list(task.labels),
         "id2label": list(label_names(task)),
-        "problem_type": hf_config(predictor).problem_type,
+        "problem_type": problem_type(task),
         "architecture": architecture(task, family),
         "base": {"name": meta["base"]["name"], "revision": meta["base"]["revision"]},
         "max_length": predictor.config.task.max_length,
@@ -79,8 +79,8 @@ def _info(predictor: Predictor, arrays: Mapping[str, np.ndarray]) -> dict[str, A
 
 def _fingerprint(predictor: Predictor) -> dict[str, list[float]]:
     """The first weights, in torch's order, of each masked matrix of the base."""
-    frozen = predictor.file.frozen
+    file = predictor.file
     base = leaves_by_path(predictor.base.params)
-    paths = frozen["mask"].keys() & base.keys() - frozen.get("weight", {}).keys()
+    paths = file.masks.keys() & base.keys() - file.arrays.get("weight", {}).keys()
     masked = in_torch({path: base[path] for path in sorted(paths)}, predictor.base.config.family)
     return {name: array.ravel()[:FINGERPRINT].tolist() for name, array in masked.items()}

@@ -63,7 +63,7 @@ def compare_masks(
         >>> compare_masks({"kernel": mask}, {})
         {'kernel': Difference(differing=1, first=2, second=3, total=3)}
     """
-    return {path: _compare(path, *pair) for path, pair in paired(first, second).items()}
+    return {path: _compare(*pair) for path, pair in paired(first, second).items()}
 
 
 def paired(
@@ -77,9 +77,24 @@ def paired(
 
     Returns:
         `{path: (first, second)}` for every path of either.
+
+    Raises:
+        ValueError: If masks of the same path differ in shape.
     """
-    ones = {path: PackedMask.ones(mask.shape) for path, mask in (*first.items(), *second.items())}
-    return {path: (first.get(path, full), second.get(path, full)) for path, full in ones.items()}
+    return {path: _pair(path, first, second) for path in dict.fromkeys((*first, *second))}
+
+
+def _pair(
+    path: str, first: Mapping[str, PackedMask], second: Mapping[str, PackedMask]
+) -> tuple[PackedMask, PackedMask]:
+    if path not in first:
+        return PackedMask.ones(second[path].shape), second[path]
+    if path not in second:
+        return first[path], PackedMask.ones(first[path].shape)
+    one, other = first[path], second[path]
+    if one.shape != other.shape:
+        raise ValueError(f"{path}: expected masks of one shape, got {one.shape}, {other.shape}.")
+    return one, other
 
 
 def total_difference(differences: Iterable[Difference]) -> Difference:
@@ -95,9 +110,7 @@ def total_difference(differences: Iterable[Difference]) -> Difference:
     return Difference(*(sum(column) for column in columns))
 
 
-def _compare(path: str, first: PackedMask, second: PackedMask) -> Difference:
-    if first.shape != second.shape:
-        raise ValueError(f"{path}: expected masks of one shape, got {first.shape}, {second.shape}.")
+def _compare(first: PackedMask, second: PackedMask) -> Difference:
     differing = int(np.bitwise_count(first.bits ^ second.bits).sum())
     kept = (first.size - first.zeros, second.size - second.zeros)
     return Difference(differing, *kept, first.size)

@@ -11,7 +11,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from maskjax.errors import InputError
+from maskjax.errors import InputError, one_line
 from maskjax.models.minilm import NAME as MINILM
 from maskjax.models.minilm import minilm_folder
 from maskjax.models.weights import has_weights
@@ -71,7 +71,7 @@ def resolve(name: str, revision: str | None = None, *, offline: bool = False) ->
         folder = _cached(name, revision) or _download(name, revision, offline)
     except HFValidationError as error:
         raise InputError(
-            f"{name} is neither a local folder nor a Hub id ({_one_line(error)})"
+            f"{name} is neither a local folder nor a Hub id ({one_line(error)})"
         ) from error
     return Location(folder, folder.name)  # the Hub's cache names a snapshot by its commit
 
@@ -119,9 +119,5 @@ def _download(name: str, revision: str | None, offline: bool) -> Path:
     except Exception as error:  # of the network, whose classes differ between client versions
         raise InputError(
             f"{what} is not in the cache {constants.HF_HUB_CACHE} and the download failed; check "
-            f"the network, or give the folder of a checkpoint ({_one_line(error)})"
+            f"the network, or give the folder of a checkpoint ({one_line(error)})"
         ) from error
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

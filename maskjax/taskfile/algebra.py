@@ -72,9 +72,13 @@ def _combine(
     second: TaskFile,
 ) -> TaskFile:
     _check(first, second)
+    try:
+        pairs = paired(first.masks, second.masks)
+    except ValueError as error:
+        raise InputError(f"{second.name} does not fit {first.name}: {error}") from error
     masks = {
         path: PackedMask(operation(one.bits, other.bits), one.shape)
-        for path, (one, other) in paired(first.masks, second.masks).items()
+        for path, (one, other) in pairs.items()
     }
     digests = second.digests | first.digests
     name = f"{first.meta['task']['name']} {word} {second.meta['task']['name']}"
@@ -92,9 +96,3 @@ def _check(first: TaskFile, second: TaskFile) -> None:
             f"{first.name} was learned on {one['name']} and {second.name} on {other['name']}, "
             "which are not the same weights; masks can be combined on one base only."
         )
-    for path, (mask, other) in paired(first.masks, second.masks).items():
-        if mask.shape != other.shape:
-            raise InputError(
-                f"{path}: expected masks of one shape, got {mask.shape} in {first.name} and "
-                f"{other.shape} in {second.name}."
-            )

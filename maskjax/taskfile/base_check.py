@@ -50,7 +50,7 @@ def _missing_head(file: TaskFile, head: set[str]) -> Iterator[str]:
 
 
 def _check_values(file: TaskFile, base: Mapping[str, np.ndarray]) -> None:
-    digests = digest_leaves(base, base)
+    digests = digest_leaves(base)
     name = file.meta["base"]["name"]
     remedy = "give the base it was learned on with --base, or accept with --allow-base-mismatch"
     for path, expected in file.digests.items():

@@ -6,7 +6,7 @@ the checkpoint's file, dtype or framework.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -32,17 +32,16 @@ def digest_leaf(leaf: np.ndarray) -> str:
     return hashlib.sha256(shape + b"\0" + values.tobytes()).hexdigest()[:DIGITS]
 
 
-def digest_leaves(leaves: Mapping[str, np.ndarray], paths: Iterable[str]) -> dict[str, str]:
-    """Digests of some leaves.
+def digest_leaves(leaves: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Digests of leaves.
 
     Args:
         leaves: Leaves by path.
-        paths: Which of them.
 
     Returns:
         `{path: digest}`.
     """
-    return {path: digest_leaf(np.asarray(leaves[path])) for path in paths}
+    return {path: digest_leaf(np.asarray(leaf)) for path, leaf in leaves.items()}
 
 
 def digest_all(digests: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
-from maskjax.errors import InputError
+from maskjax.errors import InputError, one_line
 from maskjax.taskfile.card import task_card
 from maskjax.taskfile.taskfile import TASK_FILE, load_task_file
 
@@ -80,7 +80,7 @@ def push_task(
     except Exception as error:  # of the network, whose classes differ between client versions
         raise InputError(
             f"{repository}: the Hub did not take the task; log in with `hf auth login` and check "
-            f"the network ({_one_line(error)})."
+            f"the network ({one_line(error)})."
         ) from error
     return commit.commit_url
 
@@ -96,9 +96,5 @@ def _download(name: str, revision: str | None) -> Path:
     except Exception as error:  # of the network, whose classes differ between client versions
         raise InputError(
             f"{name}: no such run folder, not in the Hub's cache, and the download failed "
-            f"({_one_line(error)})."
+            f"({one_line(error)})."
         ) from error
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"

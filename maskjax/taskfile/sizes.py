@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 from maskjax.masking import Count, count_packed, packed_size
 from maskjax.taskfile.coding import read_encodings
 from maskjax.taskfile.container import unpack_container
-from maskjax.taskfile.entries import MASKS
-from maskjax.taskfile.taskfile import load_task_file
+from maskjax.taskfile.entries import MASKS, decode_entries
 
 
 class MaskSize(NamedTuple):
@@ -47,19 +46,14 @@ def mask_size(path: Path) -> MaskSize:
     Raises:
         InputError: If the file cannot be read.
     """
-    counts = count_packed(load_task_file(path).masks)
     tensors, header = unpack_container(path.read_bytes(), path)
-    shapes = {
-        name.removeprefix("mask/"): tuple(entry["shape"])
-        for name, entry in header["entries"].items()
-        if name.startswith("mask/")
-    }
+    masks = decode_entries(tensors, header.get("entries"), str(path)).masks
+    counts = count_packed(masks).values()
+    shapes = {name: mask.shape for name, mask in masks.items()}
     found = read_encodings(tensors[MASKS], shapes, name=str(path)) if shapes else {}
     names = Counter(encoding.name.lower() for encoding in found.values())
     coded = tensors[MASKS].nbytes if shapes else 0
-    return MaskSize(
-        sum(c.total for c in counts.values()), coded, entropy_bytes(counts.values()), dict(names)
-    )
+    return MaskSize(sum(c.total for c in counts), coded, entropy_bytes(counts), dict(names))
 
 
 def entropy_bytes(counts: Iterable[Count]) -> float:

@@ -84,7 +84,7 @@ def make_task_file(
         for sort, leaves in frozen.items()
         if sort != "mask"
     }
-    digests = digest_leaves(base, base)
+    digests = digest_leaves(base)
     changed = [path for path in (*masks, *arrays.get("lora_a", {})) if path in digests]
     whole = {**meta["base"], "digest": digest_all(digests)}
     return TaskFile(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from maskjax.masking.packing import PackedMask
+from maskjax.masking.packing import PackedMask, packed_size
 from maskjax.masking.philox import Start, start_zeros
 
 _BLOCKS = 1 << 14
@@ -22,9 +22,9 @@ def is_well_formed(mask: PackedMask) -> bool:
         >>> is_well_formed(PackedMask(np.array([2], np.uint8), (1,)))
         False
     """
-    full = PackedMask.ones(mask.shape).bits
-    fits = mask.bits.dtype == np.uint8 and mask.bits.shape == full.shape
-    return fits and not (mask.bits[-1:] & ~full[-1:]).any()
+    fits = mask.bits.dtype == np.uint8 and mask.bits.shape == (packed_size(mask.shape),)
+    used = mask.size % 8  # bits of the last byte; 0 where all of them are
+    return fits and not (used and mask.bits[-1] >> used)
 
 
 def initial_mask(start: Start, shape: tuple[int, ...]) -> PackedMask:
