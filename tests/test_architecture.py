@@ -13,7 +13,6 @@ HOUSE = Path(__file__).parents[1] / "maskjax"
 ROOMS = (
     "errors",
     "config",
-    "config_file",
     "doctor",
     "masking",
     "models",

@@ -61,8 +61,7 @@ def test_every_make_target_exists():
 
 @pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.py")), ids=lambda p: p.stem)
 def test_every_config_loads_and_says_how_to_run_it(config):
-    from maskjax.config import Config
-    from maskjax.config_file import load_config
+    from maskjax.config import Config, load_config
 
     assert isinstance(load_config(config), Config)
     assert f"python train.py --config configs/{config.name}" in config.read_text()

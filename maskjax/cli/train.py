@@ -9,8 +9,7 @@ import jax
 import tyro
 from rich.console import Console
 
-from maskjax.config import Config
-from maskjax.config_file import load_config
+from maskjax.config import Config, load_config
 from maskjax.errors import InputError
 from maskjax.training import run
 

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.adaptation import merge
-from maskjax.config import Config
-from maskjax.config_file import config_from_dict
+from maskjax.config import Config, config_from_dict
 from maskjax.inference.logits import make_predict, predict_logits
 from maskjax.masking import leaves_by_path
 from maskjax.models import Base, Model, build_model, head_paths, init_head, load_base

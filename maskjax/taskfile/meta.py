@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from maskjax.adaptation import masked_rules
-from maskjax.config import Config
-from maskjax.config_file import config_to_dict
+from maskjax.config import Config, config_to_dict
 from maskjax.models import Base
 from maskjax.tasks import Task
 

@@ -8,8 +8,7 @@ import jax
 from rich.console import Console
 
 from maskjax.adaptation import random_starts
-from maskjax.config import Config
-from maskjax.config_file import config_to_dict
+from maskjax.config import Config, config_to_dict
 from maskjax.doctor import versions
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path

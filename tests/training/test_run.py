@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from maskjax.config import AdaptationConfig, TaskConfig, TrainConfig
-from maskjax.config_file import load_config
+from maskjax.config import AdaptationConfig, TaskConfig, TrainConfig, load_config
 from maskjax.errors import InputError
 from maskjax.inference import load_predictor, score_logits
 from maskjax.tasks import encode, load_task

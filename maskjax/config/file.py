@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from maskjax.config import Config
+from maskjax.config.config import Config
 from maskjax.errors import InputError, near_names
 
 

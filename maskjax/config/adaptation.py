@@ -1,0 +1,66 @@
+"""How the pretrained model is adapted."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from maskjax.config.check import check
+
+Method = Literal["mask", "finetune", "head", "lora", "bitfit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationConfig:
+    """How the pretrained model is adapted.
+
+    Attributes:
+        method: Learn a mask, finetune all weights, train the head alone, add low-rank updates,
+            or train the biases.
+        start: How scores start. `proportional` and `ones` keep every weight, `margin` above the
+            threshold: in proportion to |W|, or all at the same distance. `uniform` is the
+            paper's; it and `magnitude`, `random` and `double_uniform` drop a fraction `sparsity`.
+        margin: Mean distance above the threshold for `proportional` and `ones`.
+        protect: With the start `proportional`, weights smaller than this multiple of their
+            matrix' mean |W| are never dropped. About 0.5 makes task files several times smaller.
+        sparsity: Fraction of zeros that the mask starts with, or for top-k keeps; None means
+            5 %, or none where the start keeps every weight.
+        threshold: τ; a score above it keeps its weight.
+        binarizer: How scores become bits.
+        kinds: Kinds of matrices to mask; empty means all that the model has (the head by `head`).
+        blocks: First and last block to mask, from 0; None means the paper's range: all but the
+            first sixth of the blocks (2 of 12), and all but the first two for DistilBERT.
+        biases: Mask the biases of these matrices too.
+        granularity: One score per weight, per attention head or per matrix.
+        head: The randomly initialised head: `trained`, `masked` and frozen as in the paper, or
+            `both`.
+        rank: Rank of the low-rank updates.
+        alpha: Scale of the low-rank updates, divided by the rank.
+    """
+
+    method: Method = "mask"
+    start: Literal["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"] = (
+        "proportional"
+    )
+    margin: float = 0.05
+    protect: float = 0.0
+    sparsity: float | None = None
+    threshold: float = 1e-2
+    binarizer: Literal["threshold", "sign", "bernoulli", "top_k", "global_top_k"] = "threshold"
+    kinds: tuple[str, ...] = ()
+    blocks: tuple[int, int] | None = None
+    biases: bool = False
+    granularity: Literal["weight", "head", "matrix"] = "weight"
+    head: Literal["trained", "masked", "both"] = "trained"
+    rank: int = 8
+    alpha: float = 16.0
+
+    def __post_init__(self) -> None:
+        check(
+            self.sparsity is None or 0 < self.sparsity < 1,
+            "adaptation.sparsity",
+            "a fraction in (0, 1)",
+            self.sparsity,
+        )
+        check(self.margin > 0, "adaptation.margin", "above 0", self.margin)
+        check(self.protect >= 0, "adaptation.protect", "0 or more", self.protect)
+        check(self.threshold > 0, "adaptation.threshold", "above 0", self.threshold)
+        check(self.rank >= 1, "adaptation.rank", "at least 1", self.rank)

@@ -1,0 +1,22 @@
+"""Which pretrained model stands under the task."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which pretrained model stands under the task.
+
+    Attributes:
+        base: A local folder or a Hugging Face Hub id with a BERT, RoBERTa or DistilBERT
+            checkpoint in safetensors.
+        revision: A commit, branch or tag on the Hub.
+        dtype: The dtype of activations and products; scores, loss and logits stay in float32.
+        offline: Never ask the network, use only what is stored locally.
+    """
+
+    base: str = "bert-base-uncased"
+    revision: str | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    offline: bool = False

@@ -1,0 +1,50 @@
+"""Which rows are learned from, and how they are scored."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from maskjax.config.check import check
+
+Metric = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskConfig:
+    """Which rows are learned from, and how they are scored.
+
+    Attributes:
+        name: A built-in name, such as `docstrings/library` or `glue/sst2`, or the id of any data
+            set on the Hugging Face Hub.
+        subset: The data set's configuration on the Hub.
+        path: A local folder with train, dev and test files (.tsv, .csv, .jsonl or .parquet) to
+            read instead of the Hub.
+        text: One or two text columns; empty means those of the built-in task.
+        label: The label column.
+        labels: Label names in order; empty means those found in the training rows, sorted.
+        kind: What is predicted: one of several classes, or a number.
+        metric: How the selection split is scored; higher is better.
+        max_length: Tokens per example, special ones included; longer texts are cut and counted.
+        train_rows: Use only so many training rows, drawn at random by `split_seed`.
+        holdout: Share of the training rows that is held out to select the best step, instead of
+            the dev split.
+        split_seed: Draws `train_rows` and `holdout`; not the seed of the run, so that seeds are
+            compared on the same rows.
+    """
+
+    name: str = "docstrings/library"
+    subset: str | None = None
+    path: str | None = None
+    text: tuple[str, ...] = ()
+    label: str | None = None
+    labels: tuple[str, ...] = ()
+    kind: Literal["classification", "regression"] | None = None
+    metric: Metric | None = None
+    max_length: int = 128
+    train_rows: int | None = None
+    holdout: float = 0.0
+    split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.max_length >= 3, "task.max_length", "at least 3 tokens", self.max_length)
+        check(0 <= self.holdout < 1, "task.holdout", "a share in [0, 1)", self.holdout)
+        check(len(self.text) <= 2, "task.text", "one or two columns", self.text)

@@ -1,0 +1,44 @@
+"""How long to train, on which batches, and how often to look."""
+
+from dataclasses import dataclass
+
+from maskjax.config.check import check
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long to train, on which batches, and how often to look.
+
+    Attributes:
+        batch_size: Rows a step, over all devices.
+        epochs: Passes over the training rows.
+        buckets: Sequence lengths that batches are padded to, ascending; one program is compiled
+            for each one in use.
+        eval_every: Steps between evaluations; None means half an epoch.
+        patience: Evaluations without a better score before training stops early; None trains to
+            the end.
+        seed: Seeds scores, head, dropout and the order of the rows.
+    """
+
+    batch_size: int = 32
+    epochs: int = 3
+    buckets: tuple[int, ...] = (16, 32, 64, 128)
+    eval_every: int | None = None
+    patience: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)
+        check(self.epochs >= 1, "train.epochs", "at least 1", self.epochs)
+        check(
+            bool(self.buckets) and list(self.buckets) == sorted(set(self.buckets)),
+            "train.buckets",
+            "ascending lengths",
+            self.buckets,
+        )
+        check(
+            self.eval_every is None or self.eval_every >= 1,
+            "train.eval_every",
+            "at least 1 step",
+            self.eval_every,
+        )
