@@ -26,6 +26,8 @@ from maskjax.training import run
 
 RATES: dict[Method, float] = {"mask": 1e-3, "finetune": 1e-4}
 """Learning rates that docs/results.md finds best for MiniLM."""
+DROPOUT: dict[Method, float | None] = {"mask": 0.0, "finetune": None}
+"""Finetuning has the rates of the checkpoint."""
 SHOWN = 4
 """Predictions shown of each task."""
 
@@ -106,7 +108,11 @@ def _config(given: DemoArguments, task: str, method: Method) -> Config:
         task=TaskConfig(name=task, train_rows=given.train_rows, max_length=given.max_length),
         adaptation=AdaptationConfig(method=method),
         optimizer=OptimizerConfig(learning_rate=RATES[method]),
-        train=TrainConfig(epochs=given.epochs, buckets=(*lengths, given.max_length)),
+        train=TrainConfig(
+            epochs=given.epochs,
+            buckets=(*lengths, given.max_length),
+            dropout=DROPOUT[method],
+        ),
     )
 
 

@@ -14,6 +14,8 @@ class TrainConfig:
         epochs: Passes over the training rows.
         buckets: Sequence lengths that batches are padded to, ascending; one program is compiled
             for each one in use.
+        dropout: Rate of every dropout while training; None means the rates of the checkpoint, which
+            finetuning needs and masks do not.
         eval_every: Steps between evaluations; None means half an epoch.
         patience: Evaluations without a better score before training stops early; None trains to
             the end.
@@ -23,6 +25,7 @@ class TrainConfig:
     batch_size: int = 32
     epochs: int = 3
     buckets: tuple[int, ...] = (16, 32, 64, 128)
+    dropout: float | None = 0.0
     eval_every: int | None = None
     patience: int | None = None
     seed: int = 0
@@ -30,6 +33,12 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)
         check(self.epochs >= 1, "train.epochs", "at least 1", self.epochs)
+        check(
+            self.dropout is None or 0 <= self.dropout < 1,
+            "train.dropout",
+            "a rate in [0, 1)",
+            self.dropout,
+        )
         check(
             bool(self.buckets) and list(self.buckets) == sorted(set(self.buckets)),
             "train.buckets",

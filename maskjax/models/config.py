@@ -106,6 +106,23 @@ class EncoderConfig:
         """The width of one attention head."""
         return self.hidden_size // self.num_heads
 
+    def with_dropout(self, rate: float | None) -> "EncoderConfig":
+        """Sets every dropout rate.
+
+        Args:
+            rate: In [0, 1); None leaves the rates of the checkpoint.
+
+        Returns:
+            The configuration with that rate in residual stream, attention and head.
+
+        Raises:
+            InputError: If it is no such rate.
+        """
+        if rate is None:
+            return self
+        rates = dict.fromkeys(("hidden_dropout", "attention_dropout", "head_dropout"), rate)
+        return dataclasses.replace(self, **rates)
+
     @classmethod
     def from_hf(cls, config: Mapping[str, Any], source: str) -> "EncoderConfig":
         """Reads the configuration of a Hugging Face checkpoint.

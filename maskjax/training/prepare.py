@@ -68,7 +68,9 @@ def prepare(config: Config) -> Experiment:
     )
     _check_lengths(config, base)
     model = build_model(
-        base.config, data.task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
+        base.config.with_dropout(config.train.dropout),
+        data.task.num_outputs,
+        compute_dtype=jnp.dtype(config.model.dtype),
     )
     tokenizer = load_tokenizer(base.folder)
     _check_vocabulary(len(tokenizer), base)

@@ -79,3 +79,10 @@ def test_refuses_a_missing_size(family):
 def test_refuses_an_unknown_family_in_code(tiny_config):
     with pytest.raises(InputError, match="family is 'gpt2'"):
         dataclasses.replace(tiny_config("bert"), family="gpt2")
+
+
+def test_one_dropout_rate_for_all_places(tiny_config, family):
+    config = tiny_config(family)
+    rates = ("hidden_dropout", "attention_dropout", "head_dropout")
+    assert {getattr(config.with_dropout(0.3), rate) for rate in rates} == {0.3}
+    assert config.with_dropout(None) == config

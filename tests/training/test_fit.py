@@ -53,6 +53,16 @@ def test_a_run_is_a_function_of_its_seed(toy_config):
     assert not all(np.array_equal(a, b) for a, b in zip(same, other, strict=True))
 
 
+def test_dropout_is_off_unless_asked_for(toy_config):
+    def first_loss(**settings):
+        train_config = TrainConfig(batch_size=16, epochs=1, buckets=(16,), **settings)
+        _, _, listener = train(toy_config(train=train_config))
+        return next(values["loss"] for _, values in listener.values if "loss" in values)
+
+    # The toy checkpoint itself has rates of zero.
+    assert first_loss() == first_loss(dropout=None) != first_loss(dropout=0.5)
+
+
 def test_one_compile_a_bucket_is_reported_and_none_after_the_first_epoch(toy_config):
     _, result, listener = train(toy_config())
     compiled = [message for message in listener.messages if "compiled" in message]
