@@ -57,11 +57,3 @@ def test_every_make_target_exists():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"make (demo|test|lint|types|bench)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
-
-
-@pytest.mark.parametrize("config", sorted((ROOT / "configs").glob("*.py")), ids=lambda p: p.stem)
-def test_every_config_loads_and_says_how_to_run_it(config):
-    from maskjax.config import Config, load_config
-
-    assert isinstance(load_config(config), Config)
-    assert f"python train.py --config configs/{config.name}" in config.read_text()

@@ -69,6 +69,8 @@ def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
             return word.removeprefix("--config="), arguments[:index] + arguments[index + 1 :]
         if word == "--config":
             if index + 1 == len(arguments):
-                raise InputError("--config: expected a file after it, such as configs/sst2.py.")
+                raise InputError(
+                    "--config: expected a file after it, such as configs/tasks.py:sst2."
+                )
             return arguments[index + 1], arguments[:index] + arguments[index + 2 :]
     return None, arguments

@@ -17,7 +17,8 @@ def load_config(path: str | Path) -> Config:
     """Reads an experiment: a Python file with `get_config() -> Config`, or a saved JSON file.
 
     Args:
-        path: A `.py` or `.json` file.
+        path: A `.py` or `.json` file. What stands after `.py:` is handed to `get_config`, so that
+            one file can hold a table of experiments: `configs/tasks.py:mrpc,roberta`.
 
     Returns:
         The configuration.
@@ -25,22 +26,23 @@ def load_config(path: str | Path) -> Config:
     Raises:
         InputError: If the file is missing, is no experiment, or holds a wrong setting.
     """
-    path = Path(path)
+    name, has_argument, argument = str(path).rpartition(".py:")
+    path = Path(f"{name}.py" if has_argument else path)
     if not path.is_file():
         known = sorted(str(p) for p in path.parent.glob("*.py"))
         raise InputError(f"{path}: no such configuration; {near_names(str(path), known)}")
     if path.suffix == ".json":
         return config_from_dict(_read_json(path), str(path))
-    config = _run_experiment(path)
+    config = _run_experiment(path, (argument,) if has_argument else ())
     if not isinstance(config, Config):
         raise InputError(f"{path}: expected a function get_config() that returns a Config.")
     return config
 
 
-def _run_experiment(path: Path) -> Any:
+def _run_experiment(path: Path, arguments: tuple[str, ...]) -> Any:
     try:
         get_config = runpy.run_path(str(path)).get("get_config")
-        return get_config() if callable(get_config) else None
+        return get_config(*arguments) if callable(get_config) else None
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:  # an experiment is a user's code, in which anything can be wrong
