@@ -1,158 +1,154 @@
-"""Masking against finetuning on real tasks: a table of cells, each one a run.
+"""Masking against its rivals on real tasks: a table of cells, each one a run of MiniLM.
 
-    python -m benchmarks.quality --data ../shared/data --out runs/quality            # all cells
-    python -m benchmarks.quality --data ../shared/data --out runs/quality \
-        --only sst2 mask 1e-3 0                                                      # one cell
-    python -m benchmarks.quality --out runs/quality --table                          # the table
+    python -m benchmarks.quality tasks --data ../shared/data --out runs/quality
+    python -m benchmarks.quality tasks --data ../shared/data --out runs/quality \
+        --only mrpc bert mask 1e-3 0
+    python -m benchmarks.quality tasks --table
 
-Every cell trains MiniLM on at most 6,000 rows for 3 epochs, of which a tenth is held out to
-choose the best step and the learning rate; scores are of the published dev or test set. A cell
-that is finished is skipped, so the command can be stopped and given again.
+The first command trains every cell of the suite `tasks` that is missing, the second one cell, the
+third prints the tables of what is there. Finished cells are lines of docs/quality/SUITE.jsonl, so
+the command can be stopped and given again, and `--part 0 2` beside `--part 1 2` splits it over two
+processes.
+
+A tenth of the training rows is held out: it chooses the best step of a run, and in the suite
+`grid` the learning rate. What is reported are test rows where they have labels, else dev rows.
 """
 
-import dataclasses
-import itertools
 import json
-import statistics
-from collections.abc import Iterator
+import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from maskjax.config import AdaptationConfig, Config, ModelConfig, OptimizerConfig, TaskConfig
+from benchmarks.cells import SUITES, TASKS, Cell, cells_of, print_tables
+from benchmarks.reexpress import write_as_distilbert, write_as_roberta
+from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
+from maskjax.models.minilm import minilm_folder
 from maskjax.training import run
 
-TASKS: dict[str, TaskConfig] = {
-    "sst2": TaskConfig(name="glue/sst2"),
-    "trec": TaskConfig(name="trec", text=("question",), label="coarse"),
-    "cola": TaskConfig(name="glue/cola"),
-}
-REPORTED = {"sst2": "dev", "trec": "test", "cola": "dev"}
-"""The split whose score is reported; it is never looked at to choose anything."""
-
-METHODS: dict[str, AdaptationConfig] = {
-    "mask": AdaptationConfig(),
-    "paper": AdaptationConfig(start="uniform", head="masked"),
-    "ones": AdaptationConfig(start="ones"),
-    "finetune": AdaptationConfig(method="finetune"),
-}
-"""`mask` is what maskjax does unless told otherwise: every weight kept at first, by margins in
-proportion to its size, and the head trained. `paper` starts at 5 % zeros and masks a random head;
-`ones` keeps every weight at first, all by the same margin."""
-
-GRID = {
-    "mask": (5e-4, 1e-3, 2e-3),
-    "paper": (3e-3,),
-    "ones": (1e-3, 3e-3),
-    "finetune": (5e-5, 1e-4, 2e-4),
-}
-SEEDS = (0, 1)
-
-
-class Cell(NamedTuple):
-    """One run: a task, a method, a learning rate and a seed."""
-
-    task: str
-    method: str
-    rate: float
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """The name of its run folder."""
-        return f"{self.task}-{self.method}-{self.rate:g}-{self.seed}"
+RESULTS = Path(__file__).parents[1] / "docs" / "quality"
+FILES = {"qnli": {"train": "dev_part_train", "dev": "dev_part_heldout"}}
+"""Files of splits that are not named after them."""
 
 
 def main(
-    out: Path,
+    suite: Annotated[str, tyro.conf.Positional],
+    *,
+    out: Path = Path("runs/quality"),
     data: Path = Path("../shared/data"),
-    only: tuple[str, str, float, int] | None = None,
+    only: tuple[str, str, str, float, int] | None = None,
+    part: tuple[int, int] = (0, 1),
     table: bool = False,
 ) -> None:
-    """Runs the cells that are missing, then prints the table.
+    """Runs the cells that are missing, then prints the tables.
 
     Args:
+        suite: A name of `SUITES`.
         out: A folder that gets one run folder a cell.
-        data: The folder with the data sets.
-        only: Task, method, learning rate and seed of one cell.
-        table: Print the table of what is there and run nothing.
+        data: The folder with one folder of rows a task.
+        only: Task, encoder, method, learning rate and seed of one cell.
+        part: Runs every N-th cell from the I-th on.
+        table: Print the tables of what is there and run nothing.
     """
-    if only:
-        train_cell(Cell(*only), data, out)
-    elif not table:
-        for task, method in itertools.product(TASKS, METHODS):
-            for rate in GRID[method]:
-                train_cell(Cell(task, method, rate, SEEDS[0]), data, out)
-        for cell in best_cells(out):
-            train_cell(cell, data, out)
-    print_table(out)
+    results = RESULTS / f"{suite}.jsonl"
+    done = read_results(results)
+    if not table:
+        wanted = [Cell(*only)] if only else cells_of(suite, done)[part[0] :: part[1]]
+        for cell in wanted:
+            if cell not in done:
+                append(results, cell, train_cell(suite, cell, data, out / suite))
+    print_tables(suite, read_results(results))
 
 
-def cell_config(cell: Cell, data: Path) -> Config:
-    """The configuration of a cell."""
-    config = Config(
-        model=ModelConfig(base="minilm"),
-        task=dataclasses.replace(
-            TASKS[cell.task], path=str(data / cell.task), train_rows=6000, holdout=0.1
+def train_cell(suite: str, cell: Cell, data: Path, out: Path) -> dict[str, Any]:
+    """Trains a cell.
+
+    Args:
+        suite: The suite, which says how many rows there are.
+        cell: The run.
+        data: The folder with the rows.
+        out: Gets its run folder.
+
+    Returns:
+        What is kept of its outcome.
+    """
+    folder = out / cell.name
+    config = cell_config(suite, cell, rows_of(cell.task, data, out), base_of(cell.encoder, out))
+    result = run(config, folder, console=Console())
+    kept = ("scores", "step", "task_bytes", "seconds", "sparsity")
+    return {name: value for name, value in result._asdict().items() if name in kept}
+
+
+def cell_config(suite: str, cell: Cell, rows: Path, base: str) -> Config:
+    """The configuration of a cell.
+
+    Args:
+        suite: Its suite.
+        cell: The run.
+        rows: The folder with the rows.
+        base: The model.
+
+    Returns:
+        The configuration.
+    """
+    settings = SUITES[suite]
+    method = settings.methods[cell.method]
+    return Config(
+        model=ModelConfig(base=base),
+        task=TaskConfig(
+            name=TASKS[cell.task].name,
+            path=str(rows),
+            train_rows=settings.train_rows,
+            eval_rows=settings.eval_rows,
+            holdout=0.1,
+            max_length=TASKS[cell.task].max_length,
         ),
-        adaptation=METHODS[cell.method],
-        optimizer=OptimizerConfig(
-            learning_rate=cell.rate,
-            head_learning_rate=1e-3 if METHODS[cell.method].method == "mask" else None,
-        ),
+        adaptation=method.adaptation,
+        optimizer=OptimizerConfig(learning_rate=cell.rate, head_learning_rate=method.head_rate),
+        train=TrainConfig(seed=cell.seed, epochs=settings.epochs, dropout=method.dropout),
     )
-    return dataclasses.replace(config, train=dataclasses.replace(config.train, seed=cell.seed))
 
 
-def train_cell(cell: Cell, data: Path, out: Path) -> None:
-    """Trains a cell unless its result is there."""
-    if not (out / cell.name / "result.json").exists():
-        run(cell_config(cell, data), out / cell.name, console=Console())
+def rows_of(task: str, data: Path, out: Path) -> Path:
+    """The folder with a task's rows, its files named after the splits."""
+    if task not in FILES:
+        return data / task
+    folder = out / "data" / task
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, name in FILES[task].items():
+        link = folder / f"{split}.tsv"
+        if not link.exists():
+            link.symlink_to((data / task / f"{name}.tsv").resolve())
+    return folder
 
 
-def read_cells(out: Path) -> Iterator[tuple[Cell, dict]]:
-    """Finished cells and their results."""
-    for task in TASKS:
-        for method, rates in GRID.items():
-            for rate in rates:
-                for seed in SEEDS:
-                    cell = Cell(task, method, rate, seed)
-                    path = out / cell.name / "result.json"
-                    if path.exists():
-                        yield cell, json.loads(path.read_text())
+def base_of(encoder: str, out: Path) -> str:
+    """The base model: MiniLM itself, or re-expressed as another family."""
+    if encoder == "bert":
+        return "minilm"
+    folder = out / "bases" / encoder
+    if not (folder / "model.safetensors").exists():
+        write = {"distilbert": write_as_distilbert, "roberta": write_as_roberta}[encoder]
+        write(minilm_folder(), folder)
+    return str(folder)
 
 
-def best_cells(out: Path) -> list[Cell]:
-    """For each task and method, the cells of all seeds at the rate that held-out rows prefer."""
-    first = [(cell, result) for cell, result in read_cells(out) if cell.seed == SEEDS[0]]
-    chosen = {}
-    for cell, _ in sorted(first, key=lambda pair: pair[1]["scores"]["holdout"]):
-        chosen[cell.task, cell.method] = cell
-    return [cell._replace(seed=seed) for cell in chosen.values() for seed in SEEDS]
+def read_results(path: Path) -> dict[Cell, dict[str, Any]]:
+    """The finished cells of a suite and what they gave."""
+    lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
+    records = [json.loads(line) for line in lines]
+    return {Cell(*record["cell"]): record["result"] for record in records}
 
 
-def print_table(out: Path) -> None:
-    """Prints every finished cell, then the chosen ones with their means."""
-    results = dict(read_cells(out))
-    print("| task | method | rate | seed | held out | reported | zeros | task bytes | seconds |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for cell, result in results.items():
-        zeros = "" if result["sparsity"] is None else f"{result['sparsity']:.2%}"
-        print(
-            f"| {cell.task} | {cell.method} | {cell.rate:g} | {cell.seed} "
-            f"| {100 * result['scores']['holdout']:.1f} "
-            f"| {100 * result['scores'][REPORTED[cell.task]]:.1f} "
-            f"| {zeros} | {result['task_bytes']:,} | {result['seconds']:.0f} |"
-        )
-    print("\n| task | method | chosen rate | mean over seeds |\n|---|---|---|---|")
-    for cell in best_cells(out):
-        if cell.seed != SEEDS[0]:
-            continue
-        found = [results.get(cell._replace(seed=seed)) for seed in SEEDS]
-        scores = [100 * r["scores"][REPORTED[cell.task]] for r in found if r]
-        print(f"| {cell.task} | {cell.method} | {cell.rate:g} | {statistics.mean(scores):.2f} |")
+def append(path: Path, cell: Cell, result: dict[str, Any]) -> None:
+    """Adds a finished cell in one write, so that two processes can share the file."""
+    path.parent.mkdir(exist_ok=True)
+    line = json.dumps({"cell": cell, "result": result}) + "\n"
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    os.write(file, line.encode())
+    os.close(file)
 
 
 if __name__ == "__main__":

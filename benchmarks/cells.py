@@ -1,0 +1,250 @@
+"""The cells of `benchmarks.quality`: which runs there are, and the tables they make."""
+
+import itertools
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from maskjax.config import AdaptationConfig
+
+
+class Rows(NamedTuple):
+    """Where a task's rows are in the registry, and how long they may be.
+
+    Attributes:
+        name: The task in the registry.
+        max_length: Tokens a sequence.
+        reported: The split that is reported.
+    """
+
+    name: str
+    max_length: int
+    reported: str
+
+
+TASKS = {
+    "sst2": Rows("glue/sst2", 64, "test"),
+    "cola": Rows("glue/cola", 64, "dev"),
+    "mrpc": Rows("glue/mrpc", 96, "test"),
+    "rte": Rows("glue/rte", 128, "dev"),
+    "qnli": Rows("glue/qnli", 128, "dev"),
+    "stsb": Rows("glue/stsb", 64, "test"),
+    "trec": Rows("trec", 64, "test"),
+    "ag_news": Rows("ag_news", 64, "test"),
+    "ewt_pos": Rows("ud_pos", 64, "test"),
+    "wnut17": Rows("wnut17", 64, "test"),
+    "arc_easy": Rows("arc_easy", 64, "dev"),
+}
+
+
+class Rival(NamedTuple):
+    """A way to adapt the model.
+
+    Attributes:
+        adaptation: The method.
+        dropout: While training; None is the checkpoint's.
+        head_rate: Learning rate of the head; None is that of the rest.
+    """
+
+    adaptation: AdaptationConfig
+    dropout: float | None = None
+    head_rate: float | None = None
+
+
+MASK = Rival(AdaptationConfig(), 0.0, 1e-3)
+FINETUNE = Rival(AdaptationConfig(method="finetune"))
+GRID_METHODS = {
+    "mask": MASK,
+    "mask, dropout 0.1": MASK._replace(dropout=None),
+    "ones": Rival(AdaptationConfig(start="ones"), None, 1e-3),
+    "paper": Rival(AdaptationConfig(start="uniform", head="masked")),
+    "finetune": FINETUNE,
+    "finetune, no dropout": Rival(AdaptationConfig(method="finetune"), 0.0),
+}
+TASK_METHODS = {
+    "mask": MASK,
+    "finetune": FINETUNE,
+    "lora": Rival(AdaptationConfig(method="lora")),
+    "head": Rival(AdaptationConfig(method="head"), 0.0),
+}
+
+
+class Cell(NamedTuple):
+    """One run.
+
+    Attributes:
+        task: A name of `TASKS`.
+        encoder: `bert` is MiniLM itself; `distilbert` and `roberta` are re-expressed.
+        method: A name of the suite's methods.
+        rate: The learning rate.
+        seed: Of the run.
+    """
+
+    task: str
+    encoder: str
+    method: str
+    rate: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its run folder."""
+        method = self.method.replace(", ", "-").replace(" ", "-")
+        return f"{self.task}-{self.encoder}-{method}-{self.rate:g}-{self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A table of cells.
+
+    Attributes:
+        methods: Those of its cells.
+        rates: The learning rates of each method; with several, held-out rows of the first seed
+            choose the one whose other seeds are run.
+        planned: `{(encoder, method): tasks}`.
+        train_rows: At most so many training rows, of which a tenth is held out.
+        eval_rows: At most so many rows are reported on; None means all.
+        epochs: Passes over the training rows.
+        seeds: Seeds of each cell.
+    """
+
+    methods: Mapping[str, Rival]
+    rates: Mapping[str, tuple[float, ...]]
+    planned: Mapping[tuple[str, str], tuple[str, ...]]
+    train_rows: int
+    eval_rows: int | None = None
+    epochs: int = 3
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+
+FOUR = ("sst2", "cola", "trec", "ewt_pos")
+SUITES = {
+    "grid": Suite(
+        methods=GRID_METHODS,
+        rates={
+            "mask": (5e-4, 1e-3, 2e-3),
+            "mask, dropout 0.1": (5e-4, 1e-3, 2e-3),
+            "ones": (1e-3, 3e-3),
+            "paper": (3e-3,),
+            "finetune": (5e-5, 1e-4, 2e-4),
+            "finetune, no dropout": (5e-5, 1e-4),
+        },
+        planned={("bert", method): ("sst2", "trec", "cola") for method in GRID_METHODS},
+        train_rows=6000,
+    ),
+    "tasks": Suite(
+        methods=TASK_METHODS,
+        rates={"mask": (1e-3,), "finetune": (1e-4,), "lora": (1e-3,), "head": (1e-3,)},
+        planned={
+            ("bert", "mask"): tuple(TASKS),
+            ("bert", "finetune"): tuple(TASKS),
+            ("bert", "lora"): FOUR,
+            ("bert", "head"): FOUR,
+            ("distilbert", "mask"): FOUR,
+            ("distilbert", "finetune"): FOUR,
+            ("roberta", "mask"): FOUR,
+            ("roberta", "finetune"): FOUR,
+        },
+        train_rows=2000,
+        eval_rows=1000,
+    ),
+}
+"""`grid` compares settings on three tasks with up to 6,000 rows, and `tasks` the chosen ones on
+all of them."""
+
+
+def cells_of(suite: str, done: Mapping[Cell, dict[str, Any]]) -> list[Cell]:
+    """The cells of a suite, seed by seed: every rate with the first seed, then the best rates.
+
+    Args:
+        suite: A name of `SUITES`.
+        done: Results so far; cells of later seeds need those of the first.
+
+    Returns:
+        The cells that can be named so far.
+    """
+    settings = SUITES[suite]
+    cells = []
+    for seed in settings.seeds:
+        for (encoder, method), tasks in settings.planned.items():
+            for task in tasks:
+                rates = settings.rates[method]
+                if seed != settings.seeds[0] and len(rates) > 1:
+                    best = best_rate(suite, task, encoder, method, done)
+                    rates = () if best is None else (best,)
+                cells += [Cell(task, encoder, method, rate, seed) for rate in rates]
+    return cells
+
+
+def best_rate(
+    suite: str, task: str, encoder: str, method: str, done: Mapping[Cell, dict[str, Any]]
+) -> float | None:
+    """The rate that the held-out rows of the first seed prefer; None while some rate is missing."""
+    settings = SUITES[suite]
+    first = [Cell(task, encoder, method, r, settings.seeds[0]) for r in settings.rates[method]]
+    if not all(cell in done for cell in first):
+        return None
+    return max(first, key=lambda cell: done[cell]["scores"]["holdout"]).rate
+
+
+def print_tables(suite: str, done: Mapping[Cell, dict[str, Any]]) -> None:
+    """Prints mean and spread of each task and method, then masks against finetuning, as Markdown.
+
+    Args:
+        suite: A name of `SUITES`.
+        done: The finished cells.
+    """
+    settings = SUITES[suite]
+    print("| task | encoder | method | rate | seeds | held out | reported | zeros |")
+    print("|---|---|---|---|---|---|---|---|")
+    for task, (encoder, method) in itertools.product(TASKS, settings.planned):
+        for rate in settings.rates[method]:
+            cells = [Cell(task, encoder, method, rate, seed) for seed in settings.seeds]
+            found = [done[cell] for cell in cells if cell in done]
+            if found:
+                print(f"| {task} | {encoder} | {method} | {rate:g} | {_row(task, found)} |")
+    for encoder in dict.fromkeys(encoder for encoder, _ in settings.planned):
+        _print_differences(suite, encoder, done)
+
+
+def _row(task: str, found: list[dict[str, Any]]) -> str:
+    held = mean_and_spread([result["scores"]["holdout"] for result in found])
+    reported = mean_and_spread([result["scores"][TASKS[task].reported] for result in found])
+    zeros = [result["sparsity"] for result in found if result["sparsity"] is not None]
+    dropped = f"{100 * statistics.mean(zeros):.1f} %" if zeros else ""
+    return f"{len(found)} | {held} | {reported} | {dropped}"
+
+
+def _print_differences(suite: str, encoder: str, done: Mapping[Cell, dict[str, Any]]) -> None:
+    """Mask minus finetuning in points, each at its best rate, over the seeds that both have."""
+    differences = {}
+    for task in TASKS:
+        scores = [_by_seed(suite, task, encoder, method, done) for method in ("mask", "finetune")]
+        common = scores[0].keys() & scores[1].keys()
+        if common:
+            means = [statistics.mean(one[seed] for seed in common) for one in scores]
+            differences[task] = 100 * (means[0] - means[1])
+    if differences:
+        listed = ", ".join(f"{task} {value:+.1f}" for task, value in differences.items())
+        mean = statistics.mean(differences.values())
+        print(f"\n{encoder}, mask - finetune: {listed}; mean {mean:+.2f}")
+
+
+def _by_seed(
+    suite: str, task: str, encoder: str, method: str, done: Mapping[Cell, dict[str, Any]]
+) -> dict[int, float]:
+    if (encoder, method) not in SUITES[suite].planned:
+        return {}
+    rate = best_rate(suite, task, encoder, method, done)
+    return {
+        cell.seed: result["scores"][TASKS[task].reported]
+        for cell, result in done.items()
+        if cell[:4] == (task, encoder, method, rate)
+    }
+
+
+def mean_and_spread(scores: list[float]) -> str:
+    """Mean ± standard deviation over seeds, in points."""
+    mean = f"{100 * statistics.mean(scores):.1f}"
+    return f"{mean} ± {100 * statistics.stdev(scores):.1f}" if len(scores) > 1 else mean
