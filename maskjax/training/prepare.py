@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from maskjax.adaptation import Adaptation, make_adaptation
 from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.models import Base, Model, build_model, init_head, load_base
+from maskjax.models import Base, Model, build_model, load_base, with_head
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
 
@@ -68,7 +68,10 @@ def prepare(config: Config) -> Experiment:
     )
     _check_lengths(config, base)
     model = build_model(
-        base.config, data.task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
+        base.config,
+        data.task.num_outputs,
+        kind=data.task.kind,
+        compute_dtype=jnp.dtype(config.model.dtype),
     )
     tokenizer = load_tokenizer(base.folder)
     _check_vocabulary(len(tokenizer), base)
@@ -76,8 +79,8 @@ def prepare(config: Config) -> Experiment:
         name: encode(split, tokenizer, config.task.max_length)
         for name, split in data.splits.items()
     }
-    head = init_head(model, jax.random.key(config.train.seed))
-    params = jax.tree.map(jnp.asarray, base.params | head)
+    params = with_head(base.params, model, jax.random.key(config.train.seed))
+    params = jax.tree.map(jnp.asarray, params)
     adaptation = make_adaptation(config.adaptation, base.config)
     _check_rules(adaptation, params)
     return Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)

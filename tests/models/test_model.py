@@ -9,36 +9,40 @@ from jax.extend.core import jaxprs_in_params
 
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
-from maskjax.models import build_model, head_paths, init_head
+from maskjax.models import build_model, head_paths, init_head, load_base, with_head
 from maskjax.models.encoder import position_ids
 from maskjax.models.model import _split
 
+KINDS = ("classification", "regression", "tokens", "choice")
+# The matrices that are drawn at random, for three outputs.
+ROBERTA_CLASSIFIER = {"classifier/dense": (8, 8), "classifier/out_proj": (8, 3)}
 HEAD = {
-    "bert": {"classifier/kernel": (8, 3), "classifier/bias": (3,)},
-    "roberta": {
-        "classifier/dense/kernel": (8, 8),
-        "classifier/dense/bias": (8,),
-        "classifier/out_proj/kernel": (8, 3),
-        "classifier/out_proj/bias": (3,),
-    },
-    "distilbert": {
-        "pre_classifier/kernel": (8, 8),
-        "pre_classifier/bias": (8,),
-        "classifier/kernel": (8, 3),
-        "classifier/bias": (3,),
-    },
+    ("bert", "classification"): {"classifier": (8, 3)},
+    ("bert", "regression"): {"classifier": (8, 3)},
+    ("bert", "tokens"): {"classifier": (8, 3)},
+    ("bert", "choice"): {"classifier": (8, 1)},
+    ("roberta", "classification"): ROBERTA_CLASSIFIER,
+    ("roberta", "regression"): ROBERTA_CLASSIFIER,
+    ("roberta", "tokens"): {"classifier": (8, 3)},
+    ("roberta", "choice"): {"pooler/dense": (8, 8), "classifier": (8, 1)},
+    ("distilbert", "classification"): {"pre_classifier": (8, 8), "classifier": (8, 3)},
+    ("distilbert", "regression"): {"pre_classifier": (8, 8), "classifier": (8, 3)},
+    ("distilbert", "tokens"): {"classifier": (8, 3)},
+    ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
 }
 
 
-def expected_shapes(family: str) -> dict[str, tuple[int, ...]]:
+def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
     """Spells out the canonical paths of a tiny model with three outputs."""
-    shapes: dict[str, tuple[int, ...]] = dict(HEAD[family])
+    shapes: dict[str, tuple[int, ...]] = {}
     rows = {"word_embeddings": 32, "position_embeddings": 18}
     if family != "distilbert":
         rows["token_type_embeddings"] = {"bert": 2, "roberta": 1}[family]
     shapes |= {f"embeddings/{name}/embedding": (count, 8) for name, count in rows.items()}
     norms = ["embeddings/LayerNorm"]
-    dense = {"pooler/dense": (8, 8)} if family == "bert" else {}
+    dense = dict(HEAD[family, kind])
+    if family == "bert" and kind != "tokens":
+        dense["pooler/dense"] = (8, 8)
     for i in range(2):
         block = f"encoder/layer/{i}"
         norms += [f"{block}/attention/output/LayerNorm", f"{block}/output/LayerNorm"]
@@ -81,9 +85,10 @@ def grad(shallow):
     return jax.jit(jax.grad(lambda params, inputs: jnp.sum(shallow.apply(params, inputs) ** 2)))
 
 
-def test_paths_shapes_and_dtypes(family, model):
-    leaves = leaves_by_path(model.abstract)
-    assert {path: leaf.shape for path, leaf in leaves.items()} == expected_shapes(family)
+@pytest.mark.parametrize("kind", KINDS)
+def test_paths_shapes_and_dtypes(family, kind, tiny_config):
+    leaves = leaves_by_path(build_model(tiny_config(family), 3, kind=kind).abstract)
+    assert {path: leaf.shape for path, leaf in leaves.items()} == expected_shapes(family, kind)
     assert {leaf.dtype for leaf in leaves.values()} == {jnp.dtype("float32")}
 
 
@@ -207,8 +212,55 @@ def dot_dtypes(jaxpr) -> list[np.dtype]:
     return found
 
 
-def test_head_paths(family, model):
-    assert head_paths(model) == tuple(sorted(HEAD[family]))
+@pytest.mark.parametrize("kind", KINDS)
+def test_head_paths(family, kind, tiny_config):
+    leaves = [f"{name}/{leaf}" for name in HEAD[family, kind] for leaf in ("kernel", "bias")]
+    assert head_paths(build_model(tiny_config(family), 3, kind=kind)) == tuple(sorted(leaves))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_base_and_a_head_make_a_model(family, kind, checkpoint, tmp_path):
+    base = load_base(checkpoint(family).write(tmp_path))
+    model = build_model(base.config, 3, kind=kind)
+    leaves = leaves_by_path(with_head(base.params, model, jax.random.key(0)))
+    shapes = {path: leaf.shape for path, leaf in leaves.items()}
+    assert shapes == expected_shapes(family, kind)
+    pretrained = leaves_by_path(base.params)
+    for path in shapes.keys() - set(head_paths(model)):
+        assert leaves[path] is pretrained[path]
+
+
+def test_a_bert_without_pooler_draws_one(checkpoint, tiny_inputs, tmp_path):
+    source = checkpoint("bert")
+    source.tensors = {n: t for n, t in source.tensors.items() if not n.startswith("pooler")}
+    source.tensors |= {"classifier.weight": np.zeros((5, 8)), "qa_outputs.bias": np.zeros(2)}
+    base = load_base(source.write(tmp_path))
+    model = build_model(base.config, 3)
+    assert "pooler/dense/kernel" in head_paths(model)
+    params = with_head(base.params, model, jax.random.key(0))
+    assert np.any(params["pooler"]["dense"]["kernel"])
+    assert model.apply(params, tiny_inputs).shape == (3, 3)
+    assert head_paths(build_model(base.config, 3, kind="tokens"))[0] == "classifier/bias"
+
+
+def test_the_choices_of_a_row_are_adjacent(family, tiny_config, tiny_inputs):
+    model = build_model(tiny_config(family), 3, kind="choice")
+    params, twice = draw_params(model), {n: np.tile(v, (2, 1)) for n, v in tiny_inputs.items()}
+    turned = {name: value[[0, 1, 2, 5, 3, 4]] for name, value in twice.items()}
+    logits = np.asarray(model.apply(params, turned))
+    assert logits.shape == (2, 3)
+    assert np.ptp(logits[0]) > 0
+    np.testing.assert_allclose(logits[1], logits[0, [2, 0, 1]], rtol=1e-5)
+
+
+def test_each_token_has_logits_of_its_own(family, tiny_config, tiny_inputs):
+    model = build_model(tiny_config(family), 4, kind="tokens")
+    params = draw_params(model)
+    logits = model.apply(params, tiny_inputs)
+    head = {name: np.asarray(leaf) for name, leaf in params["classifier"].items()}
+    last = np.asarray(model.hidden_states(params, tiny_inputs)[-1])
+    np.testing.assert_allclose(logits, last @ head["kernel"] + head["bias"], atol=1e-5)
+    assert logits.dtype == jnp.float32
 
 
 def test_init_head_follows_the_seed(model):
@@ -241,7 +293,7 @@ def test_refuses_parameters_that_do_not_fit(tiny_config, tiny_inputs):
     model = build_model(tiny_config("bert"), 3)
     params = draw_params(model)
     headless = {name: part for name, part in params.items() if name != "classifier"}
-    with pytest.raises(InputError, match=r"classifier/bias is missing; .*init_head"):
+    with pytest.raises(InputError, match=r"classifier/bias is missing; .*with_head"):
         model.apply(headless, tiny_inputs)
     with pytest.raises(InputError, match="lora/kernel is unknown"):
         model.apply(params | {"lora": {"kernel": jnp.zeros(1)}}, tiny_inputs)
