@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from maskjax.models import build_model, load_base
+from maskjax.masking import replace_leaves
+from maskjax.models import build_model, head_paths, load_base, swap_layout, torch_name, with_head
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
 transformers = pytest.importorskip("transformers")
@@ -15,17 +16,22 @@ transformers.utils.logging.disable_progress_bar()
 
 
 @pytest.fixture(scope="module")
-def minilm_states(minilm):
-    """Real texts as padded tokens, and PyTorch's hidden states for them."""
+def minilm_inputs(minilm):
+    """Real texts as padded tokens."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
     texts = ["A mask keeps or drops a weight.", "Short.", "One base serves many tasks, cheaply."]
     batch = tokenizer(texts, padding=True, return_tensors="np")
-    inputs = {name: value.astype(np.int32) for name, value in batch.items()}
-    tokens = {name: torch.tensor(value) for name, value in batch.items()}
+    return {name: value.astype(np.int32) for name, value in batch.items()}
+
+
+@pytest.fixture(scope="module")
+def minilm_states(minilm, minilm_inputs):
+    """The tokens, and PyTorch's hidden states for them."""
+    tokens = {name: torch.tensor(value) for name, value in minilm_inputs.items()}
     oracle = transformers.BertModel.from_pretrained(minilm).eval()
     with torch.no_grad():
         states = oracle(**tokens, output_hidden_states=True).hidden_states
-    return inputs, states
+    return minilm_inputs, states
 
 
 def assert_same_states(base, inputs, expected) -> None:
@@ -55,6 +61,28 @@ def test_minilm_as_roberta(minilm, minilm_states, tmp_path):
     token = inputs["attention_mask"] == 1
     padded = inputs | {"input_ids": np.where(token, inputs["input_ids"], 1).astype(np.int32)}
     assert_same_states(load_base(write_as_roberta(minilm, tmp_path)), padded, expected)
+
+
+@pytest.mark.parametrize("kind", ["tokens", "choice"])
+def test_minilm_with_a_random_head(kind, minilm, minilm_inputs):
+    base = load_base(minilm)
+    model = build_model(base.config, 3, kind=kind)
+    params = with_head(base.params, model, jax.random.key(0))
+    name = {"tokens": "TokenClassification", "choice": "MultipleChoice"}[kind]
+    oracle = getattr(transformers, f"BertFor{name}").from_pretrained(minilm, num_labels=3).eval()
+    state = oracle.state_dict()
+    drawn = {path: state[torch_name(path, "bert")].numpy() for path in head_paths(model)}
+    params = replace_leaves(params, {p: swap_layout(p, leaf) for p, leaf in drawn.items()})
+    tokens = {name: torch.tensor(value) for name, value in minilm_inputs.items()}
+    if kind == "choice":
+        tokens = {name: value[None] for name, value in tokens.items()}
+    with torch.no_grad():
+        theirs = oracle(**tokens).logits.numpy()
+    ours = np.asarray(jax.jit(model.apply)(params, minilm_inputs))
+    seen = minilm_inputs["attention_mask"] == 1 if kind == "tokens" else ...
+    assert ours.shape == theirs.shape
+    assert ours[seen].std() > 1e-2
+    assert np.abs(ours - theirs)[seen].max() <= 1e-5
 
 
 def write_as_distilbert(minilm, folder):
