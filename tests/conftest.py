@@ -23,15 +23,36 @@ from safetensors.numpy import save_file
 
 from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
 from maskjax.masking import leaves_by_path
-from maskjax.models import EncoderConfig, build_model, torch_name
+from maskjax.models import EncoderConfig, build_model, swap_layout, torch_name
+from maskjax.models.model import pretrained_part
 
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
 
 
 @pytest.fixture(scope="session")
-def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_base() -> Callable[..., Path]:
+    """Writes a checkpoint in which every parameter, biases and norms too, is random."""
+
+    def write(folder: Path, values: dict, words: list[str], *, scale: float, seed: int = 0) -> Path:
+        folder.mkdir(exist_ok=True)
+        (folder / "config.json").write_text(json.dumps(values))
+        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+        (folder / "vocab.txt").write_text("\n".join(words))
+        model = build_model(EncoderConfig.from_hf(values, "tiny"), num_outputs=1)
+        random, tensors = np.random.default_rng(seed), {}
+        for path, leaf in leaves_by_path(pretrained_part(model)).items():
+            array = random.normal(0, scale, leaf.shape) + path.endswith("scale")
+            in_torch = np.ascontiguousarray(swap_layout(path, array.astype(np.float32)))
+            tensors[torch_name(path, values["model_type"])] = in_torch
+        save_file(tensors, folder / "model.safetensors")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def toy_base(tmp_path_factory: pytest.TempPathFactory, write_base: Callable[..., Path]) -> Path:
     """A BERT of two blocks with random weights and a vocabulary of ten words, as a local folder."""
-    folder = tmp_path_factory.mktemp("toy-base")
     values = {
         "model_type": "bert",
         "vocab_size": 16,
@@ -43,21 +64,8 @@ def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
     }
-    (folder / "config.json").write_text(json.dumps(values))
-    (folder / "vocab.txt").write_text(
-        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s"])
-    )
-    model = build_model(EncoderConfig.from_hf(values, "toy"), num_outputs=2)
-    random = np.random.default_rng(0)
-    tensors = {}
-    for path, leaf in leaves_by_path(model.abstract).items():
-        if not path.startswith("classifier"):
-            array = random.normal(0, 0.4, leaf.shape) + path.endswith("scale")
-            tensors[torch_name(path, "bert")] = np.ascontiguousarray(
-                (array.T if path.endswith("kernel") else array).astype(np.float32)
-            )
-    save_file(tensors, folder / "model.safetensors")
-    return folder
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s"]
+    return write_base(tmp_path_factory.mktemp("toy-base"), values, words, scale=0.4)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from maskjax.export import (
     export_onnx,
     export_torch_masks,
     import_state,
+    kind_of_head,
     read_state_dict,
     save_imported,
 )
@@ -56,7 +57,7 @@ class ImportArguments:
         file: A .safetensors file, or what torch.save wrote (.pt, .bin).
         out: The run folder to make; nothing may be in it.
         model: The base under the masks.
-        task: Name, label names and texts of the task.
+        task: Name, kind, label names and texts of the task.
         threshold: A score above it keeps its weight: 0.01 for the reference code's MaskedLinear1;
             give 0 for MaskedLinear2 and MaskedLinear3.
         keep_weights: Also store weights outside the head that differ from those of the base.
@@ -126,7 +127,8 @@ def import_command(arguments: Sequence[str]) -> int:
     state = read_state_dict(given.file)
     base = load_base(given.model.base, revision=given.model.revision, offline=given.model.offline)
     try:
-        imported = import_state(state, base, threshold=given.threshold)
+        kind = kind_of_head(given.task)
+        imported = import_state(state, base, kind=kind, threshold=given.threshold)
     except InputError as error:
         raise InputError(f"{given.file}: {error}") from error
     if imported.changed and not given.keep_weights:

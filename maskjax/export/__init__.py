@@ -6,7 +6,7 @@ of maskjax.
 """
 
 from maskjax.export.huggingface import export_hf
-from maskjax.export.imported_run import save_imported
+from maskjax.export.imported_run import kind_of_head, save_imported
 from maskjax.export.importing import Imported, import_state
 from maskjax.export.onnx import export_onnx
 from maskjax.export.state_dict import read_state_dict
@@ -18,6 +18,7 @@ __all__ = [
     "export_onnx",
     "export_torch_masks",
     "import_state",
+    "kind_of_head",
     "read_state_dict",
     "save_imported",
 ]

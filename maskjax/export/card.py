@@ -15,10 +15,7 @@ CARD = """---
 (method: {method}). It is an ordinary model: no code of maskjax is needed to run it.
 
 ```python
-from transformers import pipeline
-
-classify = pipeline("text-classification", "PATH/TO/THIS/FOLDER")
-classify({example}, truncation=True)
+{usage}
 ```
 
 Texts are cut to {max_length} tokens. It reads {columns}.
@@ -27,6 +24,28 @@ Texts are cut to {max_length} tokens. It reads {columns}.
 |---|---|
 {scores}
 """
+
+TEXT_USAGE = """\
+from transformers import pipeline
+
+classify = pipeline("text-classification", "PATH/TO/THIS/FOLDER")
+classify({example}, truncation=True)"""
+
+TOKENS_USAGE = """\
+from transformers import pipeline
+
+label = pipeline("token-classification", "PATH/TO/THIS/FOLDER")
+label("...")  # a label for each word piece"""
+
+CHOICE_USAGE = """\
+from transformers import AutoModelForMultipleChoice, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH/TO/THIS/FOLDER")
+model = AutoModelForMultipleChoice.from_pretrained("PATH/TO/THIS/FOLDER")
+contexts, choices = ["..."] * {number}, ["..."] * {number}
+inputs = tokenizer(contexts, choices, padding=True, truncation=True, return_tensors="pt")
+logits = model(**{{name: array[None] for name, array in inputs.items()}}).logits
+model.config.id2label[int(logits.argmax())]"""
 
 
 def model_card(meta: Mapping[str, Any]) -> str:
@@ -45,9 +64,22 @@ def model_card(meta: Mapping[str, Any]) -> str:
         what=describe_outputs(task),
         base=meta["base"]["name"],
         method=meta["config"]["adaptation"]["method"],
-        example='{"text": "...", "text_pair": "..."}' if len(task["text"]) == 2 else '"..."',
+        usage=_usage(task),
         max_length=meta["tokenizer"]["max_length"],
         columns=" and ".join(f"`{column}`" for column in task["text"]),
         metric=task["metric"],
         scores=score_rows(meta),
     )
+
+
+def _usage(task: Mapping[str, Any]) -> str:
+    """Python that runs the exported model on a text."""
+    match task["kind"]:
+        case "tokens":
+            return TOKENS_USAGE
+        case "choice":
+            return CHOICE_USAGE.format(number=len(task["labels"]))
+        case _:
+            pair = len(task["text"]) == 2
+            example = '{"text": "...", "text_pair": "..."}' if pair else '"..."'
+            return TEXT_USAGE.format(example=example)

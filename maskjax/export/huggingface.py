@@ -16,16 +16,24 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import Predictor
 from maskjax.masking import leaves_by_path
-from maskjax.models import checkpoint_name, swap_layout
+from maskjax.models import Kind, checkpoint_name, swap_layout
 from maskjax.models.config import Family
 from maskjax.tasks import Task, load_tokenizer
 
 PREFIXES: dict[Family, str] = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
-HEADS = {
+HEADS: dict[Kind, str] = {
     "classification": "ForSequenceClassification",
     "regression": "ForSequenceClassification",
+    "tokens": "ForTokenClassification",
+    "choice": "ForMultipleChoice",
 }
 """What transformers calls the head of each kind of task."""
+
+PROBLEM_TYPES: dict[Kind, str] = {
+    "classification": "single_label_classification",
+    "regression": "regression",
+}
+"""What transformers calls the kinds that share a class; other kinds have a class of their own."""
 
 REGRESSION_LABEL = "score"
 """What a pipeline calls the number of a regression."""
@@ -112,27 +120,29 @@ def architecture(task: Task, family: Family) -> str:
 
 
 def label_names(task: Task) -> tuple[str, ...]:
-    """The name of each output.
+    """The name of each logit of a row or a word.
 
     Args:
         task: The task.
 
     Returns:
-        The labels; for a regression, one name for the number.
+        The labels; for a regression, one name for the number. For a choice those of the choices,
+        although the head has one output: it is applied to each, and the class of transformers
+        reads no number of labels.
     """
     return task.labels or (REGRESSION_LABEL,)
 
 
-def problem_type(task: Task) -> str:
+def problem_type(task: Task) -> str | None:
     """What transformers calls the kind of a task.
 
     Args:
         task: The task.
 
     Returns:
-        The `problem_type` of a config.
+        The `problem_type` of a config, which only heads for whole texts read.
     """
-    return "regression" if task.kind == "regression" else "single_label_classification"
+    return PROBLEM_TYPES.get(task.kind)
 
 
 def hf_config(predictor: Predictor) -> Any:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from maskjax.config import Config
+from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.importing import Imported
 from maskjax.masking import leaves_by_path
-from maskjax.models import Base
+from maskjax.models import Base, Kind
 from maskjax.taskfile import TASK_FILE, make_meta, make_task_file, save_task_file
 from maskjax.tasks import Table, Task
 from maskjax.tasks.define import define_task
@@ -40,6 +40,19 @@ def save_imported(imported: Imported, base: Base, config: Config, folder: Path) 
         return save_task_file(part / TASK_FILE, file)
 
 
+def kind_of_head(config: TaskConfig) -> Kind:
+    """What a head is for, as far as the settings of its task tell.
+
+    Args:
+        config: The settings.
+
+    Returns:
+        The kind, for `import_state`. Classification may yet turn out to be regression, which the
+        width of the head tells.
+    """
+    return config.kind or lookup(config.name).kind
+
+
 def imported_task(config: Config, num_outputs: int) -> Task:
     """Defines the task of a head whose rows are not at hand.
 
@@ -48,7 +61,7 @@ def imported_task(config: Config, num_outputs: int) -> Task:
         num_outputs: The width of the head.
 
     Returns:
-        The task. Without label names, the classes are called 0, 1, ...
+        The task. Without label names, classes are called 0, 1, ...
 
     Raises:
         InputError: If the settings do not fit the head or each other.
@@ -59,11 +72,14 @@ def imported_task(config: Config, num_outputs: int) -> Task:
         ('0', '1', '2')
     """
     given = config.task
-    kind = given.kind or ("regression" if num_outputs == 1 else lookup(given.name).kind)
-    labels = given.labels
-    if kind == "classification":
+    kind, labels = kind_of_head(given), given.labels
+    if kind == "classification" and given.kind is None and num_outputs == 1:
+        kind = "regression"
+    if kind in ("classification", "tokens"):
         labels = labels or tuple(str(index) for index in range(num_outputs))
-    if num_outputs != (len(labels) or 1):
+    if kind == "choice" and not labels:
+        raise InputError("--task.labels: name the choices; the head does not tell how many.")
+    if num_outputs != (1 if kind == "choice" else len(labels) or 1):
         raise InputError(
             f"--task.labels, --task.kind: {kind} with {len(labels)} label names does not fit the "
             f"head, which has {num_outputs} outputs."

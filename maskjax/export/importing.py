@@ -18,6 +18,7 @@ from maskjax.masking import leaves_by_path
 from maskjax.models import (
     Base,
     EncoderConfig,
+    Kind,
     Model,
     build_model,
     head_paths,
@@ -40,9 +41,9 @@ class Imported(NamedTuple):
 
     Attributes:
         frozen: `{sort: {path: array}}`, as `maskjax.adaptation.merge` takes it.
-        num_outputs: The width of its head.
+        num_outputs: The width of its head; 1 for a choice.
         changed: Paths of weights outside the head that differ from those of the base.
-        unused: Names of masks that the model has no use for, such as RoBERTa's pooler.
+        unused: Names of masks that the model has no use for, such as a pooler under tags.
     """
 
     frozen: dict[str, Leaves]
@@ -60,12 +61,16 @@ class _Parts(NamedTuple):
     unused: tuple[str, ...]
 
 
-def import_state(state: StateDict, base: Base, *, threshold: float = 1e-2) -> Imported:
+def import_state(
+    state: StateDict, base: Base, *, kind: Kind = "classification", threshold: float = 1e-2
+) -> Imported:
     """Takes the masks, the head and whatever else differs from the base out of a state dict.
 
     Args:
         state: From `read_state_dict`: the whole model, or only the masks and the head.
         base: The pretrained model under the masks.
+        kind: What the head is for, which its tensors do not tell. Classification and regression
+            have the same.
         threshold: τ; a score above it keeps its weight. The reference code has 0.01 for
             MaskedLinear1; for MaskedLinear2 (signs) and MaskedLinear3 (logits, of which the
             likelier bit is taken) give 0. Masks of `torch.nn.utils.prune` do not use it.
@@ -76,7 +81,7 @@ def import_state(state: StateDict, base: Base, *, threshold: float = 1e-2) -> Im
     Raises:
         InputError: If there are no masks or there is no head, or if a tensor does not fit.
     """
-    model = build_model(base.config, _num_outputs(state, base.config))
+    model = build_model(base.config, _num_outputs(state, base.config, kind), kind=kind)
     parts = _sort(state, model)
     shapes = {path: leaf.shape for path, leaf in leaves_by_path(model.abstract).items()}
     problems = list(_problems(parts, shapes, model))
@@ -101,17 +106,17 @@ def _spell(name: str, family: Family) -> tuple[str, str]:
     return normalize_name(plain.removesuffix(suffix), family), suffix
 
 
-def _num_outputs(state: StateDict, config: EncoderConfig) -> int:
+def _num_outputs(state: StateDict, config: EncoderConfig, kind: Kind) -> int:
     """The width of the head, which the shape of its last kernel tells."""
-    leaves = leaves_by_path(build_model(config, 1).abstract)
+    leaves = leaves_by_path(build_model(config, 1, kind=kind).abstract)
     (last,) = (path for path, leaf in leaves.items() if leaf.shape[1:] == (1,))
     wanted = torch_name(last, config.family)
     for name, array in state.items():
         if _spell(name, config.family) in ((wanted, ""), (wanted, ORIGINAL)) and array.ndim == 2:
             return array.shape[0]
     raise InputError(
-        f"the state dict has no head ({wanted}), without which the task cannot be computed; save "
-        "that of the whole model."
+        f"the state dict has no head for {kind} ({wanted}), without which the task cannot be "
+        "computed; save that of the whole model, or give another --task.kind."
     )
 
 
@@ -137,7 +142,8 @@ def _sort(state: StateDict, model: Model) -> _Parts:
             unused.append(full)
     if unknown:
         raise InputError(
-            f"the state dict is of no {family} with a head for texts: {_some(unknown)} unexpected."
+            f"the state dict is of no {family} with a head for {model.kind}: {_some(unknown)} "
+            "unexpected; give the --task.kind of the head."
         )
     if not masks:
         raise InputError("the state dict has no masks; expected names such as ….weight_mask.")

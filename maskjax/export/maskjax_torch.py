@@ -1,8 +1,10 @@
 """Tasks on a live PyTorch model: put one on, switch to another, take it off again.
 
 A task that maskjax learned is a mask over a pretrained model and a small head. This file applies
-such tasks to a model of transformers in place, without reloading it. It needs torch and
-safetensors, nothing else; copy it to where your program is, or import it from here.
+such tasks to a model of transformers in place, without reloading it. The model is of the class that
+task.json calls architecture: that of the example, `...ForTokenClassification` for labels of words,
+`...ForMultipleChoice` for choices. It needs torch and safetensors, nothing else; copy it to where
+your program is, or import it from here.
 
     import maskjax_torch
     from transformers import AutoModelForSequenceClassification
@@ -88,8 +90,8 @@ def apply(model: nn.Module, task: Task) -> None:
     """Puts a task on a model: masks its weights, and replaces its head and its label names.
 
     Args:
-        model: Of the architecture that `task.info` names, with the base's weights and any head,
-            on any device, in any floating dtype.
+        model: Of the class that `task.info["architecture"]` names, with the base's weights and any
+            head, on any device, in any floating dtype.
         task: From `load_task`.
 
     Raises:
@@ -185,10 +187,14 @@ def unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
 def _misfits(model: nn.Module, task: Task) -> Iterator[str]:
     """Says what keeps a task from a model."""
     info = task.info
+    # Heads of several classes have parameters of the same names and compute different things.
+    if info["architecture"] not in (cls.__name__ for cls in type(model).__mro__):
+        yield f"the model is a {type(model).__name__}, expected a {info['architecture']}"
+        return
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for name in dict.fromkeys([*task.weights, *task.masks]):
         if name not in parameters:
-            yield f"no parameter {name} in {type(model).__name__}; expected {info['architecture']}"
+            yield f"no parameter {name}"
             continue
         came, expected = list(parameters[name].shape), info["shapes"][name]
         # A head may have another number of outputs, since all of it is replaced.

@@ -9,9 +9,9 @@ from typing import Any
 
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
-from maskjax.export.huggingface import WITHOUT_TOKEN_TYPES, export_hf
+from maskjax.export.huggingface import HEADS, WITHOUT_TOKEN_TYPES, export_hf
 from maskjax.inference import Predictor
-from maskjax.models import EncoderConfig
+from maskjax.models import Model
 
 MODEL = "model.onnx"
 NEEDS = ("torch", "onnx", "onnxscript")
@@ -21,7 +21,9 @@ def export_onnx(predictor: Predictor, folder: Path) -> None:
     """Writes a folder with `model.onnx`, the config with the label names, and the tokenizer.
 
     The graph takes int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`, each
-    [batch, seq] with both free, and gives float32 `logits`, [batch, outputs].
+    [batch, seq] with both free, and gives float32 `logits`, [batch, outputs]; for tokens
+    [batch, seq, outputs]. For choices it takes [batch, choices, seq], choices free too, and gives
+    [batch, choices].
 
     Args:
         predictor: From `maskjax.inference.load_predictor`.
@@ -36,25 +38,22 @@ def export_onnx(predictor: Predictor, folder: Path) -> None:
     with new_folder(folder) as part, tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "hf"
         export_hf(predictor, whole)
-        _convert(whole, predictor.base.config, part / MODEL)
+        _convert(whole, predictor.model, part / MODEL)
         for file in whole.glob("*.json"):
             shutil.copyfile(file, part / file.name)
 
 
-def _convert(whole: Path, config: EncoderConfig, file: Path) -> None:
+def _convert(whole: Path, model: Model, file: Path) -> None:
     import torch  # lazy, as in the whole room
-    from transformers import AutoModelForSequenceClassification
+    import transformers
 
-    model = AutoModelForSequenceClassification.from_pretrained(whole).eval()
-    inputs = _example(torch, config)
-    free = {
-        0: torch.export.Dim("batch", min=1, max=2**16),
-        1: torch.export.Dim("seq", min=2, max=config.max_positions),
-    }
+    head = getattr(transformers, f"AutoModel{HEADS[model.kind]}")
+    inputs = _example(torch, model)
+    free = _free_sizes(torch.export.Dim, model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own insides
         program = torch.onnx.export(
-            model,
+            head.from_pretrained(whole).eval(),
             (),
             kwargs=inputs,
             input_names=list(inputs),
@@ -67,10 +66,19 @@ def _convert(whole: Path, config: EncoderConfig, file: Path) -> None:
     program.save(file)
 
 
-def _example(torch: Any, config: EncoderConfig) -> dict[str, Any]:
-    """Two rows of eight tokens, none of them padding."""
-    ids = torch.full((2, 8), config.pad_token_id + 1, dtype=torch.int64)
+def _example(torch: Any, model: Model) -> dict[str, Any]:
+    """Two rows of eight tokens, or of three choices of eight, none of them padding."""
+    config, shape = model.config, (2, 3, 8) if model.kind == "choice" else (2, 8)
+    ids = torch.full(shape, config.pad_token_id + 1, dtype=torch.int64)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if config.family not in WITHOUT_TOKEN_TYPES:
         inputs["token_type_ids"] = torch.zeros_like(ids)
     return inputs
+
+
+def _free_sizes(dim: Any, model: Model) -> dict[int, Any]:
+    """The axes of the inputs whose sizes the graph leaves open."""
+    batch, seq = dim("batch", min=1, max=2**16), dim("seq", min=2, max=model.config.max_positions)
+    if model.kind == "choice":
+        return {0: batch, 1: dim("choices", min=2, max=2**16), 2: seq}
+    return {0: batch, 1: seq}

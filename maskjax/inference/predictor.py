@@ -12,7 +12,7 @@ from maskjax.adaptation import merge
 from maskjax.config import Config, config_from_dict
 from maskjax.inference.logits import make_predict, predict_logits
 from maskjax.masking import leaves_by_path
-from maskjax.models import Base, Model, build_model, head_paths, init_head, load_base
+from maskjax.models import Base, Model, build_model, head_paths, load_base, with_head
 from maskjax.models.model import Params
 from maskjax.taskfile import TaskFile, check_base, find_task_file, load_task_file
 from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
@@ -104,12 +104,15 @@ def load_predictor(
         base or stored["name"], revision=stored["revision"], offline=config.model.offline
     )
     model = build_model(
-        loaded.config, task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
+        loaded.config,
+        task.num_outputs,
+        kind=task.kind,
+        compute_dtype=jnp.dtype(config.model.dtype),
     )
-    blank = loaded.params | init_head(model, jax.random.key(0))
+    blank = with_head(loaded.params, model, jax.random.key(0))
     check_base(
         file,
-        leaves_by_path(blank),
+        leaves_by_path(loaded.params | blank),  # also what this model does not use of the base
         head_paths(model),
         allow_mismatch=allow_base_mismatch,
     )

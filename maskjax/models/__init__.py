@@ -5,7 +5,7 @@ over them.
 """
 
 from maskjax.models.base import Base, load_base
-from maskjax.models.config import EncoderConfig
+from maskjax.models.config import EncoderConfig, Kind
 from maskjax.models.key_maps import (
     checkpoint_name,
     is_ignored,
@@ -13,11 +13,12 @@ from maskjax.models.key_maps import (
     swap_layout,
     torch_name,
 )
-from maskjax.models.model import Model, build_model, head_paths, init_head
+from maskjax.models.model import Model, build_model, head_paths, init_head, with_head
 
 __all__ = [
     "Base",
     "EncoderConfig",
+    "Kind",
     "Model",
     "build_model",
     "checkpoint_name",
@@ -28,4 +29,5 @@ __all__ = [
     "normalize_name",
     "swap_layout",
     "torch_name",
+    "with_head",
 ]

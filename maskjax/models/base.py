@@ -1,12 +1,13 @@
 """A pretrained base: the configuration and the frozen weights that all tasks share."""
 
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
 from maskjax.models.config import EncoderConfig
 from maskjax.models.hub import resolve
 from maskjax.models.model import Params, build_model, pretrained_part
-from maskjax.models.weights import load_weights, read_json
+from maskjax.models.weights import load_weights, read_json, tensor_names
 
 
 class Base(NamedTuple):
@@ -14,7 +15,7 @@ class Base(NamedTuple):
 
     Attributes:
         config: Its shape.
-        params: Its weights, float32; the leaves that `init_head` draws are absent.
+        params: Its weights, float32; `with_head` makes the parameters of a model of them.
         name: What was asked for.
         revision: The commit on the Hub; None for files that do not come from there.
         folder: Where its files are, those of the tokenizer included.
@@ -37,7 +38,8 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
         offline: Never touch the network. A local copy is preferred in any case.
 
     Returns:
-        The base.
+        The base. A BERT without pooler, which a masked language model or a tagger leaves behind,
+        is one whose heads draw theirs at random, as in transformers.
 
     Raises:
         InputError: It cannot be found, or is not an encoder that maskjax computes, or its files are
@@ -46,6 +48,13 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
     folder, commit = resolve(str(name), revision, offline=offline)
     source = folder / "config.json"
     config = EncoderConfig.from_hf(read_json(source), str(source))
+    config = dataclasses.replace(config, has_pooler=_has_pooler(folder, config))
     leaves = pretrained_part(build_model(config, num_outputs=1))
     params = load_weights(folder, config.family, leaves)
     return Base(config, params, str(name), commit, folder)
+
+
+def _has_pooler(folder: Path, config: EncoderConfig) -> bool:
+    """Says whether a checkpoint has a pooler, even if only a part of it."""
+    names = tensor_names(folder, config.family)
+    return config.has_pooler and any(name.startswith("pooler.") for name in names)

@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args
 from maskjax.errors import InputError
 
 Family = Literal["bert", "roberta", "distilbert"]
+Kind = Literal["classification", "regression", "tokens", "choice"]
+"""What a head predicts: one class, one number, a class for each word, or one of several texts."""
 
 # field: its key in config.json for BERT and RoBERTa, and for DistilBERT (None: has no such thing)
 HF_KEYS: dict[str, tuple[str, str | None]] = {
@@ -52,7 +54,7 @@ COMPUTED = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """Everything that fixes the arithmetic of an encoder, its weights apart.
+    """Everything that fixes the arithmetic of an encoder, and whether it has a pooler.
 
     Attributes:
         family: Which names, position ids and head the encoder has.
@@ -68,8 +70,10 @@ class EncoderConfig:
         layer_norm_eps: Added to the variance in LayerNorm.
         hidden_dropout: Dropout rate of the residual stream.
         attention_dropout: Dropout rate of the attention probabilities.
-        head_dropout: Dropout rate in the head.
+        head_dropout: Dropout rate in the head, where that is one of its own.
         initializer_range: Standard deviation of newly drawn kernels.
+        has_pooler: Whether a pretrained pooler comes with it, as with BERT. RoBERTa was trained
+            without one: where a checkpoint holds a pooler, it holds random numbers.
     """
 
     family: Family
@@ -87,6 +91,7 @@ class EncoderConfig:
     attention_dropout: float
     head_dropout: float
     initializer_range: float
+    has_pooler: bool
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -147,7 +152,8 @@ class EncoderConfig:
         family = _supported_family(config, source)
         fields = _read_fields(config, family, source)
         try:
-            plain = cls(family=family, position_offset=0, **fields)
+            has_pooler = family == "bert"
+            plain = cls(family=family, position_offset=0, has_pooler=has_pooler, **fields)
             return _with_offset(plain) if family == "roberta" else plain
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
@@ -199,6 +205,8 @@ def _check(name: str, value: Any) -> None:
             valid, expected = is_number and 0 <= value < 1, "a rate in [0, 1)"
         case "layer_norm_eps" | "initializer_range":
             valid, expected = is_number and value > 0, "a number above 0"
+        case "has_pooler":
+            valid, expected = isinstance(value, bool), "a bool"
         case _:
             valid, expected = is_whole and value > 0, "an integer above 0"
     if not valid:

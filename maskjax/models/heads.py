@@ -1,20 +1,23 @@
 """The heads of the three families: hidden states to logits.
 
-Each computes what the family's `...ForSequenceClassification` in transformers computes. With one
-output it serves regression. A head for tokens or for choices is one more class here.
+Each computes what the family's class in transformers computes: `...ForSequenceClassification`,
+which with one output serves regression, `...ForTokenClassification`, `...ForMultipleChoice`.
+`HEADS` says which family has which head for which kind of task.
 """
+
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from maskjax.models.config import EncoderConfig, Family
+from maskjax.models.config import EncoderConfig, Family, Kind
 from maskjax.models.layers import Dense, dropout, site_key
 
 
 class Pooler(nnx.Module):
-    """BERT's pretrained dense layer on the first token."""
+    """The dense layer on the first token, pretrained in BERT."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.hidden_size, dtype)
@@ -24,13 +27,15 @@ class Pooler(nnx.Module):
         return jnp.tanh(self.dense(first))
 
 
-class BertHead(nnx.Module):
+class PoolerHead(nnx.Module):
     """Pooler, dropout, dense."""
 
-    def __init__(self, config: EncoderConfig, num_outputs: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
         self.pooler = Pooler(config, dtype)
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
-        self.rate = config.head_dropout
+        self.rate = rate
 
     def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [batch, seq, hidden] to logits, [batch, num_outputs] float32."""
@@ -41,10 +46,12 @@ class BertHead(nnx.Module):
 class RobertaClassifier(nnx.Module):
     """Dropout, dense, tanh, dropout, dense."""
 
-    def __init__(self, config: EncoderConfig, num_outputs: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
         self.dense = Dense(config.hidden_size, config.hidden_size, dtype)
         self.out_proj = Dense(config.hidden_size, num_outputs, jnp.float32)
-        self.rate = config.head_dropout
+        self.rate = rate
 
     def __call__(self, first: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [batch, hidden] to logits, [batch, num_outputs] float32."""
@@ -56,8 +63,10 @@ class RobertaClassifier(nnx.Module):
 class RobertaHead(nnx.Module):
     """`RobertaClassifier` on the first token, `<s>`."""
 
-    def __init__(self, config: EncoderConfig, num_outputs: int, dtype: DTypeLike) -> None:
-        self.classifier = RobertaClassifier(config, num_outputs, dtype)
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        self.classifier = RobertaClassifier(config, num_outputs, rate, dtype)
 
     def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [batch, seq, hidden] to logits, [batch, num_outputs] float32."""
@@ -67,10 +76,12 @@ class RobertaHead(nnx.Module):
 class DistilBertHead(nnx.Module):
     """Dense, ReLU, dropout, dense, on the first token."""
 
-    def __init__(self, config: EncoderConfig, num_outputs: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
         self.pre_classifier = Dense(config.hidden_size, config.hidden_size, dtype)
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
-        self.rate = config.head_dropout
+        self.rate = rate
 
     def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [batch, seq, hidden] to logits, [batch, num_outputs] float32."""
@@ -78,9 +89,54 @@ class DistilBertHead(nnx.Module):
         return self.classifier(dropout(x, self.rate, key))
 
 
-Head = BertHead | RobertaHead | DistilBertHead
-HEADS: dict[Family, type[Head]] = {
-    "bert": BertHead,
-    "roberta": RobertaHead,
-    "distilbert": DistilBertHead,
+class TokenHead(nnx.Module):
+    """Dropout, dense, on every token."""
+
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        del dtype  # that of the logits is always float32
+        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
+        self.rate = rate
+
+    def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
+        """Maps [batch, seq, hidden] to logits, [batch, seq, num_outputs] float32."""
+        batch, seq, size = hidden.shape
+        x = dropout(hidden.reshape(-1, size), self.rate, key)
+        return self.classifier(x).reshape(batch, seq, -1)
+
+
+Head = PoolerHead | RobertaHead | DistilBertHead | TokenHead
+Rate = Literal["head_dropout", "hidden_dropout"]
+
+HEADS: dict[tuple[Family, Kind], tuple[type[Head], Rate]] = {
+    ("bert", "classification"): (PoolerHead, "head_dropout"),
+    ("bert", "regression"): (PoolerHead, "head_dropout"),
+    ("bert", "tokens"): (TokenHead, "head_dropout"),
+    ("bert", "choice"): (PoolerHead, "head_dropout"),
+    ("roberta", "classification"): (RobertaHead, "head_dropout"),
+    ("roberta", "regression"): (RobertaHead, "head_dropout"),
+    ("roberta", "tokens"): (TokenHead, "head_dropout"),
+    ("roberta", "choice"): (PoolerHead, "hidden_dropout"),
+    ("distilbert", "classification"): (DistilBertHead, "head_dropout"),
+    ("distilbert", "regression"): (DistilBertHead, "head_dropout"),
+    ("distilbert", "tokens"): (TokenHead, "hidden_dropout"),
+    ("distilbert", "choice"): (DistilBertHead, "head_dropout"),
 }
+"""The head of each family and kind, and which of the encoder's dropout rates it has."""
+
+
+def make_head(config: EncoderConfig, kind: Kind, num_outputs: int, dtype: DTypeLike) -> Head:
+    """Makes the head of a model.
+
+    Args:
+        config: The shape of the encoder.
+        kind: What it predicts.
+        num_outputs: Logits of a sequence, or of a token.
+        dtype: Of the layers before the last, which computes in float32.
+
+    Returns:
+        A module that maps hidden states [batch, seq, hidden] to logits.
+    """
+    head, rate = HEADS[config.family, kind]
+    return head(config, num_outputs, getattr(config, rate), dtype)

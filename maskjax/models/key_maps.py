@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from maskjax.models.config import Family
-from maskjax.models.model import PRETRAINED
+from maskjax.models.model import ENCODER_PARTS
 
 Array = TypeVar("Array", np.ndarray, jax.Array)
 
@@ -34,22 +34,24 @@ IGNORED: dict[Family, tuple[str, ...]] = {
     "bert": (
         r"embeddings\.position_ids",
         r"cls\..+",
-        r"classifier\.(weight|bias)",
+        r"pooler\.dense\.(weight|bias)",
+        r"(classifier|qa_outputs)\.(weight|bias)",
     ),
     "roberta": (
         r"embeddings\.(position_ids|token_type_ids)",
         r"lm_head\..+",
         r"pooler\.dense\.(weight|bias)",
         r"classifier\.((dense|out_proj)\.)?(weight|bias)",
+        r"qa_outputs\.(weight|bias)",
     ),
     "distilbert": (
         r"embeddings\.position_ids",
         r"vocab_(transform|layer_norm|projector)\.(weight|bias)",
-        r"(pre_)?classifier\.(weight|bias)",
+        r"((pre_)?classifier|qa_outputs)\.(weight|bias)",
     ),
 }
-"""Full-match patterns of the tensors that a base does not need: buffers, language model heads,
-heads of other tasks, and the pooler that RoBERTa's classifier does without."""
+"""Full-match patterns of the tensors that a model may have no use for: buffers, language model
+heads, heads of other tasks, and poolers: RoBERTa's is random, and tags do without BERT's."""
 
 
 def torch_name(path: str, family: Family) -> str:
@@ -85,13 +87,14 @@ def checkpoint_name(path: str, family: Family) -> str:
         Its key in the state dict of `BertForSequenceClassification` and its like.
 
     Example:
-        >>> checkpoint_name("pooler/dense/bias", "bert")
-        'bert.pooler.dense.bias'
+        >>> checkpoint_name("pooler/dense/bias", "roberta")
+        'roberta.pooler.dense.bias'
         >>> checkpoint_name("classifier/out_proj/kernel", "roberta")
         'classifier.out_proj.weight'
     """
     name = torch_name(path, family)
-    return f"{family}.{name}" if path.split("/", maxsplit=1)[0] in PRETRAINED else name
+    in_base = path.split("/", maxsplit=1)[0] in (*ENCODER_PARTS, "pooler")
+    return f"{family}.{name}" if in_base else name
 
 
 def is_kernel(path: str) -> bool:

@@ -14,16 +14,16 @@ from jax.typing import DTypeLike
 
 from maskjax.errors import InputError
 from maskjax.masking import key_for_path, leaves_by_path, replace_leaves
-from maskjax.models.config import EncoderConfig
+from maskjax.models.config import EncoderConfig, Kind
 from maskjax.models.encoder import Encoder, Inputs
-from maskjax.models.heads import HEADS
+from maskjax.models.heads import make_head
 from maskjax.models.layers import site_key
 
 Params = dict[str, Any]
 """A nested dict of arrays with string keys."""
 
-PRETRAINED = ("embeddings", "encoder", "pooler")
-"""The top-level parts that come with a checkpoint; the others are drawn at random."""
+ENCODER_PARTS = ("embeddings", "encoder")
+"""The top-level parts that come with every checkpoint."""
 
 
 class Apply(Protocol):
@@ -32,7 +32,7 @@ class Apply(Protocol):
     def __call__(
         self, params: Mapping[str, Any], inputs: Inputs, *, key: jax.Array | None = None
     ) -> jax.Array:
-        """Maps parameters and a batch to logits, [batch, num_outputs] float32."""
+        """Maps parameters and a batch to logits, float32; `Model` says of which shape."""
         ...
 
 
@@ -41,29 +41,38 @@ class Model(NamedTuple):
 
     Attributes:
         config: The shape of the encoder.
-        num_outputs: Number of classes, or 1 for regression.
+        num_outputs: Number of classes or choices, or 1 for regression.
+        kind: What the head predicts.
         abstract: The shape and dtype, float32, of every parameter.
-        apply: `apply(params, inputs, *, key=None)` gives the logits, [batch, num_outputs] float32.
-            It is pure. With a key there is dropout; without, none.
+        apply: `apply(params, inputs, *, key=None)` gives the logits, float32, [batch, num_outputs],
+            and for tokens [batch, seq, num_outputs]. For choices the inputs are
+            [batch * num_outputs, seq], those of a row adjacent. It is pure. With a key there is
+            dropout; without, none.
         hidden_states: `hidden_states(params, inputs)` gives the output of the embeddings and of
             each block, `num_layers + 1` arrays [batch, seq, hidden]. It needs no head parameters.
     """
 
     config: EncoderConfig
     num_outputs: int
+    kind: Kind
     abstract: Params
     apply: Apply
     hidden_states: Callable[[Mapping[str, Any], Inputs], tuple[jax.Array, ...]]
 
 
 def build_model(
-    config: EncoderConfig, num_outputs: int, *, compute_dtype: DTypeLike = jnp.float32
+    config: EncoderConfig,
+    num_outputs: int,
+    *,
+    kind: Kind = "classification",
+    compute_dtype: DTypeLike = jnp.float32,
 ) -> Model:
     """Builds the functions of a model.
 
     Args:
         config: The shape of the encoder.
-        num_outputs: Number of classes, or 1 for regression.
+        num_outputs: Number of classes or choices, or 1 for regression.
+        kind: What the head predicts.
         compute_dtype: Dtype of activations and of kernels at use. Parameters, LayerNorm, softmax
             and logits are float32 in any case.
 
@@ -88,8 +97,9 @@ def build_model(
     if num_outputs < 1:
         raise InputError(f"num_outputs is {num_outputs}; expected 1 for regression, or more")
     encoder_def, encoder_leaves = _split(lambda: Encoder(config, compute_dtype))
-    make_head = HEADS[config.family]
-    head_def, head_leaves = _split(lambda: make_head(config, num_outputs, compute_dtype))
+    # A choice is scored by itself; the scores of a row's choices are its logits.
+    width = 1 if kind == "choice" else num_outputs
+    head_def, head_leaves = _split(lambda: make_head(config, kind, width, compute_dtype))
     abstract = encoder_leaves | head_leaves
 
     def encode(
@@ -103,17 +113,18 @@ def build_model(
     ) -> jax.Array:
         _check_params(params, abstract)
         last = encode(params, inputs, site_key(key, 0))[-1]
-        return nnx.merge(head_def, _part(params, head_leaves))(last, site_key(key, 1))
+        logits = nnx.merge(head_def, _part(params, head_leaves))(last, site_key(key, 1))
+        return logits.reshape(-1, num_outputs) if kind == "choice" else logits
 
     def hidden_states(params: Mapping[str, Any], inputs: Inputs) -> tuple[jax.Array, ...]:
         _check_params(_part(params, encoder_leaves), encoder_leaves)
         return encode(params, inputs, None)
 
-    return Model(config, num_outputs, abstract, apply, hidden_states)
+    return Model(config, num_outputs, kind, abstract, apply, hidden_states)
 
 
 def pretrained_part(model: Model) -> Params:
-    """Picks the leaves that a checkpoint fills: the encoder, and BERT's pooler.
+    """Picks the leaves that a checkpoint fills: the encoder, and BERT's pooler where it is used.
 
     Args:
         model: The model.
@@ -121,7 +132,8 @@ def pretrained_part(model: Model) -> Params:
     Returns:
         This part of `model.abstract`.
     """
-    return {name: part for name, part in model.abstract.items() if name in PRETRAINED}
+    new = _new_part(model)
+    return {name: part for name, part in model.abstract.items() if name not in new}
 
 
 def head_paths(model: Model) -> tuple[str, ...]:
@@ -131,7 +143,8 @@ def head_paths(model: Model) -> tuple[str, ...]:
         model: The model.
 
     Returns:
-        Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`.
+        Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`. RoBERTa's pooler,
+        which multiple choice uses, is among them.
     """
     return tuple(leaves_by_path(_new_part(model)))
 
@@ -147,8 +160,7 @@ def init_head(model: Model, key: jax.Array) -> Params:
         key: The seed's key.
 
     Returns:
-        Only these leaves, float32, as a nested dict; `base.params | init_head(model, key)` are
-        the parameters of the model.
+        Only these leaves, float32, as a nested dict.
     """
     drawn = {}
     for path, leaf in leaves_by_path(_new_part(model)).items():
@@ -160,8 +172,24 @@ def init_head(model: Model, key: jax.Array) -> Params:
     return replace_leaves(_new_part(model), drawn)
 
 
+def with_head(pretrained: Params, model: Model, key: jax.Array) -> Params:
+    """Puts the parameters of a model together.
+
+    Args:
+        pretrained: Those of a base. A part that the model has no use for is left out, such as
+            BERT's pooler under a head for tokens.
+        model: The model.
+        key: The seed's key, for `init_head`.
+
+    Returns:
+        What `model.apply` takes. The arrays of the base are shared, not copied.
+    """
+    return _part(pretrained, pretrained_part(model)) | init_head(model, key)
+
+
 def _new_part(model: Model) -> Params:
-    return {name: part for name, part in model.abstract.items() if name not in PRETRAINED}
+    loaded = (*ENCODER_PARTS, "pooler") if model.config.has_pooler else ENCODER_PARTS
+    return {name: part for name, part in model.abstract.items() if name not in loaded}
 
 
 def _split(make: Callable[[], nnx.Module]) -> tuple[nnx.GraphDef, Params]:
@@ -188,7 +216,7 @@ def _check_params(params: Mapping[str, Any], abstract: Params) -> None:
     if problems:
         raise InputError(
             f"parameters do not fit the model: {'; '.join(sorted(problems))} "
-            "(a model takes base.params | init_head(model, key))"
+            "(a model takes with_head(base.params, model, key))"
         )
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,6 +58,25 @@ def load_weights(folder: Path, family: Family, abstract: Params) -> Params:
             raise InputError(f"{source} is no {family} checkpoint: {'; '.join(problems)}")
         filled = {expected[name]: _read(t, expected[name]) for name, t in tensors.items()}
     return replace_leaves(abstract, filled)
+
+
+def tensor_names(folder: Path, family: Family) -> frozenset[str]:
+    """Lists the tensors of a checkpoint.
+
+    Args:
+        folder: As for `load_weights`.
+        family: Whose names they have.
+
+    Returns:
+        Their names, spelled as `torch_name` does.
+
+    Raises:
+        InputError: A file is missing, is damaged or is no safetensors file.
+    """
+    _, files = _weight_files(folder)
+    with ExitStack() as stack:
+        keys = chain.from_iterable(stack.enter_context(_open(path)).keys() for path in files)
+        return frozenset(normalize_name(key, family) for key in keys)
 
 
 def has_weights(folder: Path) -> bool:

@@ -33,6 +33,13 @@ Texts are read from {columns} and cut to {max_length} tokens. `maskjax export {r
 """
 
 
+_KINDS = {"tokens": "token-classification", "choice": "multiple-choice"}
+"""The Hub's names of the kinds of tasks that are no text classification."""
+
+_WITHOUT_PIPELINE = ("choice",)
+"""Kinds for which transformers has no pipeline."""
+
+
 def task_card(
     meta: Mapping[str, Any], *, repository: str, size: int, licence: str | None = None
 ) -> str:
@@ -78,10 +85,10 @@ def front_matter(
         What the Hub reads from the front matter.
     """
     task, base = meta["task"], meta["base"]
-    metric = str(task["metric"])
+    metric, kind = str(task["metric"]), _KINDS.get(task["kind"], "text-classification")
     results = [
         EvalResult(
-            task_type="text-classification",
+            task_type=kind,
             dataset_type=task["name"],
             dataset_name=task["name"],
             dataset_split=split,
@@ -92,7 +99,7 @@ def front_matter(
     ]
     return ModelCardData(
         library_name=library,
-        pipeline_tag="text-classification",
+        pipeline_tag=None if task["kind"] in _WITHOUT_PIPELINE else kind,
         base_model=base["name"] if base["revision"] else None,  # set for Hub ids only
         license=licence,
         tags=["maskjax"],
@@ -114,9 +121,16 @@ def describe_outputs(task: Mapping[str, Any]) -> str:
         >>> describe_outputs({"kind": "classification", "labels": ["no", "yes"]})
         'Classification into `no`, `yes`'
     """
-    if task["kind"] == "regression":
-        return "Regression: the score is the number itself"
-    return f"Classification into {', '.join(f'`{label}`' for label in task['labels'])}"
+    labels = ", ".join(f"`{label}`" for label in task["labels"])
+    match task["kind"]:
+        case "regression":
+            return "Regression: the score is the number itself"
+        case "tokens":
+            return f"One of {labels} for each word"
+        case "choice":
+            return f"Multiple choice among {labels}"
+        case _:
+            return f"Classification into {labels}"
 
 
 def score_rows(meta: Mapping[str, Any]) -> str:

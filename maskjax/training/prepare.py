@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from maskjax.adaptation import Adaptation, make_adaptation
 from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.models import Base, Model, build_model, init_head, load_base
+from maskjax.models import Base, Model, build_model, load_base, with_head
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
 
@@ -70,6 +70,7 @@ def prepare(config: Config) -> Experiment:
     model = build_model(
         base.config.with_dropout(config.train.dropout),
         data.task.num_outputs,
+        kind=data.task.kind,
         compute_dtype=jnp.dtype(config.model.dtype),
     )
     tokenizer = load_tokenizer(base.folder)
@@ -78,8 +79,8 @@ def prepare(config: Config) -> Experiment:
         name: encode(split, tokenizer, config.task.max_length)
         for name, split in data.splits.items()
     }
-    head = init_head(model, jax.random.key(config.train.seed))
-    params = jax.tree.map(jnp.asarray, base.params | head)
+    params = with_head(base.params, model, jax.random.key(config.train.seed))
+    params = jax.tree.map(jnp.asarray, params)
     adaptation = make_adaptation(config.adaptation, base.config)
     _check_rules(adaptation, params)
     return Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)

@@ -1,19 +1,17 @@
 """Finished runs of random small models: every family, kind of task and method, untrained."""
 
-import json
+from functools import cache
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.inference import Predictor, load_predictor
-from maskjax.masking import leaves_by_path
-from maskjax.models import EncoderConfig, build_model, head_paths, init_head, load_base, torch_name
-from maskjax.models.model import pretrained_part
+from maskjax.masking import leaves_by_path, replace_leaves
+from maskjax.models import build_model, head_paths, load_base, with_head
 from maskjax.taskfile import TASK_FILE, make_meta, make_task_file, save_task_file
 from maskjax.tasks import Task
 
@@ -43,39 +41,26 @@ CONFIGS = {
 TASKS = {
     "classification": Task(name="toy", labels=("low", "middle", "high")),
     "regression": Task(name="toy-score", kind="regression", text=("a", "b"), metric="pearson"),
+    "tokens": Task(name="toy-tags", kind="tokens", labels=("O", "B-X", "I-X", "B-Y")),
+    "choice": Task(name="toy-choice", kind="choice", text=("a", "b"), labels=("one", "two")),
 }
-
-
-def write_base(family: str, folder: Path, seed: int = 0) -> Path:
-    """A checkpoint in which every parameter, biases and norms too, is random."""
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(CONFIGS[family]))
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
-    first = ["[UNK]", "[PAD]"] if family == "roberta" else ["[PAD]", "[UNK]"]
-    words = [*first, "[CLS]", "[SEP]", "[MASK]", *LETTERS]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    model = build_model(EncoderConfig.from_hf(CONFIGS[family], "tiny"), num_outputs=1)
-    random, tensors = np.random.default_rng(seed), {}
-    for path, leaf in leaves_by_path(pretrained_part(model)).items():
-        array = random.normal(0, 0.3, leaf.shape) + path.endswith("scale")
-        array = (array.T if path.endswith("kernel") else array).astype(np.float32)
-        tensors[torch_name(path, family)] = np.ascontiguousarray(array)
-    save_file(tensors, folder / "model.safetensors")
-    return folder
+BLOCK_MATRICES = ("query", "attention_output", "intermediate", "output")
+"""Kinds of matrices that are there in every family under every head: no pooler."""
 
 
 def write_run(base: Path, task: Task, adaptation: AdaptationConfig, folder: Path) -> Path:
     """What a run of this method leaves, with random instead of trained numbers."""
     config = Config(
         model=ModelConfig(base=str(base)),
-        task=TaskConfig(name=task.name, text=task.text, kind=task.kind, max_length=24),
+        task=TaskConfig(name=task.name, text=task.text, max_length=24),
         adaptation=adaptation,
         train=TrainConfig(batch_size=8, buckets=(24,)),
     )
     loaded = load_base(base)
-    model = build_model(loaded.config, task.num_outputs)
-    head = jax.tree.map(lambda leaf: 30 * leaf, init_head(model, jax.random.key(0)))
-    params = loaded.params | head
+    model = build_model(loaded.config, task.num_outputs, kind=task.kind)
+    params = with_head(loaded.params, model, jax.random.key(0))
+    drawn = leaves_by_path(params)
+    params = replace_leaves(params, {path: 30 * drawn[path] for path in head_paths(model)})
     method = make_adaptation(adaptation, loaded.config)
     trained = jax.tree.map(shaken, method.init(jax.random.key(1), params))
     leaves, frozen = leaves_by_path(params), method.freeze(trained, params)
@@ -104,13 +89,17 @@ def family(request) -> str:
 
 
 @pytest.fixture(scope="session")
-def base_of(tmp_path_factory):
+def base_of(tmp_path_factory, write_base):
     """The folder of a family's base, made once."""
-    made: dict[str, Path] = {}
     folder = tmp_path_factory.mktemp("bases")
-    return lambda name: made.setdefault(
-        name, folder / name if name in made else write_base(name, folder / name)
-    )
+
+    @cache
+    def make(family: str) -> Path:
+        first = ["[UNK]", "[PAD]"] if family == "roberta" else ["[PAD]", "[UNK]"]
+        words = [*first, "[CLS]", "[SEP]", "[MASK]", *LETTERS]
+        return write_base(folder / family, CONFIGS[family], words, scale=0.3)
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -122,9 +111,10 @@ def predictor_of(base_of, tmp_path_factory):
     def make(family: str, kind: str = "classification", task: Task | None = None, **adaptation):
         name = repr((family, kind, task, adaptation))
         if name not in made:
-            settings = AdaptationConfig(
-                **{"start": "uniform", "sparsity": 0.3, "blocks": (1, 2), **adaptation}
-            )
+            common = {"start": "uniform", "sparsity": 0.3, "blocks": (1, 2)}
+            if kind in ("tokens", "choice"):
+                common["kinds"] = BLOCK_MATRICES
+            settings = AdaptationConfig(**{**common, **adaptation})
             folder = tmp_path_factory.mktemp("runs") / "run"
             write_run(base_of(family), task or TASKS[kind], settings, folder)
             made[name] = load_predictor(folder)

@@ -1,13 +1,12 @@
 """A real pretrained BERT, and the same weights re-expressed as the other families."""
 
-import json
-
 import jax
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
 
-from maskjax.models import build_model, load_base
+from benchmarks.reexpress import write_as_distilbert, write_as_roberta
+from maskjax.masking import replace_leaves
+from maskjax.models import build_model, head_paths, load_base, swap_layout, torch_name, with_head
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
 transformers = pytest.importorskip("transformers")
@@ -15,17 +14,22 @@ transformers.utils.logging.disable_progress_bar()
 
 
 @pytest.fixture(scope="module")
-def minilm_states(minilm):
-    """Real texts as padded tokens, and PyTorch's hidden states for them."""
+def minilm_inputs(minilm):
+    """Real texts as padded tokens."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(minilm)
     texts = ["A mask keeps or drops a weight.", "Short.", "One base serves many tasks, cheaply."]
     batch = tokenizer(texts, padding=True, return_tensors="np")
-    inputs = {name: value.astype(np.int32) for name, value in batch.items()}
-    tokens = {name: torch.tensor(value) for name, value in batch.items()}
+    return {name: value.astype(np.int32) for name, value in batch.items()}
+
+
+@pytest.fixture(scope="module")
+def minilm_states(minilm, minilm_inputs):
+    """The tokens, and PyTorch's hidden states for them."""
+    tokens = {name: torch.tensor(value) for name, value in minilm_inputs.items()}
     oracle = transformers.BertModel.from_pretrained(minilm).eval()
     with torch.no_grad():
         states = oracle(**tokens, output_hidden_states=True).hidden_states
-    return inputs, states
+    return minilm_inputs, states
 
 
 def assert_same_states(base, inputs, expected) -> None:
@@ -57,53 +61,23 @@ def test_minilm_as_roberta(minilm, minilm_states, tmp_path):
     assert_same_states(load_base(write_as_roberta(minilm, tmp_path)), padded, expected)
 
 
-def write_as_distilbert(minilm, folder):
-    """Re-expresses MiniLM: token type 0 goes into the positions, the pooler goes away."""
-    tensors = load_file(minilm / "model.safetensors")
-    types = tensors.pop("embeddings.token_type_embeddings.weight")
-    tensors["embeddings.position_embeddings.weight"] += types[:1]
-    renamed = {rename(k): v for k, v in tensors.items() if not k.startswith("pooler")}
-    save_file(renamed, folder / "model.safetensors")
-    config = {
-        "model_type": "distilbert",
-        "vocab_size": 30522,
-        "dim": 384,
-        "n_layers": 6,
-        "n_heads": 12,
-        "hidden_dim": 1536,
-        "max_position_embeddings": 512,
-    }
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
-
-
-def rename(name: str) -> str:
-    """A tensor of BERT as DistilBERT calls it."""
-    for old, new in (
-        ("encoder.layer", "transformer.layer"),
-        ("attention.self.query", "attention.q_lin"),
-        ("attention.self.key", "attention.k_lin"),
-        ("attention.self.value", "attention.v_lin"),
-        ("attention.output.dense", "attention.out_lin"),
-        ("attention.output.LayerNorm", "sa_layer_norm"),
-        ("intermediate.dense", "ffn.lin1"),
-        (".output.dense", ".ffn.lin2"),
-        (".output.LayerNorm", ".output_layer_norm"),
-    ):
-        name = name.replace(old, new)
-    return f"distilbert.{name}"
-
-
-def write_as_roberta(minilm, folder):
-    """Re-expresses MiniLM: positions shifted by two rows, padding id 1, one token type."""
-    tensors = load_file(minilm / "model.safetensors")
-    positions = tensors["embeddings.position_embeddings.weight"]
-    tensors["embeddings.position_embeddings.weight"] = np.concatenate([positions[:2], positions])
-    types = tensors["embeddings.token_type_embeddings.weight"]
-    tensors["embeddings.token_type_embeddings.weight"] = types[:1].copy()
-    save_file({f"roberta.{k}": v for k, v in tensors.items()}, folder / "model.safetensors")
-    config = json.loads((minilm / "config.json").read_text(encoding="utf-8"))
-    changes = {"model_type": "roberta", "pad_token_id": 1, "type_vocab_size": 1}
-    config |= changes | {"max_position_embeddings": 514}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    return folder
+@pytest.mark.parametrize("kind", ["tokens", "choice"])
+def test_minilm_with_a_random_head(kind, minilm, minilm_inputs):
+    base = load_base(minilm)
+    model = build_model(base.config, 3, kind=kind)
+    params = with_head(base.params, model, jax.random.key(0))
+    name = {"tokens": "TokenClassification", "choice": "MultipleChoice"}[kind]
+    oracle = getattr(transformers, f"BertFor{name}").from_pretrained(minilm, num_labels=3).eval()
+    state = oracle.state_dict()
+    drawn = {path: state[torch_name(path, "bert")].numpy() for path in head_paths(model)}
+    params = replace_leaves(params, {p: swap_layout(p, leaf) for p, leaf in drawn.items()})
+    tokens = {name: torch.tensor(value) for name, value in minilm_inputs.items()}
+    if kind == "choice":
+        tokens = {name: value[None] for name, value in tokens.items()}
+    with torch.no_grad():
+        theirs = oracle(**tokens).logits.numpy()
+    ours = np.asarray(jax.jit(model.apply)(params, minilm_inputs))
+    seen = minilm_inputs["attention_mask"] == 1 if kind == "tokens" else ...
+    assert ours.shape == theirs.shape
+    assert ours[seen].std() > 1e-2
+    assert np.abs(ours - theirs)[seen].max() <= 1e-5

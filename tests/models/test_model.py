@@ -9,46 +9,9 @@ from jax.extend.core import jaxprs_in_params
 
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
-from maskjax.models import build_model, head_paths, init_head
+from maskjax.models import build_model
 from maskjax.models.encoder import position_ids
 from maskjax.models.model import _split
-
-HEAD = {
-    "bert": {"classifier/kernel": (8, 3), "classifier/bias": (3,)},
-    "roberta": {
-        "classifier/dense/kernel": (8, 8),
-        "classifier/dense/bias": (8,),
-        "classifier/out_proj/kernel": (8, 3),
-        "classifier/out_proj/bias": (3,),
-    },
-    "distilbert": {
-        "pre_classifier/kernel": (8, 8),
-        "pre_classifier/bias": (8,),
-        "classifier/kernel": (8, 3),
-        "classifier/bias": (3,),
-    },
-}
-
-
-def expected_shapes(family: str) -> dict[str, tuple[int, ...]]:
-    """Spells out the canonical paths of a tiny model with three outputs."""
-    shapes: dict[str, tuple[int, ...]] = dict(HEAD[family])
-    rows = {"word_embeddings": 32, "position_embeddings": 18}
-    if family != "distilbert":
-        rows["token_type_embeddings"] = {"bert": 2, "roberta": 1}[family]
-    shapes |= {f"embeddings/{name}/embedding": (count, 8) for name, count in rows.items()}
-    norms = ["embeddings/LayerNorm"]
-    dense = {"pooler/dense": (8, 8)} if family == "bert" else {}
-    for i in range(2):
-        block = f"encoder/layer/{i}"
-        norms += [f"{block}/attention/output/LayerNorm", f"{block}/output/LayerNorm"]
-        for part in ("self/query", "self/key", "self/value", "output/dense"):
-            dense[f"{block}/attention/{part}"] = (8, 8)
-        dense |= {f"{block}/intermediate/dense": (8, 12), f"{block}/output/dense": (12, 8)}
-    shapes |= {f"{path}/{leaf}": (8,) for path in norms for leaf in ("scale", "bias")}
-    shapes |= {f"{path}/kernel": shape for path, shape in dense.items()}
-    shapes |= {f"{path}/bias": shape[1:] for path, shape in dense.items()}
-    return shapes
 
 
 def draw_params(model, seed=0):
@@ -79,12 +42,6 @@ def shallow(family, tiny_config):
 @pytest.fixture(scope="module")
 def grad(shallow):
     return jax.jit(jax.grad(lambda params, inputs: jnp.sum(shallow.apply(params, inputs) ** 2)))
-
-
-def test_paths_shapes_and_dtypes(family, model):
-    leaves = leaves_by_path(model.abstract)
-    assert {path: leaf.shape for path, leaf in leaves.items()} == expected_shapes(family)
-    assert {leaf.dtype for leaf in leaves.values()} == {jnp.dtype("float32")}
 
 
 def test_more_than_ten_blocks_stay_in_order(tiny_config, tiny_inputs):
@@ -207,41 +164,11 @@ def dot_dtypes(jaxpr) -> list[np.dtype]:
     return found
 
 
-def test_head_paths(family, model):
-    assert head_paths(model) == tuple(sorted(HEAD[family]))
-
-
-def test_init_head_follows_the_seed(model):
-    heads = [leaves_by_path(init_head(model, jax.random.key(seed))) for seed in (0, 0, 1)]
-    for path in head_paths(model):
-        np.testing.assert_array_equal(heads[0][path], heads[1][path])
-        changes = bool(np.any(heads[0][path] != heads[2][path]))
-        assert changes == path.endswith("kernel")
-
-
-def test_init_head_has_the_published_scale(tiny_config):
-    config = tiny_config("roberta", hidden_size=256, num_attention_heads=4, initializer_range=0.3)
-    head = leaves_by_path(init_head(build_model(config, 256), jax.random.key(0)))
-    dense, out_proj = head["classifier/dense/kernel"], head["classifier/out_proj/kernel"]
-    for kernel in (dense, out_proj):
-        assert abs(float(kernel.std()) - 0.3) < 0.01
-        assert abs(float(kernel.mean())) < 0.01
-    assert abs(np.corrcoef(dense.ravel(), out_proj.ravel())[0, 1]) < 0.02  # a key per leaf
-    assert not np.any(head["classifier/dense/bias"])
-    assert {leaf.dtype for leaf in head.values()} == {jnp.dtype("float32")}
-
-
-def test_init_head_keeps_a_leaf_when_another_changes(tiny_config):
-    config = tiny_config("distilbert")
-    two, five = (init_head(build_model(config, n), jax.random.key(0)) for n in (2, 5))
-    np.testing.assert_array_equal(two["pre_classifier"]["kernel"], five["pre_classifier"]["kernel"])
-
-
 def test_refuses_parameters_that_do_not_fit(tiny_config, tiny_inputs):
     model = build_model(tiny_config("bert"), 3)
     params = draw_params(model)
     headless = {name: part for name, part in params.items() if name != "classifier"}
-    with pytest.raises(InputError, match=r"classifier/bias is missing; .*init_head"):
+    with pytest.raises(InputError, match=r"classifier/bias is missing; .*with_head"):
         model.apply(headless, tiny_inputs)
     with pytest.raises(InputError, match="lora/kernel is unknown"):
         model.apply(params | {"lora": {"kernel": jnp.zeros(1)}}, tiny_inputs)

@@ -17,22 +17,25 @@ torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these 
 transformers = pytest.importorskip("transformers")
 transformers.utils.logging.disable_progress_bar()
 
-ORACLES = {
-    "bert": transformers.BertForSequenceClassification,
-    "roberta": transformers.RobertaForSequenceClassification,
-    "distilbert": transformers.DistilBertForSequenceClassification,
+PREFIXES = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
+HEADS = {
+    "classification": "ForSequenceClassification",
+    "regression": "ForSequenceClassification",
+    "tokens": "ForTokenClassification",
+    "choice": "ForMultipleChoice",
 }
+OUTPUTS = {"classification": 3, "regression": 1, "tokens": 4, "choice": 2}
 TOLERANCE = 1e-5
 
 
-def make_oracle(family: str, seed: int, *, num_labels: int = 3, **changes):
+def make_oracle(family: str, seed: int, kind: str = "classification", **changes):
     """A model of random shape in which every parameter, biases and norms too, is random."""
     rng, roberta = np.random.default_rng(seed), family == "roberta"
     heads = int(rng.integers(1, 5))
     shape = {
         "vocab_size": int(rng.integers(40, 90)),
         "hidden_size": heads * int(rng.integers(3, 9)),
-        "num_hidden_layers": 2,
+        "num_hidden_layers": 2 if kind == "classification" else 1,  # the encoder is the same
         "num_attention_heads": heads,
         "max_position_embeddings": int(rng.integers(30, 40)),
         ("hidden_dim" if family == "distilbert" else "intermediate_size"): int(rng.integers(5, 60)),
@@ -40,11 +43,16 @@ def make_oracle(family: str, seed: int, *, num_labels: int = 3, **changes):
     if family != "distilbert":
         shape |= {"type_vocab_size": 1 if roberta else 2, "layer_norm_eps": 1e-5}
     pad = int(rng.integers(0, 5))
-    config = ORACLES[family].config_class(
-        **shape, pad_token_id=pad, num_labels=num_labels, attn_implementation="eager", **changes
+    oracle = getattr(transformers, PREFIXES[family] + HEADS[kind])
+    config = oracle.config_class(
+        **shape,
+        pad_token_id=pad,
+        num_labels=OUTPUTS[kind],
+        attn_implementation="eager",
+        **changes,
     )
     torch.manual_seed(seed)
-    model = ORACLES[family](config).eval()
+    model = oracle(config).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             is_scale = "norm" in name.lower() and name.endswith("weight")
@@ -55,8 +63,8 @@ def make_oracle(family: str, seed: int, *, num_labels: int = 3, **changes):
 def make_inputs(config, seed: int) -> dict[str, np.ndarray]:
     """Rows of several lengths, padded at the end, one at the start, with token types."""
     rng = np.random.default_rng(seed)
-    batch, seq = 5, 17
-    lengths = np.array([seq, 11, 5, 2, 9])
+    batch, seq = 6, 17
+    lengths = np.array([seq, 11, 5, 2, 7, 9])
     mask = np.arange(seq)[None, :] < lengths[:, None]
     mask[-1] = mask[-1, ::-1]
     tokens = rng.integers(0, config.vocab_size - 1, (batch, seq))
@@ -69,10 +77,11 @@ def make_inputs(config, seed: int) -> dict[str, np.ndarray]:
     }
 
 
-def torch_inputs(family: str, inputs: dict[str, np.ndarray]) -> dict:
+def torch_inputs(family: str, kind: str, inputs: dict[str, np.ndarray]) -> dict:
     unused = () if family == "bert" else ("token_type_ids",)
+    shape = (-1, OUTPUTS["choice"], 17) if kind == "choice" else (-1, 17)
     return {
-        name: torch.tensor(value.astype(np.int64))
+        name: torch.tensor(value.astype(np.int64).reshape(shape))
         for name, value in inputs.items()
         if name not in unused
     }
@@ -105,15 +114,16 @@ def assert_close(ours, oracle) -> None:
     assert difference.max() <= TOLERANCE
 
 
-@pytest.mark.parametrize(("seed", "num_outputs"), [(0, 3), (1, 1)])
-def test_random_models(family, seed, num_outputs, tmp_path):
-    oracle = make_oracle(family, seed, num_labels=num_outputs)
+@pytest.mark.parametrize("kind", HEADS)
+def test_random_models(family, kind, tmp_path):
+    seed = list(HEADS).index(kind)
+    oracle = make_oracle(family, seed, kind)
     oracle.save_pretrained(tmp_path)
     base = load_base(tmp_path)
-    model = build_model(base.config, num_outputs)
+    model = build_model(base.config, OUTPUTS[kind], kind=kind)
     inputs = make_inputs(base.config, seed)
     with torch.no_grad():
-        expected = oracle(**torch_inputs(family, inputs), output_hidden_states=True)
+        expected = oracle(**torch_inputs(family, kind, inputs), output_hidden_states=True)
 
     params = to_params(model, oracle, family)
     for path, leaf in leaves_by_path(base.params).items():
@@ -130,9 +140,9 @@ def test_gradients(family, tmp_path):
     oracle.save_pretrained(tmp_path)
     model = build_model(load_base(tmp_path).config, 3)
     # Not the row that begins with padding: PyTorch never gives the padding row a gradient.
-    inputs = {name: value[:4] for name, value in make_inputs(model.config, 2).items()}
-    labels = np.array([0, 1, 2, 1])
-    logits = oracle(**torch_inputs(family, inputs)).logits
+    inputs = {name: value[:5] for name, value in make_inputs(model.config, 2).items()}
+    labels = np.array([0, 1, 2, 1, 0])
+    logits = oracle(**torch_inputs(family, "classification", inputs)).logits
     torch.nn.functional.cross_entropy(logits, torch.tensor(labels)).backward()
 
     def loss(params):
@@ -147,11 +157,12 @@ def test_gradients(family, tmp_path):
         assert_close(ours.T if path.endswith("kernel") else ours, theirs[torch_name(path, family)])
 
 
-def test_dropout_stands_where_transformers_has_it(family, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["classification", "tokens", "choice"])
+def test_dropout_stands_where_transformers_has_it(family, kind, tmp_path, monkeypatch):
     names = {
         "distilbert": ("dropout", "attention_dropout", "seq_classif_dropout"),
     }.get(family, ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))
-    oracle = make_oracle(family, 4, **dict(zip(names, (0.1, 0.2, 0.3), strict=True)))
+    oracle = make_oracle(family, 4, kind, **dict(zip(names, (0.1, 0.2, 0.3), strict=True)))
     oracle.save_pretrained(tmp_path)
     config = load_base(tmp_path).config
     inputs = make_inputs(config, 4)
@@ -164,7 +175,7 @@ def test_dropout_stands_where_transformers_has_it(family, tmp_path, monkeypatch)
         return torch_dropout(x, p, training, inplace)
 
     monkeypatch.setattr(torch.nn.functional, "dropout", record_torch)
-    oracle.train()(**torch_inputs(family, inputs))
+    oracle.train()(**torch_inputs(family, kind, inputs))
 
     ours, keys = [], []
 
@@ -176,7 +187,7 @@ def test_dropout_stands_where_transformers_has_it(family, tmp_path, monkeypatch)
 
     for module in (encoder_module, block_module, heads_module):
         monkeypatch.setattr(module, "dropout", record)
-    model = build_model(config, 3)
+    model = build_model(config, OUTPUTS[kind], kind=kind)
 
     @jax.jit
     def run(key):

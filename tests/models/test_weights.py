@@ -91,6 +91,7 @@ def test_prefix_and_other_heads_change_nothing(family, checkpoint, tmp_path):
         "roberta": ("lm_head.dense.weight", "pooler.dense.weight", "classifier.out_proj.bias"),
         "distilbert": ("vocab_projector.bias", "pre_classifier.weight", "classifier.bias"),
     }[family]
+    extra += ("qa_outputs.weight", "qa_outputs.bias")
     full = checkpoint(family)
     full.tensors = {f"{family}.{name}": tensor for name, tensor in full.tensors.items()}
     full.tensors |= {name: np.zeros(3, np.int64) for name in extra}
@@ -151,6 +152,13 @@ def test_refuses_a_tensor_that_is_there_twice(checkpoint, tmp_path):
     source = checkpoint("bert")
     source.tensors[f"bert.{QUERY}"] = source.tensors[QUERY]
     with pytest.raises(InputError, match=f"{QUERY} and bert.{QUERY} are the same tensor"):
+        load_base(source.write(tmp_path))
+
+
+def test_half_a_pooler_is_refused(checkpoint, tmp_path):
+    source = checkpoint("bert")
+    del source.tensors["pooler.dense.weight"]
+    with pytest.raises(InputError, match=r"pooler.dense.weight is missing"):
         load_base(source.write(tmp_path))
 
 

@@ -1,0 +1,147 @@
+"""The heads of all families and kinds: their leaves, how they are drawn, what they compute."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maskjax.masking import leaves_by_path
+from maskjax.models import build_model, head_paths, init_head, load_base, with_head
+
+KINDS = ("classification", "regression", "tokens", "choice")
+# The matrices that are drawn at random, for three outputs.
+ROBERTA_CLASSIFIER = {"classifier/dense": (8, 8), "classifier/out_proj": (8, 3)}
+HEAD = {
+    ("bert", "classification"): {"classifier": (8, 3)},
+    ("bert", "regression"): {"classifier": (8, 3)},
+    ("bert", "tokens"): {"classifier": (8, 3)},
+    ("bert", "choice"): {"classifier": (8, 1)},
+    ("roberta", "classification"): ROBERTA_CLASSIFIER,
+    ("roberta", "regression"): ROBERTA_CLASSIFIER,
+    ("roberta", "tokens"): {"classifier": (8, 3)},
+    ("roberta", "choice"): {"pooler/dense": (8, 8), "classifier": (8, 1)},
+    ("distilbert", "classification"): {"pre_classifier": (8, 8), "classifier": (8, 3)},
+    ("distilbert", "regression"): {"pre_classifier": (8, 8), "classifier": (8, 3)},
+    ("distilbert", "tokens"): {"classifier": (8, 3)},
+    ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
+}
+
+
+def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
+    """Spells out the canonical paths of a tiny model with three outputs."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    rows = {"word_embeddings": 32, "position_embeddings": 18}
+    if family != "distilbert":
+        rows["token_type_embeddings"] = {"bert": 2, "roberta": 1}[family]
+    shapes |= {f"embeddings/{name}/embedding": (count, 8) for name, count in rows.items()}
+    norms = ["embeddings/LayerNorm"]
+    dense = dict(HEAD[family, kind])
+    if family == "bert" and kind != "tokens":
+        dense["pooler/dense"] = (8, 8)
+    for i in range(2):
+        block = f"encoder/layer/{i}"
+        norms += [f"{block}/attention/output/LayerNorm", f"{block}/output/LayerNorm"]
+        for part in ("self/query", "self/key", "self/value", "output/dense"):
+            dense[f"{block}/attention/{part}"] = (8, 8)
+        dense |= {f"{block}/intermediate/dense": (8, 12), f"{block}/output/dense": (12, 8)}
+    shapes |= {f"{path}/{leaf}": (8,) for path in norms for leaf in ("scale", "bias")}
+    shapes |= {f"{path}/kernel": shape for path, shape in dense.items()}
+    shapes |= {f"{path}/bias": shape[1:] for path, shape in dense.items()}
+    return shapes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_paths_shapes_and_dtypes(family, kind, tiny_config):
+    leaves = leaves_by_path(build_model(tiny_config(family), 3, kind=kind).abstract)
+    assert {path: leaf.shape for path, leaf in leaves.items()} == expected_shapes(family, kind)
+    assert {leaf.dtype for leaf in leaves.values()} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_head_paths(family, kind, tiny_config):
+    leaves = [f"{name}/{leaf}" for name in HEAD[family, kind] for leaf in ("kernel", "bias")]
+    assert head_paths(build_model(tiny_config(family), 3, kind=kind)) == tuple(sorted(leaves))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_base_and_a_head_make_a_model(family, kind, checkpoint, tmp_path):
+    base = load_base(checkpoint(family).write(tmp_path))
+    model = build_model(base.config, 3, kind=kind)
+    leaves = leaves_by_path(with_head(base.params, model, jax.random.key(0)))
+    shapes = {path: leaf.shape for path, leaf in leaves.items()}
+    assert shapes == expected_shapes(family, kind)
+    pretrained = leaves_by_path(base.params)
+    for path in shapes.keys() - set(head_paths(model)):
+        assert leaves[path] is pretrained[path]
+
+
+def test_a_bert_without_pooler_draws_one(checkpoint, tiny_inputs, tmp_path):
+    source = checkpoint("bert")
+    source.tensors = {n: t for n, t in source.tensors.items() if not n.startswith("pooler")}
+    source.tensors |= {"classifier.weight": np.zeros((5, 8)), "qa_outputs.bias": np.zeros(2)}
+    base = load_base(source.write(tmp_path))
+    model = build_model(base.config, 3)
+    assert "pooler/dense/kernel" in head_paths(model)
+    params = with_head(base.params, model, jax.random.key(0))
+    assert np.any(params["pooler"]["dense"]["kernel"])
+    assert jax.jit(model.apply)(params, tiny_inputs).shape == (3, 3)
+    assert head_paths(build_model(base.config, 3, kind="tokens"))[0] == "classifier/bias"
+
+
+@pytest.fixture
+def complete(family, checkpoint, tmp_path):
+    """Makes a model of a kind, of three outputs, and its parameters: a checkpoint's and a head."""
+
+    def make(kind):
+        base = load_base(checkpoint(family).write(tmp_path))
+        model = build_model(base.config, 3, kind=kind)
+        return model, with_head(base.params, model, jax.random.key(0))
+
+    return make
+
+
+def test_the_choices_of_a_row_are_adjacent(complete, tiny_inputs):
+    model, params = complete("choice")
+    order = np.array([0, 1, 2, 2, 0, 1])
+    inputs = {name: value[order] for name, value in tiny_inputs.items()}
+    logits = np.asarray(jax.jit(model.apply)(params, inputs))
+    assert logits.shape == (2, 3)
+    assert len(np.unique(logits[0])) == 3
+    np.testing.assert_allclose(logits[1], logits[0, [2, 0, 1]], rtol=1e-4)
+
+
+def test_each_token_has_logits_of_its_own(complete, tiny_inputs):
+    model, params = complete("tokens")
+    run = jax.jit(lambda p: (model.apply(p, tiny_inputs), model.hidden_states(p, tiny_inputs)[-1]))
+    logits, last = run(params)
+    head = {name: np.asarray(leaf) for name, leaf in params["classifier"].items()}
+    np.testing.assert_allclose(logits, np.asarray(last) @ head["kernel"] + head["bias"], atol=1e-6)
+    assert logits.shape == (3, 7, 3)
+    assert logits.dtype == jnp.float32
+
+
+def test_init_head_follows_the_seed(family, tiny_config):
+    model = build_model(tiny_config(family), 3)
+    heads = [leaves_by_path(init_head(model, jax.random.key(seed))) for seed in (0, 0, 1)]
+    for path in head_paths(model):
+        np.testing.assert_array_equal(heads[0][path], heads[1][path])
+        changes = bool(np.any(heads[0][path] != heads[2][path]))
+        assert changes == path.endswith("kernel")
+
+
+def test_init_head_has_the_published_scale(tiny_config):
+    config = tiny_config("roberta", hidden_size=256, num_attention_heads=4, initializer_range=0.3)
+    head = leaves_by_path(init_head(build_model(config, 256), jax.random.key(0)))
+    dense, out_proj = head["classifier/dense/kernel"], head["classifier/out_proj/kernel"]
+    for kernel in (dense, out_proj):
+        assert abs(float(kernel.std()) - 0.3) < 0.01
+        assert abs(float(kernel.mean())) < 0.01
+    assert abs(np.corrcoef(dense.ravel(), out_proj.ravel())[0, 1]) < 0.02  # a key per leaf
+    assert not np.any(head["classifier/dense/bias"])
+    assert {leaf.dtype for leaf in head.values()} == {jnp.dtype("float32")}
+
+
+def test_init_head_keeps_a_leaf_when_another_changes(tiny_config):
+    config = tiny_config("distilbert")
+    two, five = (init_head(build_model(config, n), jax.random.key(0)) for n in (2, 5))
+    np.testing.assert_array_equal(two["pre_classifier"]["kernel"], five["pre_classifier"]["kernel"])
