@@ -70,10 +70,10 @@ def prepare(config: Config) -> Experiment:
     model = build_model(
         base.config, data.task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
     )
-    tokenizer = load_tokenizer(base.folder)
+    tokenizer = load_tokenizer(base.folder, data.task.kind)
     _check_vocabulary(len(tokenizer), base)
     encoded = {
-        name: encode(split, tokenizer, config.task.max_length)
+        name: encode(split, tokenizer, config.task.max_length, config.task.word_piece)
         for name, split in data.splits.items()
     }
     head = init_head(model, jax.random.key(config.train.seed))

@@ -152,7 +152,7 @@ def test_other_splits_are_never_drawn_from(write):
         ({"holdout": 0.99}, r"0.99 of 8 training rows is 8 rows"),
         ({"train_rows": 0, "holdout": 0.5}, r"train_rows: expected at least 1, got 0"),
         ({"train_rows": -2, "holdout": 0.5}, r"train_rows: expected at least 1, got -2"),
-        ({"metric": "pearson"}, r"one of accuracy, f1, matthews for classification, got pearson"),
+        ({"metric": "pearson"}, r"one of accuracy, f1, matthews, macro_recall for classification"),
         ({"metric": "f1", "labels": ("a", "b", "c")}, r"f1 is of two labels, .* has 3"),
         ({"labels": ("a", "b", "a")}, r"expected different names, got a, b, a"),
         ({"labels": ("a", "c")}, r"train.tsv row 2: expected a label out of a, c"),
