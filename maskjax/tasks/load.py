@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,15 +39,12 @@ def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
     """
     tables = _read_tables(config, offline)
     task = define_task(config, tables["train"])
-    whole = {
-        name: read_split(table, task)
-        for name, table in tables.items()
-        if name == "train" or _has_labels(name, table, task)
-    }
-    splits = _draw(whole["train"], config)
+    splits = _draw(read_split(tables["train"], task), config)
     _check_train(task, splits["train"])
-    for name in [name for name in whole if name != "train"]:
-        splits[name] = whole[name].take(_order(whole[name], config.eval_rows, config, "eval_rows"))
+    for name, table in tables.items():
+        if name != "train" and _has_labels(name, table, task):
+            split = read_split(table, task)
+            splits[name] = split.take(_order(split, config.eval_rows, config, "eval_rows"))
     if not splits.keys() & {"dev", "holdout"}:
         raise InputError(
             f"Task {task.name}: no dev split to select models by; hold out a share of the training"
@@ -98,7 +96,12 @@ def _has_labels(name: str, table: Table, task: Task) -> bool:
     labels = table.column(task.label)
     if labels is None:
         return name == "dev"  # it is needed, so reading it is to fail
-    return any(isinstance(value, list | tuple) or value != -1 for value in labels.dropna())
+    return any(_is_given(value) for value in labels.dropna())
+
+
+def _is_given(label: Any) -> bool:
+    labels = label if isinstance(label, list | tuple | np.ndarray) else [label]
+    return any(one is not None and one != -1 for one in labels)
 
 
 def _notes_on_tags(task: Task, splits: Mapping[str, Split]) -> Iterator[str]:
