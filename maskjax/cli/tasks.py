@@ -7,7 +7,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.tasks import REGISTRY, Entry
+from maskjax.tasks import METRICS_OF, REGISTRY, Entry
 
 NOTE = (
     "Tried: the Hub id has been loaded from the live Hub. Every task also reads a local folder, "
@@ -45,7 +45,7 @@ def _cells(name: str, entry: Entry) -> tuple[str, ...]:
     return (
         entry.kind,
         columns,
-        entry.metric or "",
+        entry.metric or METRICS_OF[entry.kind][0],
         " ".join(entry.splits),
         entry.licence,
         hub or ("built in" if built_in else "local files only"),

@@ -1,7 +1,7 @@
 """Tasks: their rows, tokenised and batched, and their metrics."""
 
 from maskjax.tasks.batching import Batch, buckets_used, eval_batches, num_batches, train_batches
-from maskjax.tasks.define import find_columns
+from maskjax.tasks.define import METRICS_OF, find_columns
 from maskjax.tasks.encode import Encoded, encode
 from maskjax.tasks.entities import ENTITY_METRICS, entity_score
 from maskjax.tasks.entry import Columns, Entry
@@ -19,6 +19,7 @@ from maskjax.tasks.tokenizer import load_tokenizer
 __all__ = [
     "ENTITY_METRICS",
     "METRICS",
+    "METRICS_OF",
     "REGISTRY",
     "Batch",
     "Columns",
