@@ -46,7 +46,7 @@ def main(given: Arguments) -> None:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     predictor = load_predictor(given.run)
-    texts = read_texts(Table(str(given.data), read_table(given.data)), predictor.task.text)
+    texts = read_texts(Table(str(given.data), read_table(given.data)), predictor.task)
     texts = texts[: given.rows]
     split = Split(texts, np.zeros(len(texts), np.int32))
     ours = predictor.logits(encode(split, predictor.tokenizer, predictor.config.task.max_length))

@@ -12,8 +12,10 @@ USAGE = """usage: maskjax COMMAND [options]
 Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights to keep.
 
   train      learn a mask (or finetune, LoRA, ...) for a task      maskjax train --out runs/first
+  tasks      the tasks that are known by name                      maskjax tasks
   evaluate   score a finished run on its splits                    maskjax evaluate runs/first
   predict    label texts with a finished run       maskjax predict runs/first --text "Returns x."
+  submit     a GLUE run's test predictions     maskjax submit runs/first --out submission
   info       what a run dropped, by block and kind                 maskjax info runs/first
   export     a finished run for PyTorch    maskjax export runs/first --to hf --out exported
   import     masks that PyTorch code learned    maskjax import best.pt --out runs/imported
@@ -29,12 +31,24 @@ maskjax COMMAND --help lists the options of a command.
 
 def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the commands; not at the top, so that --help answers at once."""
-    from maskjax.cli import compare, demo, exchange, inspection, saved, train
+    from maskjax.cli import (
+        compare,
+        demo,
+        exchange,
+        inspection,
+        predict,
+        saved,
+        submit,
+        tasks,
+        train,
+    )
 
     return {
         "train": train.command,
+        "tasks": tasks.command,
         "evaluate": saved.evaluate_command,
-        "predict": saved.predict_command,
+        "predict": predict.command,
+        "submit": submit.command,
         "info": inspection.info_command,
         "export": exchange.export_command,
         "import": exchange.import_command,

@@ -1,7 +1,6 @@
-"""`maskjax evaluate` and `maskjax predict`: what to do with a finished run."""
+"""`maskjax evaluate`, and what all commands on a finished run have in common."""
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from maskjax.errors import InputError
-from maskjax.inference import Prediction, Predictor, load_predictor, score_logits
-from maskjax.taskfile import write_atomically
-from maskjax.tasks import Table, encode, load_task, read_table, read_texts
+from maskjax.inference import Predictor, load_predictor, score_logits
+from maskjax.tasks import load_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +50,6 @@ class EvaluateArguments(SavedRun):
     path: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictArguments(SavedRun):
-    """Labels texts with a finished run.
-
-    Attributes:
-        text: Texts to label.
-        second: The second text of each pair, where the task is about pairs.
-        input: A .tsv, .csv, .jsonl or .parquet file with the task's text columns.
-        output: A .jsonl file for the predictions; by default they are printed.
-    """
-
-    text: tuple[str, ...] = ()
-    second: tuple[str, ...] = ()
-    input: Path | None = None
-    output: Path | None = None
-
-
 def evaluate_command(arguments: Sequence[str]) -> int:
     """Runs `maskjax evaluate`.
 
@@ -83,7 +64,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     """
     given = tyro.cli(EvaluateArguments, args=arguments, prog="maskjax evaluate")
     predictor = given.load()
-    config = predictor.config.task
+    config = dataclasses.replace(predictor.config.task, labels=predictor.task.labels)
     if given.path:
         config = dataclasses.replace(config, path=given.path)
     data = load_task(config, offline=predictor.config.model.offline)
@@ -92,65 +73,9 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     for name in wanted:
         if name not in data.splits:
             raise InputError(f"--split: there is no {name!r}; there are {', '.join(data.splits)}.")
-        encoded = encode(data.splits[name], predictor.tokenizer, config.max_length)
-        score = score_logits(predictor.task, predictor.logits(encoded), encoded.labels)
-        table.add_row(name, f"{len(encoded.labels):,}", f"{score:.4f}")
+        encoded = predictor.encode(data.splits[name])
+        logits = predictor.logits(encoded)
+        score = score_logits(predictor.task, logits, encoded.labels, encoded.sizes)
+        table.add_row(name, f"{encoded.rows:,}", f"{score:.4f}")
     Console().print(table)
     return 0
-
-
-def predict_command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax predict`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If there is nothing to predict, or something cannot be read or written.
-    """
-    given = tyro.cli(PredictArguments, args=arguments, prog="maskjax predict")
-    predictor = given.load()
-    texts = _texts(given, predictor)
-    predictions = predictor(texts)
-    if given.output:
-        _write(given.output, texts, predictions)
-        return 0
-    table = RichTable("label", "score", "text")
-    for text, prediction in zip(texts, predictions, strict=True):
-        table.add_row(prediction.label, f"{prediction.score:.3f}", " | ".join(text))
-    Console().print(table)
-    return 0
-
-
-def _texts(given: PredictArguments, predictor: Predictor) -> list[tuple[str, ...]]:
-    if bool(given.text) == bool(given.input):
-        raise InputError("expected either --text TEXT ... or --input FILE.")
-    columns = predictor.task.text
-    if given.input:
-        return read_texts(Table(str(given.input), read_table(given.input)), columns)
-    if len(columns) == 1 and given.second:
-        raise InputError(f"--second: task {predictor.task.name} has one text, not a pair.")
-    if len(columns) == 2 and len(given.second) != len(given.text):
-        raise InputError(
-            f"--second: task {predictor.task.name} is about pairs; expected {len(given.text)} "
-            f"second texts, got {len(given.second)}."
-        )
-    for text in given.text + given.second:
-        if not text.strip():
-            raise InputError("--text: expected a text, got an empty one.")
-    return (
-        list(zip(given.text, given.second, strict=True))
-        if given.second
-        else [(text,) for text in given.text]
-    )
-
-
-def _write(path: Path, texts: list[tuple[str, ...]], predictions: list[Prediction]) -> None:
-    lines = (
-        json.dumps({"text": list(text), "label": p.label, "score": round(p.score, 6)})
-        for text, p in zip(texts, predictions, strict=True)
-    )
-    write_atomically(path, "".join(f"{line}\n" for line in lines).encode())

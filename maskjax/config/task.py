@@ -5,7 +5,16 @@ from typing import Literal
 
 from maskjax.config.check import check
 
-Metric = Literal["accuracy", "f1", "matthews", "pearson", "spearman"]
+Metric = Literal[
+    "accuracy",
+    "f1",
+    "matthews",
+    "macro_recall",
+    "pearson",
+    "spearman",
+    "entity_f1",
+    "entity_f1_strict",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,19 +25,23 @@ class TaskConfig:
         name: A built-in name, such as `docstrings/library` or `glue/sst2`, or the id of any data
             set on the Hugging Face Hub.
         subset: The data set's configuration on the Hub.
-        path: A local folder with train, dev and test files (.tsv, .csv, .jsonl or .parquet) to
-            read instead of the Hub.
+        path: A local folder with train, dev and test files (.tsv, .csv, .jsonl or .parquet; for
+            words also .conll, .txt or .conllu) to read instead of the Hub.
         text: One or two text columns; empty means those of the built-in task.
-        label: The label column.
+        label: The label column; `a:b` joins the columns a and b with a colon.
         labels: Label names in order; empty means those found in the training rows, sorted.
-        kind: What is predicted: one of several classes, or a number.
+        choices: The columns of the texts to choose from, where the kind is `choice`.
+        kind: What is predicted: one of several classes, a number, a class for each word
+            (`tokens`), or which of several texts goes on from the first (`choice`).
+        word_piece: Which piece of a word stands for it, where the kind is `tokens`.
         metric: How the selection split is scored; higher is better.
         max_length: Tokens per example, special ones included; longer texts are cut and counted.
         train_rows: Use only so many training rows, drawn at random by `split_seed`.
+        eval_rows: Use only so many rows of each dev and test split, drawn by `split_seed`.
         holdout: Share of the training rows that is held out to select the best step, instead of
             the dev split.
-        split_seed: Draws `train_rows` and `holdout`; not the seed of the run, so that seeds are
-            compared on the same rows.
+        split_seed: Draws `train_rows`, `eval_rows` and `holdout`; not the seed of the run, so that
+            seeds are compared on the same rows.
     """
 
     name: str = "docstrings/library"
@@ -37,10 +50,13 @@ class TaskConfig:
     text: tuple[str, ...] = ()
     label: str | None = None
     labels: tuple[str, ...] = ()
-    kind: Literal["classification", "regression"] | None = None
+    choices: tuple[str, ...] = ()
+    kind: Literal["classification", "regression", "tokens", "choice"] | None = None
+    word_piece: Literal["first", "last"] = "last"
     metric: Metric | None = None
     max_length: int = 128
     train_rows: int | None = None
+    eval_rows: int | None = None
     holdout: float = 0.0
     split_seed: int = 0
 

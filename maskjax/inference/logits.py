@@ -1,4 +1,4 @@
-"""Forward passes over many rows: batches in, one array of logits out, rows in their own order."""
+"""Forward passes over many rows: batches in, one array of logits out, in the order of the rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
@@ -8,7 +8,7 @@ import numpy as np
 
 from maskjax.models import Model
 from maskjax.models.model import Params
-from maskjax.tasks import Encoded, Task, eval_batches
+from maskjax.tasks import ENTITY_METRICS, Encoded, Task, entity_score, eval_batches
 from maskjax.tasks import score as metric_score
 
 Predict = Callable[[Params, dict[str, np.ndarray]], jax.Array]
@@ -63,29 +63,65 @@ def predict_logits(
         pad_id: The token id of padding.
 
     Returns:
-        Logits `[rows, outputs]`, float32, in the order of the rows.
+        Logits `[units, outputs]`, float32, in the order of the rows and their words; NaN for words
+        that have no token.
     """
-    pieces: list[tuple[np.ndarray, np.ndarray]] = []
     batches = eval_batches(encoded, batch_size=batch_size, buckets=buckets, pad_id=pad_id)
-    for rows, batch in batches:
-        logits = np.asarray(predict(params, model_inputs(batch)))
-        pieces.append((rows, logits[: len(rows)]))
-    outputs = np.zeros((len(encoded.input_ids), pieces[0][1].shape[1]), np.float32)
+    pieces = [(rows, np.asarray(predict(params, model_inputs(batch)))) for rows, batch in batches]
+    sizes = encoded.sizes
+    starts = np.cumsum(sizes) - sizes
+    outputs = np.full((int(sizes.sum()), pieces[0][1].shape[-1]), np.nan, np.float32)
     for rows, logits in pieces:
-        outputs[rows] = logits
+        if encoded.places is None:
+            outputs[rows] = logits[: len(rows)]
+            continue
+        for row, sequence in zip(rows, logits, strict=False):  # the rest fills the batch up
+            words = np.flatnonzero(encoded.places[row] >= 0)
+            outputs[starts[row] + words] = sequence[encoded.places[row][words]]
     return outputs
 
 
-def score_logits(task: Task, logits: np.ndarray, labels: np.ndarray) -> float:
+def predict_labels(task: Task, logits: np.ndarray) -> np.ndarray:
+    """Turns logits into what a task predicts.
+
+    Args:
+        task: The task.
+        logits: `[units, outputs]`.
+
+    Returns:
+        Class ids `[units]`, -1 for words without logits; for regression, numbers.
+
+    Example:
+        >>> words = Task(name="t", kind="tokens", labels=("a", "b"))
+        >>> predict_labels(words, np.array([[0.0, 1.0], [np.nan, np.nan]])).tolist()
+        [1, -1]
+    """
+    if task.kind == "regression":
+        return logits[:, 0]
+    return np.where(np.isnan(logits).any(axis=1), -1, logits.argmax(axis=1))
+
+
+def score_logits(
+    task: Task, logits: np.ndarray, labels: np.ndarray, sizes: np.ndarray | None = None
+) -> float:
     """Scores logits with a task's metric.
 
     Args:
         task: The task.
-        logits: `[rows, outputs]`.
-        labels: Class ids or numbers, `[rows]`.
+        logits: `[units, outputs]`.
+        labels: Class ids or numbers, `[units]`.
+        sizes: Units of each row, `[rows]`; metrics of entities need it, since none goes on in
+            another sentence.
 
     Returns:
         The metric; higher is better.
+
+    Raises:
+        ValueError: If the metric needs `sizes` and there are none.
     """
-    classes = task.kind == "classification"
-    return metric_score(task.metric, logits.argmax(axis=1) if classes else logits[:, 0], labels)
+    predictions = predict_labels(task, logits)
+    if task.metric not in ENTITY_METRICS:
+        return metric_score(task.metric, predictions, labels)
+    if sizes is None:
+        raise ValueError(f"{task.metric} needs the sizes of the sentences.")
+    return entity_score(task.metric, predictions, labels, names=task.labels, sizes=sizes)

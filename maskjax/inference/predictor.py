@@ -1,6 +1,7 @@
 """Predictions from a saved run: the base, one task file, texts in, labels out."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from maskjax.adaptation import merge
 from maskjax.config import Config, config_from_dict
-from maskjax.inference.logits import make_predict, predict_logits
+from maskjax.inference.logits import make_predict, predict_labels, predict_logits
 from maskjax.masking import leaves_by_path
 from maskjax.models import Base, Model, build_model, head_paths, load_base, with_head
 from maskjax.models.model import Params
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """What a model says of one text.
+    """What a model says of one text, or of one word.
 
     Attributes:
         label: The likeliest class, or the number as text.
@@ -55,7 +56,7 @@ class Predictor(NamedTuple):
     tokenizer: "PreTrainedTokenizerBase"
 
     def logits(self, encoded: Encoded) -> np.ndarray:
-        """Logits `[rows, outputs]` of tokenised rows."""
+        """Logits `[units, outputs]` of tokenised rows."""
         return predict_logits(
             make_predict(self.model),
             self.params,
@@ -65,17 +66,44 @@ class Predictor(NamedTuple):
             pad_id=self.base.config.pad_token_id,
         )
 
+    def encode(self, split: Split) -> Encoded:
+        """Tokenises rows as those of the run were."""
+        config = self.config.task
+        return encode(split, self.tokenizer, config.max_length, config.word_piece)
+
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
-        """Predicts a label, or a number, for each text or pair of texts."""
-        split = Split(list(texts), np.zeros(len(texts), np.int32))
-        logits = self.logits(encode(split, self.tokenizer, self.config.task.max_length))
+        """Predicts a label, or a number, for each row of texts; words are for `tag`.
+
+        A row is one text or a pair; for choice, a first text and each text to choose from.
+        """
+        if self.task.kind == "tokens":
+            raise ValueError(f"Task {self.task.name} labels words; call tag(sentences).")
+        split = Split(list(texts), np.zeros(len(texts), np.int32), self.task.kind)
+        return self._predictions(self.logits(self.encode(split)))
+
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[Prediction]]:
+        """Predicts a label for each word of sentences.
+
+        A word without a token, such as one beyond the longest sentence that the run takes, gets
+        the label O where the task has it, else `_`, and the score 0.
+        """
+        if self.task.kind != "tokens":
+            raise ValueError(f"Task {self.task.name} labels no words; call the predictor itself.")
+        sizes = [len(words) for words in sentences]
+        split = Split(
+            [tuple(words) for words in sentences], np.zeros(sum(sizes), np.int32), "tokens"
+        )
+        predictions = iter(self._predictions(self.logits(self.encode(split))))
+        return [list(islice(predictions, size)) for size in sizes]
+
+    def _predictions(self, logits: np.ndarray) -> list[Prediction]:
         if self.task.kind == "regression":
             return [Prediction(f"{value:.3f}", float(value)) for value in logits[:, 0]]
+        nothing = Prediction("O" if "O" in self.task.labels else "_", 0.0)
         probabilities = np.asarray(jax.nn.softmax(logits))
-        best = probabilities.argmax(axis=1)
         return [
-            Prediction(self.task.labels[label], float(row[label]))
-            for label, row in zip(best, probabilities, strict=True)
+            nothing if label < 0 else Prediction(self.task.labels[label], float(row[label]))
+            for label, row in zip(predict_labels(self.task, logits), probabilities, strict=True)
         ]
 
 
@@ -117,9 +145,10 @@ def load_predictor(
         allow_mismatch=allow_base_mismatch,
     )
     params = merge(file.frozen, jax.tree.map(jnp.asarray, blank))
-    return Predictor(config, task, file, loaded, model, params, load_tokenizer(loaded.folder))
+    tokenizer = load_tokenizer(loaded.folder, task.kind)
+    return Predictor(config, task, file, loaded, model, params, tokenizer)
 
 
 def _task(values: Mapping[str, Any]) -> Task:
-    lists = {"text": tuple(values["text"]), "labels": tuple(values["labels"])}
+    lists = {name: tuple(values.get(name, ())) for name in ("text", "labels", "choices")}
     return Task(**{**values, **lists})

@@ -35,7 +35,7 @@ def find_task_file(run: str | Path, *, revision: str | None = None, offline: boo
         if not file.is_file():
             raise InputError(f"{file}: no such task file; is {path} a finished run?")
         return file
-    if not _HUB_ID.fullmatch(name) or path.suffix:
+    if not _HUB_ID.fullmatch(name) or path.suffix == ".safetensors":
         raise InputError(f"{name}: no such run folder or task file.")
     cached = try_to_load_from_cache(name, TASK_FILE, revision=revision)
     if isinstance(cached, str):

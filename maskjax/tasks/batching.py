@@ -1,13 +1,14 @@
 """Batches of few static shapes.
 
-A compiled step has one program for each shape, so a batch always has `batch_size` rows and the
-length of one of a few buckets. A row goes to the smallest bucket that holds it; rows that do not
-fill a batch move up to the next bucket in use, so that at most one batch of an epoch is not full.
-That batch is filled up with repeated rows of weight 0: a repeated row, unlike an empty one, has
-something to attend to and cannot turn into NaN.
+A compiled step has one program for each shape, so a batch always has `batch_size` rows, each of
+one sequence or one for each choice, and the length of one of a few buckets. A row goes to the
+smallest bucket that holds it; rows that do not fill a batch move up to the next bucket in use, so
+that at most one batch of an epoch is not full. That batch is filled up with repeated rows of
+weight 0: a repeated row, unlike an empty one, has something to attend to and cannot turn into NaN.
 
 The shapes of an epoch follow from the lengths of the rows alone, never from their order, so all
-epochs run the same programs.
+epochs run the same programs. The sequence of shapes follows from these and the number of the
+epoch: runs of different seeds can make their steps together.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,7 @@ def train_batches(
     """Batches the rows of one epoch, shuffled; a pure function of its arguments.
 
     Rows are shuffled before they are grouped, then the full batches; one that is not full is last.
+    The seed chooses the rows of a batch, never its length.
 
     Args:
         encoded: The rows.
@@ -56,9 +58,11 @@ def train_batches(
         epoch: The number of the epoch; each has its own order.
 
     Returns:
-        Batches of `input_ids`, `attention_mask` and `token_type_ids`, [batch_size, bucket] int32;
-        `labels`, [batch_size] int32 or float32; `weights`, [batch_size] float32, 1 or, for rows
-        that only fill the batch up, 0.
+        Batches of `input_ids`, `attention_mask` and `token_type_ids`, [batch_size, bucket] int32,
+        or [batch_size * choices, bucket] with the choices of a row side by side; `labels`,
+        [batch_size] int32 or float32; `weights`, [batch_size] float32, 1 or, for rows that only
+        fill the batch up, 0. For tokens `labels` and `weights` are [batch_size, bucket], and all
+        weights are 0 but those of the tokens that stand for words.
 
     Raises:
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
@@ -70,11 +74,10 @@ def train_batches(
         >>> [batch["weights"].tolist() for batch in train_batches(encoded, **options)]
         [[1.0, 1.0], [1.0, 0.0]]
     """
-    count = len(encoded.input_ids)
-    random = np.random.default_rng((seed, epoch))
-    groups = _group(encoded, random.permutation(count), batch_size, buckets)
-    full = count // batch_size
-    order = [*random.permutation(full), *range(full, len(groups))]
+    rows = np.random.default_rng((seed, epoch)).permutation(encoded.rows)
+    groups = _group(encoded, rows, batch_size, buckets)
+    full = encoded.rows // batch_size
+    order = [*np.random.default_rng(epoch).permutation(full), *range(full, len(groups))]
     return (_collate(encoded, groups[index], batch_size, pad_id) for index in order)
 
 
@@ -105,7 +108,7 @@ def eval_batches(
         [0 2] (2, 4)
         [1] (2, 8)
     """
-    groups = _group(encoded, np.arange(len(encoded.input_ids)), batch_size, buckets)
+    groups = _group(encoded, np.arange(encoded.rows), batch_size, buckets)
     return ((group.rows, _collate(encoded, group, batch_size, pad_id)) for group in groups)
 
 
@@ -124,7 +127,7 @@ def num_batches(encoded: Encoded, batch_size: int) -> int:
         >>> num_batches(Encoded(ids, ids, np.zeros(5, np.int32), truncated=0), batch_size=2)
         3
     """
-    return -(-len(encoded.input_ids) // batch_size)
+    return -(-encoded.rows // batch_size)
 
 
 def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> tuple[int, ...]:
@@ -147,7 +150,7 @@ def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> t
         >>> buckets_used(encoded, batch_size=2, buckets=(4, 8, 16))
         (4, 16)
     """
-    groups = _group(encoded, np.arange(len(encoded.input_ids)), batch_size, buckets)
+    groups = _group(encoded, np.arange(encoded.rows), batch_size, buckets)
     return tuple(sorted({group.bucket for group in groups}))
 
 
@@ -155,7 +158,7 @@ def _group(
     encoded: Encoded, order: np.ndarray, batch_size: int, buckets: Sequence[int]
 ) -> list[Group]:
     """Groups rows in the given order into full batches, then at most one that is not full."""
-    lengths = np.array([len(ids) for ids in encoded.input_ids], np.int64)
+    lengths = encoded.lengths
     _check(batch_size, buckets, int(lengths.max(initial=0)))
     bucket_of = np.searchsorted(buckets, lengths[order])
     groups: list[Group] = []
@@ -173,20 +176,32 @@ def _group(
 
 def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Batch:
     rows = np.resize(group.rows, batch_size)  # repeats rows until the batch is full
+    real = (np.arange(batch_size) < len(group.rows)).astype(np.float32)
+    inputs = _inputs(encoded, rows, group.bucket, pad_id)
+    if encoded.places is None:
+        return {**inputs, "labels": encoded.labels[rows], "weights": real}
     shape = (batch_size, group.bucket)
-    batch = {
-        "input_ids": np.full(shape, pad_id, np.int32),
-        "attention_mask": np.zeros(shape, np.int32),
-        "token_type_ids": np.zeros(shape, np.int32),
-        "labels": encoded.labels[rows],
-        "weights": (np.arange(batch_size) < len(group.rows)).astype(np.float32),
-    }
-    for place, row in enumerate(rows):
-        length = len(encoded.input_ids[row])
-        batch["input_ids"][place, :length] = encoded.input_ids[row]
-        batch["attention_mask"][place, :length] = 1
-        batch["token_type_ids"][place, :length] = encoded.token_type_ids[row]
-    return batch
+    labels, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    starts = np.cumsum(encoded.sizes) - encoded.sizes
+    for index, row in enumerate(rows):
+        places = encoded.places[row]
+        words = np.flatnonzero(places >= 0)
+        labels[index, places[words]] = encoded.labels[starts[row] + words]
+        weights[index, places[words]] = real[index]
+    return {**inputs, "labels": labels, "weights": weights}
+
+
+def _inputs(encoded: Encoded, rows: np.ndarray, bucket: int, pad_id: int) -> Batch:
+    sequences = (rows[:, None] * encoded.choices + np.arange(encoded.choices)).ravel()
+    shape = (len(sequences), bucket)
+    ids = np.full(shape, pad_id, np.int32)
+    mask, types = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+    for index, sequence in enumerate(sequences):
+        length = len(encoded.input_ids[sequence])
+        ids[index, :length] = encoded.input_ids[sequence]
+        mask[index, :length] = 1
+        types[index, :length] = encoded.token_type_ids[sequence]
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
 
 
 def _check(batch_size: int, buckets: Sequence[int], longest: int) -> None:

@@ -1,18 +1,24 @@
 """From the settings of a task to its definition."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.tasks.registry import lookup
+from maskjax.models.config import Kind
+from maskjax.tasks.entities import ENTITY_METRICS, tag_parts
+from maskjax.tasks.entry import Columns
+from maskjax.tasks.registry import WORDS, lookup
 from maskjax.tasks.rows import label_names
 from maskjax.tasks.tables import Table
-from maskjax.tasks.task import Kind, Task
+from maskjax.tasks.task import Task
 
 # The first is the default.
 METRICS_OF: dict[Kind, tuple[str, ...]] = {
-    "classification": ("accuracy", "f1", "matthews"),
+    "classification": ("accuracy", "f1", "matthews", "macro_recall"),
     "regression": ("pearson", "spearman"),
+    "tokens": ("accuracy", *ENTITY_METRICS),
+    "choice": ("accuracy",),
 }
 
 
@@ -27,7 +33,8 @@ def define_task(config: TaskConfig, train: Table) -> Task:
         The task.
 
     Raises:
-        InputError: If the label column is missing, or if kind, labels and metric do not fit.
+        InputError: If the label column is missing, or if kind, columns, labels and metric do not
+            fit each other.
 
     Example:
         >>> import pandas as pd
@@ -38,41 +45,102 @@ def define_task(config: TaskConfig, train: Table) -> Task:
     """
     entry = lookup(config.name)
     kind = config.kind or entry.kind
-    label = config.label or entry.label
+    columns = find_columns(config, train)
     labels = config.labels
-    if kind == "classification" and not labels:
-        labels = label_names(train, label)
+    if kind != "regression" and not labels:
+        labels = label_names(train, columns.label, kind)
     metric = config.metric or (entry.metric if kind == entry.kind else None) or METRICS_OF[kind][0]
     task = Task(
         name=_name(config),
         kind=kind,
-        text=config.text or entry.text,
-        label=label,
+        text=columns.text,
+        label=columns.label,
         labels=labels,
+        choices=columns.choices,
         metric=metric,
     )
-    _check_task(task)
+    for problem in _problems(task):
+        raise InputError(problem)
     return task
 
 
+def find_columns(config: TaskConfig, table: Table) -> Columns:
+    """Finds out which of a task's published forms a table has.
+
+    Args:
+        config: The settings of the task; columns that they name are taken as they are.
+        table: Any rows of the task.
+
+    Returns:
+        The column names of the form of which the table lacks the fewest; among equals the first.
+
+    Example:
+        >>> import pandas as pd
+        >>> rows = pd.DataFrame({"question": ["Who?"], "coarse": ["HUM"]})
+        >>> find_columns(TaskConfig(name="trec", path="trec"), Table("train.tsv", rows)).label
+        'coarse'
+    """
+    entry = lookup(config.name)
+    kind = config.kind or entry.kind
+    forms = entry.columns if kind == entry.kind or kind != "tokens" else WORDS
+    options = [
+        Columns(
+            config.text or form.text,
+            config.label or form.label,
+            config.choices or (form.choices if kind == "choice" else ()),
+        )
+        for form in forms
+    ]
+    return min(options, key=lambda columns: _count_missing(columns, table))
+
+
+def _count_missing(columns: Columns, table: Table) -> int:
+    names = (*columns.text, *columns.choices, columns.label)
+    return sum(table.column(name) is None for name in names)
+
+
 def _name(config: TaskConfig) -> str:
-    if config.path is not None and lookup(config.name).hub is None:
+    if config.path is not None and config.name.startswith("docstrings/"):
         return Path(config.path).resolve().name  # rows of a folder are not those of docstrings
     return config.name
 
 
-def _check_task(task: Task) -> None:
+def _problems(task: Task) -> Iterator[str]:
+    """Says what does not fit together, one sentence each."""
     if task.metric not in METRICS_OF[task.kind]:
         metrics = ", ".join(METRICS_OF[task.kind])
-        raise InputError(
-            f"--task.metric: expected one of {metrics} for {task.kind}, got {task.metric}."
-        )
+        yield f"--task.metric: expected one of {metrics} for {task.kind}, got {task.metric}."
     if task.kind == "regression" and task.labels:
-        raise InputError("--task.labels: expected no label names for regression.")
+        yield "--task.labels: expected no label names for regression."
     if len(set(task.labels)) < len(task.labels):
-        raise InputError(f"--task.labels: expected different names, got {', '.join(task.labels)}.")
+        yield f"--task.labels: expected different names, got {', '.join(task.labels)}."
     if task.metric == "f1" and len(task.labels) != 2:
-        raise InputError(
+        yield (
             f"--task.metric: f1 is of two labels, task {task.name} has {len(task.labels)};"
-            " choose accuracy."
+            " choose accuracy or macro_recall."
+        )
+    if task.kind == "tokens" and len(task.text) != 1:
+        yield f"--task.text: expected one column of words, got {', '.join(task.text)}."
+    yield from _problems_of_choices(task)
+    if task.metric in ENTITY_METRICS:
+        wrong = [label for label in task.labels if tag_parts(label) is None]
+        if wrong:
+            yield (
+                f"--task.metric: {task.metric} is of the labels O, B-TYPE and I-TYPE, task"
+                f" {task.name} has {wrong[0]!r}; choose accuracy."
+            )
+
+
+def _problems_of_choices(task: Task) -> Iterator[str]:
+    if task.kind != "choice" and task.choices:
+        yield f"--task.choices: expected none for {task.kind}; set --task.kind choice."
+    elif task.kind == "choice" and len(task.choices) < 2:
+        yield (
+            f"--task.choices: expected the columns of two or more texts to choose from, got"
+            f" {', '.join(task.choices) or 'none'}."
+        )
+    elif task.kind == "choice" and len(task.labels) != len(task.choices):
+        yield (
+            f"--task.labels: expected one name for each of the {len(task.choices)} choices of task"
+            f" {task.name}, in their order, got {', '.join(task.labels)}."
         )

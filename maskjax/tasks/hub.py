@@ -2,68 +2,76 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from maskjax.errors import InputError, near_names
+from maskjax.tasks.entry import PARQUET, Entry
 from maskjax.tasks.registry import REGISTRY
 from maskjax.tasks.tables import Table
 
 if TYPE_CHECKING:  # slow to import
     from datasets import Dataset, DatasetDict
 
-# What the Hub calls a split.
-SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
-
-def read_hub(name: str, subset: str | None, label: str, *, offline: bool) -> dict[str, Table]:
+def read_hub(name: str, entry: Entry, label: str, *, offline: bool) -> dict[str, Table]:
     """Reads a data set from the Hub, or from the local cache if it has been read before.
 
     Args:
         name: The id of the data set, or a local folder with the files of one.
-        subset: Its configuration, where it has several.
-        label: Its label column.
+        entry: Its subset, revision and splits.
+        label: The label column.
         offline: Never ask the network.
 
     Returns:
-        The splits "train", "dev" and "test" that the data set has. Class ids have become names, in
-        a categorical column that keeps their order. A dev or test split is left out if its labels
-        are withheld, which the Hub marks by -1.
+        The splits of the entry that the data set has. Class ids have become names: single ones in
+        a categorical column that keeps their order, lists of them with the order in
+        `Table.declared`.
 
     Raises:
         InputError: If the data set cannot be had, or has no such subset or no training rows.
     """
-    found = _load(name, subset, offline)
-    if "train" not in found:
+    found = _load(name, entry, offline)
+    if entry.splits["train"] not in found:
         splits = ", ".join(map(str, found))
-        raise InputError(f"Data set {name}: expected a split 'train', got {splits}.")
-    title = f"{name}/{subset}" if subset else name
-    tables = {
-        split: Table(f"{title} split {there}", _to_frame(found[there], label))
-        for split, there in SPLITS.items()
+        raise InputError(
+            f"Data set {name}: expected a split {entry.splits['train']!r}, got {splits}."
+        )
+    title = f"{name}/{entry.subset}" if entry.subset else name
+    return {
+        split: _to_table(f"{title} split {there}", found[there], label)
+        for split, there in entry.splits.items()
         if there in found
     }
-    return {
-        split: table
-        for split, table in tables.items()
-        if split == "train" or not _is_withheld(table.frame, label)
-    }
 
 
-def _load(name: str, subset: str | None, offline: bool) -> "DatasetDict":
+def _load(name: str, entry: Entry, offline: bool) -> "DatasetDict":
     from datasets import load_dataset
 
+    subset, options = _request(entry)
     try:
         with _no_network():
-            return load_dataset(name, subset)
+            return load_dataset(name, subset, **options)
     except (OSError, ValueError, RuntimeError) as error:
         if offline:
             raise InputError(_explain(name, error, offline)) from error
     try:
-        return load_dataset(name, subset)
+        return load_dataset(name, subset, **options)
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(_explain(name, error, offline)) from error
+
+
+def _request(entry: Entry) -> tuple[str | None, dict[str, Any]]:
+    """The subset and the keywords that `load_dataset` is to be asked for.
+
+    The Hub's own Parquet copies know no subsets: these are folders of files there.
+    """
+    if entry.revision != PARQUET:
+        return entry.subset, {"revision": entry.revision} if entry.revision else {}
+    there = entry.splits.values()
+    files = {split: f"{entry.subset or 'default'}/{split}/*.parquet" for split in there}
+    return None, {"revision": PARQUET, "data_files": files}
 
 
 @contextmanager
@@ -97,7 +105,7 @@ def _explain(name: str, error: Exception, offline: bool) -> str:
     return f"Data set {name}: {reason}"
 
 
-def _to_frame(dataset: "Dataset", label: str) -> pd.DataFrame:
+def _to_table(source: str, dataset: "Dataset", label: str) -> Table:
     from datasets import ClassLabel
 
     frame = cast(pd.DataFrame, dataset.to_pandas())
@@ -105,8 +113,9 @@ def _to_frame(dataset: "Dataset", label: str) -> pd.DataFrame:
     if isinstance(feature, ClassLabel):
         ids = frame[label].fillna(-1).astype(int)
         frame[label] = pd.Categorical.from_codes(ids, categories=feature.names)
-    return frame
-
-
-def _is_withheld(frame: pd.DataFrame, label: str) -> bool:
-    return label in frame and bool((frame[label].isna() | (frame[label] == -1)).all())
+    item = getattr(feature, "feature", None)
+    if not isinstance(item, ClassLabel):
+        return Table(source, frame)
+    names = [*item.names, None]  # the last is that of -1, which withholds a label
+    frame[label] = [[names[index] for index in ids] for ids in frame[label]]
+    return Table(source, frame, declared=tuple(item.names))

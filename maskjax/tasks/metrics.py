@@ -1,4 +1,7 @@
-"""The metrics that tasks are scored by; in all of them, higher is better."""
+"""The metrics that tasks are scored by; in all of them, higher is better.
+
+Those of named entities, which need to know where sentences end, are in `maskjax.tasks.entities`.
+"""
 
 from collections.abc import Callable
 
@@ -68,6 +71,24 @@ def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
     )
 
 
+def macro_recall(predictions: np.ndarray, labels: np.ndarray) -> float:
+    """Computes the mean, over the classes, of the share of their rows that is predicted right.
+
+    Args:
+        predictions: Class ids; [rows].
+        labels: The true class ids; [rows]; only the classes that occur here count.
+
+    Returns:
+        A number from 0 to 1.
+
+    Example:
+        >>> macro_recall(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
+        0.75
+    """
+    right = predictions == labels
+    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+
+
 def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Computes the linear correlation of predicted and true numbers.
 
@@ -110,6 +131,7 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "accuracy": accuracy,
     "f1": f1,
     "matthews": matthews,
+    "macro_recall": macro_recall,
     "pearson": pearson,
     "spearman": spearman,
 }
@@ -120,7 +142,8 @@ def score(metric: str, predictions: np.ndarray, labels: np.ndarray) -> float:
 
     Args:
         metric: A key of `METRICS`.
-        predictions: Class ids; for "pearson" and "spearman", numbers; [rows].
+        predictions: Class ids, or -1 where there is none, which is never right; for "pearson" and
+            "spearman", numbers; [rows].
         labels: What would have been right; [rows].
 
     Returns:

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pandas as pd
 from pyarrow import ArrowException
@@ -19,10 +19,25 @@ class Table(NamedTuple):
     Attributes:
         source: The file, or the data set and its split, as error messages name it.
         frame: The rows.
+        declared: The label names in the order that the data set declares, for lists of labels;
+            a column of single labels is categorical instead.
+        notes: What was skipped while reading, for people.
     """
 
     source: str
     frame: pd.DataFrame
+    declared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str) -> pd.Series | None:
+        """Finds a column; `a:b` is the columns a and b joined by a colon; None if there is none."""
+        if name in self.frame.columns:
+            return cast(pd.Series, self.frame[name])  # column names are unique
+        parts = name.split(":")
+        if len(parts) == 1 or not set(parts) <= set(self.frame.columns):
+            return None
+        cells = zip(*(self.frame[part].astype(str) for part in parts), strict=True)
+        return pd.Series([":".join(row) for row in cells])
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -81,7 +96,7 @@ def nearby(path: Path) -> str:
 
 
 def _read_tsv(path: Path) -> pd.DataFrame:
-    return _to_frame(path, (line.removesuffix("\r").split("\t") for line in _lines(path)))
+    return _to_frame(path, (line.removesuffix("\r").split("\t") for line in read_lines(path)))
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -93,7 +108,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:
-    records = [_parse_json(path, row, line) for row, line in enumerate(_lines(path), 1)]
+    records = [_parse_json(path, row, line) for row, line in enumerate(read_lines(path), 1)]
     return pd.DataFrame(records, dtype=object)
 
 
@@ -105,7 +120,18 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise InputError(f"{path}: not a Parquet file that can be read: {reason}") from error
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Reads the lines of a file.
+
+    Args:
+        path: A file in UTF-8.
+
+    Returns:
+        What stands between its newlines; a carriage return before one is kept.
+
+    Raises:
+        InputError: If the file is not UTF-8.
+    """
     text = _decode(path).removesuffix("\n")
     return text.split("\n") if text else []  # splitlines() would split at rarer characters too
 

@@ -1,11 +1,15 @@
-"""What a task is, and what its rows are once loaded."""
+"""What a task is, and what its rows are once loaded.
+
+A row is an example, and a unit is what gets a label: each word of a row where the kind is
+`tokens`, otherwise the row itself.
+"""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-Kind = Literal["classification", "regression"]
+from maskjax.models.config import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,11 +18,15 @@ class Task:
 
     Attributes:
         name: The name of the task, for people.
-        kind: Classification predicts one of `labels`, regression predicts a number.
-        text: The columns that hold the text; two columns make a sentence pair.
-        label: The column that holds the label.
-        labels: Label names in the order of their class ids; empty for regression.
-        metric: The metric that selects models, a key of `METRICS`.
+        kind: Classification predicts one of `labels`, regression a number, tokens one of `labels`
+            for each word, choice which of several texts goes on from the first.
+        text: The columns that hold the text; two columns make a sentence pair. For tokens, the
+            column of lists of words.
+        label: The column that holds the label; for tokens, lists of labels.
+        labels: Label names in the order of their class ids; empty for regression. For choice,
+            the names of the choices in their order.
+        choices: The columns that hold the texts to choose from; empty for the other kinds.
+        metric: The metric that selects models, a key of `METRICS` or `ENTITY_METRICS`.
 
     Example:
         >>> task = Task(name="sst2", text=("sentence",), labels=("negative", "positive"))
@@ -31,6 +39,7 @@ class Task:
     text: tuple[str, ...] = ("text",)
     label: str = "label"
     labels: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     metric: str = "accuracy"
 
     @property
@@ -43,12 +52,35 @@ class Split(NamedTuple):
     """The rows of one split.
 
     Attributes:
-        texts: The one or two texts of each row.
-        labels: Class ids, int32, or regression targets, float32; [rows].
+        texts: The one or two texts of each row; for tokens, its words; for choice, the first text
+            and then each text that may go on from it.
+        labels: Class ids, int32, or regression targets, float32; [units].
+        kind: How `texts` are to be read.
+
+    Example:
+        >>> words = [("a", "b"), ("c",), ("d", "e")]
+        >>> split = Split(words, np.array([0, 1, 2, 3, 4], np.int32), "tokens")
+        >>> split.take(np.array([2, 0])).labels.tolist()
+        [0, 1, 3, 4]
     """
 
     texts: list[tuple[str, ...]]
     labels: np.ndarray
+    kind: Kind = "classification"
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """The number of units of each row; [rows] int64."""
+        if self.kind == "tokens":
+            return np.array([len(words) for words in self.texts], np.int64)
+        return np.ones(len(self.texts), np.int64)
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """Picks rows; whatever the order of their numbers, they stay in that of the split."""
+        chosen = np.zeros(len(self.texts), bool)
+        chosen[rows] = True
+        texts = [self.texts[row] for row in np.flatnonzero(chosen)]
+        return Split(texts, self.labels[np.repeat(chosen, self.sizes)], self.kind)
 
 
 class LoadedTask(NamedTuple):
@@ -56,11 +88,14 @@ class LoadedTask(NamedTuple):
 
     Attributes:
         task: The task.
-        splits: The rows of "train", and of "dev", "test" and "holdout" where they exist.
+        splits: The rows of "train", and of "dev", "test", "holdout" and further ones where they
+            exist.
+        notes: What people should know of the rows, such as lines that were skipped.
     """
 
     task: Task
     splits: dict[str, Split]
+    notes: tuple[str, ...] = ()
 
     @property
     def selection(self) -> str:

@@ -136,7 +136,7 @@ class Evaluator:
             buckets=experiment.config.train.buckets,
             pad_id=experiment.base.config.pad_token_id,
         )
-        return score_logits(experiment.data.task, logits, encoded.labels)
+        return score_logits(experiment.data.task, logits, encoded.labels, encoded.sizes)
 
 
 class Window:

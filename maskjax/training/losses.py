@@ -1,24 +1,27 @@
-"""Losses: per row in float32, averaged with weights so that padding rows count nothing."""
+"""Losses: per label in float32, averaged with weights so that padding counts nothing."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from maskjax.models.config import Kind
+
 Loss = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
-"""`(logits [rows, outputs], labels [rows], weights [rows]) -> scalar`, float32."""
+"""`(logits [..., outputs], labels [...], weights [...]) -> scalar`, float32."""
 
 
-def make_loss(kind: Literal["classification", "regression"]) -> Loss:
-    """The loss of a kind of task: cross-entropy over classes, or squared error.
+def make_loss(kind: Kind) -> Loss:
+    """The loss of a kind of task: cross-entropy over classes or choices, or squared error.
 
     Args:
         kind: What the task predicts.
 
     Returns:
-        A function whose mean leaves out the rows of weight 0.
+        A function of logits, labels and weights, whose mean leaves out what has weight 0: rows
+        that fill a batch up and, for tokens, all but one token of each word. It is 0 where all
+        weights are.
 
     Example:
         >>> loss = make_loss("regression")
@@ -27,10 +30,10 @@ def make_loss(kind: Literal["classification", "regression"]) -> Loss:
     """
 
     def loss(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> jax.Array:
-        if kind == "classification":
-            rows = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        if kind == "regression":
+            each = jnp.square(logits[..., 0] - labels)
         else:
-            rows = jnp.square(logits[:, 0] - labels)
-        return (rows * weights).sum() / weights.sum()
+            each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return (each * weights).sum() / jnp.maximum(weights.sum(), 1.0)
 
     return loss

@@ -73,10 +73,10 @@ def prepare(config: Config) -> Experiment:
         kind=data.task.kind,
         compute_dtype=jnp.dtype(config.model.dtype),
     )
-    tokenizer = load_tokenizer(base.folder)
+    tokenizer = load_tokenizer(base.folder, data.task.kind)
     _check_vocabulary(len(tokenizer), base)
     encoded = {
-        name: encode(split, tokenizer, config.task.max_length)
+        name: encode(split, tokenizer, config.task.max_length, config.task.word_piece)
         for name, split in data.splits.items()
     }
     params = with_head(base.params, model, jax.random.key(config.train.seed))

@@ -100,8 +100,7 @@ def describe(experiment: Experiment) -> list[str]:
     """
     base, task = experiment.base, experiment.data.task
     devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
-    rows = ", ".join(f"{name} {len(s.labels):,}" for name, s in experiment.data.splits.items())
-    cut = sum(encoded.truncated for encoded in experiment.encoded.values())
+    rows = ", ".join(f"{name} {len(s.texts):,}" for name, s in experiment.data.splits.items())
     weights = sum(leaf.size for leaf in jax.tree.leaves(experiment.params))
     return [
         f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()})",
@@ -109,9 +108,17 @@ def describe(experiment: Experiment) -> list[str]:
         f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
         f"{base.config.hidden_size}, {weights:,} weights",
         f"task      {task.name}: {task.kind}, scored by {task.metric}; rows: {rows}; "
-        f"{cut:,} texts cut to {experiment.config.task.max_length} tokens",
+        f"{_describe_cuts(experiment)}",
+        *(f"note      {note}" for note in experiment.data.notes),
         f"method    {_describe_trainable(experiment)}",
     ]
+
+
+def _describe_cuts(experiment: Experiment) -> str:
+    encoded = experiment.encoded.values()
+    cut, lost = sum(split.truncated for split in encoded), sum(split.lost for split in encoded)
+    text = f"{cut:,} texts cut to {experiment.config.task.max_length} tokens"
+    return f"{text}; {lost:,} words without a token, counted as wrong" if lost else text
 
 
 def _describe_trainable(experiment: Experiment) -> str:

@@ -54,6 +54,7 @@ def test_a_local_folder_comes_before_the_hub(cached, tmp_path, monkeypatch, task
         ("a/b/c", "no such run folder"),
         ("./a/b", "no such run folder"),
         ("runs/task.safetensors", "no such run folder"),
+        ("someone/task-1.5", "not in the Hub's cache, and the download failed"),
         ("someone/else", "not in the Hub's cache, and the download failed"),
     ],
 )

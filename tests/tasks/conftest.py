@@ -48,3 +48,12 @@ def bert_tokenizer(bert_folder):
 @pytest.fixture(scope="session")
 def roberta_tokenizer(roberta_folder):
     return AutoTokenizer.from_pretrained(roberta_folder)
+
+
+@pytest.fixture(scope="session")
+def bert_pieces(tmp_path_factory):
+    """A tokenizer that knows c only as a piece in the middle of a word."""
+    folder = tmp_path_factory.mktemp("pieces")
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "vocab.txt").write_text("\n".join([*WORDS, "##c"]))
+    return AutoTokenizer.from_pretrained(folder)

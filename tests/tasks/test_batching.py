@@ -134,6 +134,53 @@ def test_rows_meet_other_rows_in_each_epoch():
     assert not partners[0] & partners[1]
 
 
+@given(lengths_lists, batch_sizes, bucket_tuples)
+@settings(max_examples=40, deadline=None)
+def test_seed_does_not_change_the_sequence_of_shapes(lengths, batch_size, buckets):
+    encoded = encode_lengths(lengths)
+    for number in range(2):
+        sequences = [
+            [
+                batch["input_ids"].shape
+                for batch in epoch(encoded, batch_size, buckets, seed, number)
+            ]
+            for seed in range(3)
+        ]
+        assert sequences[0] == sequences[1] == sequences[2]
+
+
+def encode_words(sizes: list[list[int]]) -> Encoded:
+    """Sentences of words of so many tokens each; 0 is a word without a token."""
+    places, ids = [], []
+    for words in sizes:
+        ends = np.cumsum(words)
+        places.append(np.where(np.array(words) > 0, ends, -1).astype(np.int32))
+        ids.append(np.arange(ends[-1] + 2, dtype=np.int32))
+    labels = np.arange(sum(map(len, sizes)), dtype=np.int32) + 100
+    return Encoded(ids, ids, labels, truncated=0, places=places)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=6), min_size=1, max_size=20),
+    batch_sizes,
+)
+@settings(max_examples=60, deadline=None)
+def test_each_word_has_its_label_at_its_token_once(sizes, batch_size):
+    encoded = encode_words(sizes)
+    words = [(row, word) for row, row_sizes in enumerate(sizes) for word in range(len(row_sizes))]
+    seen = []
+    for rows, batch in eval_batches(encoded, batch_size=batch_size, buckets=(8, 20), pad_id=PAD):
+        assert batch["labels"].shape == batch["weights"].shape == batch["input_ids"].shape
+        assert set(np.unique(batch["weights"])) <= {0.0, 1.0}
+        for place, token in np.argwhere(batch["weights"] == 1):
+            unit = batch["labels"][place, token] - 100
+            row, word = words[unit]
+            assert row == rows[place]
+            assert token == sum(sizes[row][: word + 1])
+            seen.append(unit)
+    assert sorted(seen) == [unit for unit, (row, word) in enumerate(words) if sizes[row][word]]
+
+
 def test_evaluation_keeps_the_order_of_rows():
     batches = eval_batches(encode_lengths([3, 9, 3, 3]), batch_size=2, buckets=(4, 16), pad_id=PAD)
     assert [(rows.tolist(), batch["input_ids"].shape) for rows, batch in batches] == [

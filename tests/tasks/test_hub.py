@@ -1,3 +1,4 @@
+import dataclasses
 import logging
 import socket
 
@@ -9,7 +10,7 @@ from datasets.packaged_modules.parquet.parquet import Parquet
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.tasks import load_task
+from maskjax.tasks import REGISTRY, load_task, load_test_texts
 
 NAMES = ["not_equivalent", "equivalent"]  # not in alphabetical order, as in GLUE's MRPC
 
@@ -157,9 +158,7 @@ def test_offline_never_asks_the_network(online, monkeypatch):
         InputError, match=r"Data set glue/mrcp: no local copy, and offline"
     ) as raised:
         load_task(TaskConfig(name="glue/mrcp"), offline=True)
-    assert str(raised.value).endswith(
-        "built-in tasks, did you mean glue/mrpc, glue/rte, glue/cola?"
-    )
+    assert str(raised.value).endswith("built-in tasks, did you mean glue/mrpc, glue/rte, glue/qqp?")
     assert asked == ["locally"]
 
 
@@ -168,6 +167,63 @@ def test_network_is_asked_second(online, monkeypatch):
     with pytest.raises(InputError, match=r"no local copy, and the Hub cannot be reached"):
         load_task(TaskConfig(name="someone/reviews"))
     assert asked == ["locally", "on the Hub"]
+
+
+def test_lists_of_class_ids_become_names_in_their_order(tmp_path):
+    words = datasets.Sequence(datasets.Value("string"))
+    schema = datasets.Features(
+        {"tokens": words, "ner_tags": datasets.Sequence(datasets.ClassLabel(names=["O", "B-X"]))}
+    )
+    for split, ids in {"train": [[0, 1], [1]], "validation": [[1]], "test": [[-1]]}.items():
+        columns = {"tokens": [["a"] * len(tags) for tags in ids], "ner_tags": ids}
+        path = tmp_path / f"{split}-00000-of-00001.parquet"
+        datasets.Dataset.from_dict(columns, features=schema).to_parquet(path)
+    config = TaskConfig(name=str(tmp_path), kind="tokens", text=("tokens",), label="ner_tags")
+    loaded = load_task(config, offline=True)
+    assert loaded.task.labels == ("O", "B-X")
+    assert {name: split.labels.tolist() for name, split in loaded.splits.items()} == {
+        "train": [0, 1, 1],
+        "dev": [1],
+    }
+
+
+def test_parquet_copy_of_a_script_is_read_by_its_folders(tmp_path, monkeypatch):
+    """In the Hub's own copies a subset is a folder, and files of others stand beside it."""
+    for subset, other in (("default", 5), ("other", 9)):
+        for split, label in (("train", [0, other] * 4), ("test", [other])):
+            folder = tmp_path / subset / split
+            folder.mkdir(parents=True)
+            rows = {"text": ["x"] * len(label), "coarse_label": label, "fine_label": label}
+            datasets.Dataset.from_dict(rows).to_parquet(folder / "0000.parquet")
+    entry = dataclasses.replace(REGISTRY["trec"], hub=str(tmp_path))
+    monkeypatch.setitem(REGISTRY, "trec", entry)
+    task, splits, _ = load_task(TaskConfig(name="trec", holdout=0.25), offline=True)
+    assert task.labels == ("0", "5")
+    assert {name: len(split.texts) for name, split in splits.items()} == {
+        "train": 6,
+        "holdout": 2,
+        "test": 1,
+    }
+
+
+def test_further_splits_are_read(tmp_path, monkeypatch):
+    columns = {"premise": ["x", "y"], "hypothesis": ["z", "w"]}
+    given = {"train": [0, 1], "validation_matched": [1, 1], "validation_mismatched": [0, 0]}
+    for split, label in {**given, "test_matched": [-1, -1]}.items():
+        path = tmp_path / f"{split}.parquet"
+        datasets.Dataset.from_dict({**columns, "label": label}).to_parquet(path)
+    entry = dataclasses.replace(REGISTRY["glue/mnli"], hub=None)
+    monkeypatch.setitem(REGISTRY, "glue/mnli", entry)
+    config = TaskConfig(name="glue/mnli", path=str(tmp_path))
+    splits = load_task(config).splits
+    assert splits.keys() == {"train", "dev", "dev_mismatched"}
+    assert splits["dev_mismatched"].labels.tolist() == [0, 0]
+    assert load_test_texts(config) == {"test": [("x", "z"), ("y", "w")]}
+
+
+def test_task_without_a_hub_id_needs_a_folder():
+    with pytest.raises(InputError, match=r"Task ptb_pos: its rows are not on the Hub; .*task.path"):
+        load_task(TaskConfig(name="ptb_pos"))
 
 
 def test_registry_gives_id_and_subset(online, monkeypatch):

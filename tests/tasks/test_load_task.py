@@ -3,7 +3,7 @@ import pytest
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.tasks import REGISTRY, Task, load_task
+from maskjax.tasks import REGISTRY, Entry, Task, load_task, register
 from maskjax.tasks.registry import lookup
 
 
@@ -137,6 +137,23 @@ def test_more_rows_than_there_are_is_all_of_them(write):
     assert len(load_task(TaskConfig(path=str(folder), train_rows=99)).splits["train"].texts) == 6
 
 
+def test_evaluation_rows_are_drawn_by_the_split_seed(write):
+    folder = str(write(train_tsv=rows(20), dev_tsv=rows(30, first=90), test_tsv=rows(3, first=80)))
+    plain = load_task(TaskConfig(path=folder)).splits
+    draws = [
+        load_task(TaskConfig(path=folder, eval_rows=8, split_seed=seed)).splits
+        for seed in (0, 0, 1)
+    ]
+    dev = [texts(splits["dev"]) for splits in draws]
+    assert dev[0] == dev[1] != dev[2]
+    assert len(dev[0]) == 8
+    assert dev[0] < texts(plain["dev"])
+    assert draws[0]["test"].texts == plain["test"].texts
+    assert draws[0]["train"].texts == plain["train"].texts
+    with pytest.raises(InputError, match="eval_rows: expected at least 1, got 0"):
+        load_task(TaskConfig(path=folder, eval_rows=0))
+
+
 def test_other_splits_are_never_drawn_from(write):
     folder = write(train_tsv=rows(20), dev_tsv=rows(5, first=90), test_tsv=rows(7, first=80))
     splits = load_task(TaskConfig(path=str(folder), train_rows=4, holdout=0.5)).splits
@@ -152,7 +169,7 @@ def test_other_splits_are_never_drawn_from(write):
         ({"holdout": 0.99}, r"0.99 of 8 training rows is 8 rows"),
         ({"train_rows": 0, "holdout": 0.5}, r"train_rows: expected at least 1, got 0"),
         ({"train_rows": -2, "holdout": 0.5}, r"train_rows: expected at least 1, got -2"),
-        ({"metric": "pearson"}, r"one of accuracy, f1, matthews for classification, got pearson"),
+        ({"metric": "pearson"}, r"one of accuracy, f1, matthews, macro_recall for classification"),
         ({"metric": "f1", "labels": ("a", "b", "c")}, r"f1 is of two labels, .* has 3"),
         ({"labels": ("a", "b", "a")}, r"expected different names, got a, b, a"),
         ({"labels": ("a", "c")}, r"train.tsv row 2: expected a label out of a, c"),
@@ -190,6 +207,37 @@ def test_builtin_docstrings():
 def test_unknown_docstrings_task_is_not_looked_for_on_the_hub():
     with pytest.raises(InputError, match=r"docstring task 'kid'"):
         load_task(TaskConfig(name="docstrings/kid"))
+
+
+def test_original_files_need_no_columns(write):
+    """Published files have other column names than the copies on the Hub."""
+    folder = write(
+        train_tsv="Quality\t#1 ID\t#1 String\t#2 String\n1\t7\tx\ty\n0\t8\tz\tw\n",
+        dev_tsv="Quality\t#1 ID\t#1 String\t#2 String\n1\t9\tx\ty\n",
+    )
+    loaded = load_task(TaskConfig(name="glue/mrpc", path=str(folder)))
+    assert (loaded.task.text, loaded.task.label) == (("#1 String", "#2 String"), "Quality")
+    assert loaded.splits["train"].texts == [("x", "y"), ("z", "w")]
+
+
+def test_two_columns_make_a_label(write):
+    folder = write(
+        train_tsv="coarse\tfine\tquestion\nNUM\tother\tx\nLOC\tother\ty\n",
+        dev_tsv="coarse\tfine\tquestion\nLOC\tother\tx\n",
+    )
+    loaded = load_task(TaskConfig(name="trec/fine", path=str(folder)))
+    assert loaded.task.labels == ("LOC:other", "NUM:other")
+    assert loaded.splits["train"].labels.tolist() == [1, 0]
+
+
+def test_task_of_a_user(write, monkeypatch):
+    monkeypatch.setattr("maskjax.tasks.registry.REGISTRY", {})
+    register("films", Entry(text=("review",), label="stars", metric="macro_recall"))
+    folder = write(train_tsv="review\tstars\nx\t1\ny\t2\n", dev_tsv="review\tstars\nx\t1\n")
+    task = load_task(TaskConfig(name="films", path=str(folder))).task
+    assert (task.name, task.text, task.metric) == ("films", ("review",), "macro_recall")
+    with pytest.raises(ValueError, match="There is a task 'films' already"):
+        register("films", Entry())
 
 
 def test_registry_is_one_line_each():

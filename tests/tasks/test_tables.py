@@ -108,14 +108,14 @@ def test_missing_folder_lists_near_names_of_the_parent_that_exists(tmp_path):
     with pytest.raises(
         InputError, match=rf"No folder .*dat/sst2; in {tmp_path}, did you mean data"
     ):
-        read_folder(tmp_path / "dat" / "sst2")
+        read_folder(tmp_path / "dat" / "sst2", "classification")
 
 
 def test_folder_reads_each_split_in_its_own_format(write):
     folder = write(
         train_tsv="text\na\n", validation_csv="text\nb\n", test_jsonl='{"text": "c"}', x_txt="?"
     )
-    tables = read_folder(folder)
+    tables = read_folder(folder, "classification")
     texts = {split: table.frame["text"].tolist() for split, table in tables.items()}
     assert texts == {"train": ["a"], "dev": ["b"], "test": ["c"]}
     assert tables["dev"].source == str(folder / "validation.csv")
@@ -125,16 +125,16 @@ def test_folder_reads_each_split_in_its_own_format(write):
 def test_two_files_for_one_split(write, second):
     folder = write(train_tsv="text\na\n", **{second: "text\na\n"})
     with pytest.raises(InputError, match=rf"got train.tsv and {second.replace('_', '.')}; remove"):
-        read_folder(folder)
+        read_folder(folder, "classification")
 
 
 def test_dev_and_validation_are_the_same_split(write):
     folder = write(train_tsv="text\na\n", dev_tsv="text\na\n", validation_tsv="text\na\n")
     with pytest.raises(InputError, match=r"got dev.tsv and validation.tsv"):
-        read_folder(folder)
+        read_folder(folder, "classification")
 
 
 def test_folder_without_training_file(write):
     folder = write(training_tsv="text\na\n")
     with pytest.raises(InputError, match=r"expected one of train.tsv, .*did you mean training.tsv"):
-        read_folder(folder)
+        read_folder(folder, "classification")

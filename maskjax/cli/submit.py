@@ -1,0 +1,59 @@
+"""`maskjax submit`: a finished run's predictions for the GLUE leaderboard."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from maskjax.cli.saved import SavedRun
+from maskjax.errors import InputError
+from maskjax.taskfile import write_atomically
+from maskjax.tasks import load_test_texts, submission_file, submission_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmitArguments(SavedRun):
+    """Labels the test rows of a GLUE task, whose labels are withheld, for the leaderboard.
+
+    Attributes:
+        out: The folder for the files, such as CoLA.tsv; zip those of all tasks to submit them.
+        path: Another folder of rows than the one that the run was trained on.
+    """
+
+    out: Path
+    path: str | None = None
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax submit`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the run is of no GLUE task, there are no test rows, or something cannot be
+            read or written.
+    """
+    given = tyro.cli(SubmitArguments, args=arguments, prog="maskjax submit")
+    predictor = given.load()
+    task = predictor.task
+    submission_file(task, "test")  # refuses other tasks before rows are read
+    config = dataclasses.replace(predictor.config.task, labels=task.labels)
+    if given.path:
+        config = dataclasses.replace(config, path=given.path)
+    tests = load_test_texts(config, offline=predictor.config.model.offline)
+    if not tests:
+        raise InputError(f"Task {task.name}: there are no test rows to label.")
+    given.out.mkdir(parents=True, exist_ok=True)
+    for split, texts in tests.items():
+        predictions = [p.score if task.kind == "regression" else p.label for p in predictor(texts)]
+        path = given.out / submission_file(task, split)
+        write_atomically(path, submission_text(task, predictions).encode())
+        Console().print(f"{path}: {len(texts):,} rows", highlight=False, markup=False)
+    return 0

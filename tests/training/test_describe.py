@@ -1,0 +1,17 @@
+"""What a run says of its rows before the first step."""
+
+from maskjax.config import TaskConfig
+from maskjax.training import prepare
+from maskjax.training.run import describe
+
+
+def test_lost_words_and_skipped_lines_are_reported(toy_config, tmp_path):
+    node = "\t_" * 6
+    words = [f"{place}\tgood\tgood\tADJ{node}\n" for place in range(1, 9)]
+    text = f"1-2\tgoods\t_\t_{node}\n" + "".join(words) + f"\n1\tfilm\tfilm\tNOUN{node}\n"
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.conllu").write_text(text)
+    config = toy_config(task=TaskConfig(name="ud_pos", path=str(tmp_path), max_length=8))
+    lines = "\n".join(describe(prepare(config)))
+    assert "rows: train 2, dev 2; 2 texts cut to 8 tokens; 4 words without a token" in lines
+    assert "dev.conllu: skipped 1 multiword ranges and 0 empty nodes" in lines
