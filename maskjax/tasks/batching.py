@@ -7,7 +7,8 @@ That batch is filled up with repeated rows of weight 0: a repeated row, unlike a
 something to attend to and cannot turn into NaN.
 
 The shapes of an epoch follow from the lengths of the rows alone, never from their order, so all
-epochs run the same programs.
+epochs run the same programs. The order of the shapes within an epoch follows from its number, never
+from the seed, so that one program can step through the batches of several seeds.
 """
 
 from collections.abc import Iterator, Sequence
@@ -74,7 +75,8 @@ def train_batches(
     random = np.random.default_rng((seed, epoch))
     groups = _group(encoded, random.permutation(count), batch_size, buckets)
     full = count // batch_size
-    order = [*random.permutation(full), *range(full, len(groups))]
+    shapes = np.random.default_rng(epoch)  # groups ascend by bucket, with every seed
+    order = [*shapes.permutation(full), *range(full, len(groups))]
     return (_collate(encoded, groups[index], batch_size, pad_id) for index in order)
 
 

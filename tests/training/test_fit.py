@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
-from maskjax.training import NotFiniteError, fit, prepare
-from maskjax.training.fit import Best, Evaluator
-from maskjax.training.reporting import Recorder
+from maskjax.training import Evaluator, NotFiniteError, fit, prepare
+from maskjax.training.reporting import Recorder, Reporter
 
 
-class Listener:
+class Listener(Reporter):
     def __init__(self):
         self.values, self.messages = [], []
 
@@ -40,7 +39,7 @@ def test_a_mask_learns_and_the_best_evaluation_is_what_comes_back(toy_config):
     scores = {step: v["score"] for step, v in listener.values if "score" in v}
     assert result.score == max(scores.values())
     assert result.step == min(step for step, score in scores.items() if score == result.score)
-    assert Evaluator(experiment)(result.trainable) == result.score
+    assert Evaluator(experiment)(experiment, result.trainable) == result.score
 
 
 def test_a_run_is_a_function_of_its_seed(toy_config):
@@ -73,13 +72,6 @@ def test_divergence_names_the_steps_and_the_leaf(toy_config):
     config = toy_config(optimizer=optimizer, adaptation=AdaptationConfig(method="finetune"))
     with pytest.raises(NotFiniteError, match=r"between steps \d+ and \d+; .*(weights|head)/"):
         train(config)
-
-
-def test_best_keeps_the_earlier_of_equals_and_counts_patience():
-    best = Best(patience=2).update(1, 0.5, {"a": np.ones(1)}).update(2, 0.5, {"a": np.zeros(1)})
-    assert (best.step, best.waited, best.exhausted) == (1, 1, False)
-    assert best.update(3, 0.4, {}).exhausted
-    assert best.update(3, 0.6, {"a": np.zeros(1)}).waited == 0
 
 
 def test_the_recorder_writes_json_lines_and_events(tmp_path):
