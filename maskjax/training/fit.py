@@ -157,10 +157,10 @@ class _Loop:
         trainable, params = state.train.trainable, self.lanes.params
         history, values = self._changes.look(trainable, params, state.masks)
         scores = np.full(self.lanes.count, -np.inf)
-        for lane in np.flatnonzero(running):
+        for lane in np.flatnonzero(running).tolist():
             scores[lane] = self._score(lane, trainable, state.step)
         best = state.best.update(state.step, scores, trainable, self.lanes)
-        for lane in np.flatnonzero(running):
+        for lane in np.flatnonzero(running).tolist():
             selection = {"score": scores[lane], "selection": best.score[lane]}
             self._reporters[lane].metrics(state.step, selection | values[lane])
         self._tell_of_the_end(running & best.exhausted(self._config.patience))
@@ -175,7 +175,7 @@ class _Loop:
 
     def _tell_of_the_end(self, stopped: np.ndarray) -> None:
         names = lane_names(self._experiments)
-        for lane in np.flatnonzero(stopped):
+        for lane in np.flatnonzero(stopped).tolist():
             text = f"no better score in {self._config.patience} evaluations: stopped"
             self._reporters[lane].message(names[lane] + text)
 

@@ -1,7 +1,7 @@
 """A whole run: prepare, train, score every split, save. The run folder is what is left of it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
@@ -120,7 +120,8 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
     result = _together(folder, runs)
     write_atomically(folder / RESULT_FILE, _json(result._asdict() | {"runs": _scores(runs)}))
     for split, mean in result.mean.items():
-        console.print(f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}")
+        line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
+        console.print(line, highlight=False, markup=False)
     return result
 
 
@@ -234,7 +235,7 @@ def _scores(runs: Sequence[RunResult]) -> dict[str, dict[str, float]]:
     return {some.folder.name: some.scores for some in runs}
 
 
-def _json(values: dict[str, object]) -> bytes:
+def _json(values: Mapping[str, object]) -> bytes:
     return json.dumps(values, default=str).encode()
 
 

@@ -105,7 +105,7 @@ class Window:
         }
         if self._target is not None:
             common["target_sparsity"] = self._target(step - 1)
-        for lane in np.flatnonzero(running):
+        for lane in np.flatnonzero(running).tolist():
             if not np.isfinite(losses[lane]).all():
                 trainable = self._lanes.split(state.trainable)[lane]
                 first = step - len(self._losses) + 1
