@@ -1,13 +1,11 @@
 """Several seeds in one program against the same seeds one by one."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.config import AdaptationConfig, TrainConfig
+from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
 from maskjax.training import Lanes, fit, fit_together, prepare, prepare_seeds
 from maskjax.training.best import Best
 
@@ -80,34 +78,33 @@ def test_seeds_together_are_the_seeds_one_by_one(toy_config, listener, monkeypat
     """Sampled masks, a head that is frozen as it was drawn, and patience that ends one by one."""
     monkeypatch.setattr("maskjax.training.window.LOG_EVERY", 1)
     adaptation = AdaptationConfig(
-        binarizer="bernoulli", start="uniform", sparsity=0.3, head="masked", blocks=(1, 1)
+        binarizer="bernoulli", start="uniform", sparsity=0.49, head="masked", blocks=(1, 1)
     )
     settings = {"batch_size": 16, "buckets": (16,), "eval_every": 2, "patience": 2}
-    config = toy_config(adaptation=adaptation, train=TrainConfig(**settings, seed=4, seeds=3))
+    config = toy_config(
+        adaptation=adaptation,
+        optimizer=OptimizerConfig(learning_rate=3e-2),
+        train=TrainConfig(**settings, seed=4, seeds=3, lanes="vmap"),
+    )
     experiments = prepare_seeds(config)
     told = [listener() for _ in experiments]
     alone = list(map(fit, experiments, told))
-    assert len({some.score for some in alone}) == 3
+    assert len({some.score for some in alone}) > 1
     assert len({some.steps for some in alone}) > 1
-    for how in ("vmap", "map"):
-        settings_of = {"train": replace(experiments[0].config.train, lanes=how)}
-        first = experiments[0]._replace(config=replace(experiments[0].config, **settings_of))
-        heard = [listener() for _ in experiments]
-        together = fit_together([first, *experiments[1:]], heard)
-        assert together[0].steps == max(some.steps for some in alone)
-        for lane, (one, other) in enumerate(zip(together, alone, strict=True)):
-            assert one.score == pytest.approx(other.score, abs=1e-4)
-            assert one.step == other.step
-            for name in ("loss", "score", "mask_flips_initial"):
-                assert heard[lane].of(name) == pytest.approx(told[lane].of(name), abs=1e-5)
-            masks = [
-                first.adaptation.freeze(t.trainable, first.params)["mask"] for t in (one, other)
-            ]
-            jax.tree.map(np.testing.assert_array_equal, *masks)
-        assert heard[0].messages[0].startswith("compiled the step for 3 x 16 x 16 tokens")
-        assert {m[:7] for some in heard for m in some.messages if "stopped" in m} <= {
-            "seed 4:", "seed 5:", "seed 6:",
-        }  # fmt: skip
+    assert all(max(some.of("mask_flips_initial").values()) > 0.02 for some in told)
+    heard = [listener() for _ in experiments]
+    together = fit_together(experiments, heard)
+    assert together[0].steps == max(some.steps for some in alone)
+    for lane, (one, other) in enumerate(zip(together, alone, strict=True)):
+        assert (one.step, one.score) == (other.step, pytest.approx(other.score, abs=1e-4))
+        for name in ("loss", "score", "mask_flips_initial"):
+            assert heard[lane].of(name) == pytest.approx(told[lane].of(name), abs=1e-5)
+        freeze, params = experiments[lane].adaptation.freeze, experiments[lane].params
+        masks = [freeze(some.trainable, params)["mask"] for some in (one, other)]
+        jax.tree.map(np.testing.assert_array_equal, *masks)
+    messages = [message for some in heard for message in some.messages]
+    assert messages[0].startswith("compiled the step for 3 x 16 x 16 tokens")
+    assert any(message.startswith("seed 6: no better score") for message in messages)
 
 
 def test_what_seeds_do_not_draw_is_shared(toy_config):
