@@ -22,8 +22,8 @@ class TrainConfig:
         seeds: How many seeds to train at once, from `seed` on, over one copy of the frozen base.
             Each gets what a run of its own would get.
         lanes: How a step goes through the seeds: `vmap`, all in one batched computation, or
-            `map`, one after the other in the memory for the activations of one; None means the
-            faster one: `map` on a CPU, `vmap` elsewhere.
+            `map`, one after the other with memory for the activations of one. `map` is for seeds
+            whose activations do not fit together; benchmarks/seeds.py times both.
     """
 
     batch_size: int = 32
@@ -33,7 +33,7 @@ class TrainConfig:
     patience: int | None = None
     seed: int = 0
     seeds: int = 1
-    lanes: Literal["vmap", "map"] | None = None
+    lanes: Literal["vmap", "map"] = "vmap"
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)

@@ -40,7 +40,7 @@ class Lanes:
     Args:
         params: Of each run. A leaf that all runs hold the very same array of is shared, and there
             is one copy of it.
-        how: How `in_place` goes through the lanes; None means `map` on a CPU and `vmap` elsewhere.
+        how: How `in_place` goes through the lanes, batched or one after the other.
 
     Attributes:
         count: How many runs there are.
@@ -57,10 +57,10 @@ class Lanes:
         [[5.0], [60.0]]
     """
 
-    def __init__(self, params: Sequence[Params], how: Literal["vmap", "map"] | None = None) -> None:
+    def __init__(self, params: Sequence[Params], how: Literal["vmap", "map"] = "vmap") -> None:
         self.count = len(params)
         self.params = params[0] if self.count == 1 else _stack_own(params)
-        self._how = how or ("map" if jax.default_backend() == "cpu" else "vmap")
+        self._how = how
 
     def stack(self, values: Sequence[Value]) -> Value:
         """Puts values of all runs together: pytrees of arrays of NumPy or of JAX."""
@@ -100,8 +100,8 @@ class Lanes:
     def in_place(self, function: Transition) -> Transition:
         """Makes a step of one run one of all runs, batched or lane after lane.
 
-        Lane after lane, each new state takes the place of the old one, so that beside the states
-        there is memory for one lane only.
+        Lane after lane, gradients and activations take the memory of one lane, and each new state
+        is put in the place of the old one. XLA on CPU yet copies some of the states in that loop.
 
         Args:
             function: `(state, params, *rest) -> (state, output)`, pure; the new state has the

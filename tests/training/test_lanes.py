@@ -43,8 +43,8 @@ def test_a_step_of_all_lanes_is_the_step_of_each(how):
         assert lanes.one(found, lane)["step"] == lane + 1
 
 
-def test_lane_after_lane_takes_the_memory_of_one():
-    """The compiler's own count: temporaries do not grow with the lanes, and states are reused."""
+def test_lane_after_lane_takes_the_temporaries_of_one():
+    """The compiler's own count."""
 
     def temporaries(how, count):
         lanes = Lanes([{"head": jnp.ones(1)} for _ in range(count)], how)
@@ -84,7 +84,7 @@ def test_seeds_together_are_the_seeds_one_by_one(toy_config, listener, monkeypat
     config = toy_config(
         adaptation=adaptation,
         optimizer=OptimizerConfig(learning_rate=3e-2),
-        train=TrainConfig(**settings, seed=4, seeds=3, lanes="vmap"),
+        train=TrainConfig(**settings, seed=4, seeds=3),
     )
     experiments = prepare_seeds(config)
     told = [listener() for _ in experiments]

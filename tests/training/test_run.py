@@ -107,7 +107,7 @@ def test_seeds_fill_a_run_folder_each_and_equal_runs_of_their_own(toy_config, tm
     """With two lengths of batches and a snapshot at the end of each of two cycles."""
     config = toy_config(
         optimizer=OptimizerConfig(learning_rate=1e-2, schedule="restarts", cycles=2, warmup=0.0),
-        train=TrainConfig(batch_size=16, epochs=1, buckets=(8, 16), seed=3, seeds=2),
+        train=TrainConfig(batch_size=16, epochs=1, buckets=(8, 16), seed=3, seeds=2, lanes="map"),
     )
     result = run_seeds(config, tmp_path / "all")
     assert [some.folder.name for some in result.runs] == ["seed-3", "seed-4"]
