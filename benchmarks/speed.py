@@ -92,9 +92,9 @@ def methods(num_layers: int) -> dict[str, AdaptationConfig]:
 
 
 def _measure(size: Size, rounds: int, dtype: str, dropout: float, torch: bool) -> dict[str, Any]:
-    model = build_model(_encoder(size, dropout), 2, compute_dtype=jnp.dtype(dtype))
-    params = _random_params(model)
-    batch = _batch(size, model.config.vocab_size)
+    model = build_model(make_encoder(size, dropout), 2, compute_dtype=jnp.dtype(dtype))
+    params = random_params(model)
+    batch = make_batch(size, model.config.vocab_size)
     steps = {
         name: _jax_step(model, params, batch, config)
         for name, config in methods(size.num_layers).items()
@@ -144,7 +144,8 @@ def _jax_step(
     return Timed(step, seconds, compiled.memory_analysis().temp_size_in_bytes)
 
 
-def _encoder(size: Size, dropout: float) -> EncoderConfig:
+def make_encoder(size: Size, dropout: float) -> EncoderConfig:
+    """A BERT of this size, with this rate of all dropout."""
     values = {
         "model_type": "bert",
         "vocab_size": 30522,
@@ -160,7 +161,8 @@ def _encoder(size: Size, dropout: float) -> EncoderConfig:
     )
 
 
-def _random_params(model: Model) -> dict[str, Any]:
+def random_params(model: Model) -> dict[str, Any]:
+    """Weights as small as those of a pretrained model."""
     random = np.random.default_rng(0)
     return jax.tree.map(
         lambda leaf: jnp.asarray(0.02 * random.standard_normal(leaf.shape), leaf.dtype),
@@ -168,8 +170,9 @@ def _random_params(model: Model) -> dict[str, Any]:
     )
 
 
-def _batch(size: Size, vocabulary: int) -> dict[str, Any]:
-    random = np.random.default_rng(0)
+def make_batch(size: Size, vocabulary: int, seed: int = 0) -> dict[str, Any]:
+    """Rows of random tokens without padding, labelled at random."""
+    random = np.random.default_rng(seed)
     shape = (size.rows, size.tokens)
     return {
         "input_ids": random.integers(1000, vocabulary, shape).astype(np.int32),

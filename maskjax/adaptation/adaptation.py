@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from maskjax.masking import leaves_by_path, replace_leaves
@@ -25,6 +26,21 @@ class _Apply(Protocol):
     ) -> Params: ...
 
 
+def no_penalty(trainable: Trainable, params: Params, step: jax.typing.ArrayLike) -> jax.Array:
+    """The penalty of an adaptation that has none.
+
+    Args:
+        trainable: Not used.
+        params: Not used.
+        step: Not used.
+
+    Returns:
+        Zero, a float32 scalar.
+    """
+    del trainable, params, step
+    return jnp.zeros((), jnp.float32)
+
+
 class Adaptation(NamedTuple):
     """Pure functions between frozen params, trainable arrays and adapted params.
 
@@ -34,13 +50,18 @@ class Adaptation(NamedTuple):
             `key` is for adaptations that sample.
         freeze: `(trainable, params) -> frozen`: what a user keeps. `merge(frozen, params)`
             equals `apply(trainable, params)`.
-        stats: `(trainable, params) -> {name: scalar}` for the log; runs inside `jax.jit`.
+        stats: `(trainable, params) -> {name: scalar}` for the log; runs inside `jax.jit`. Where
+            there are masks it holds their `sparsity`, differentiable in `trainable`,
+            straight-through.
+        penalty: `(trainable, params, step) -> scalar`, float32, added to the loss; `step` counts
+            the steps that are done.
     """
 
     init: Callable[[jax.Array, Params], Trainable]
     apply: _Apply
     freeze: Callable[[Trainable, Params], Frozen]
     stats: Callable[[Trainable, Params], dict[str, jax.Array]]
+    penalty: Callable[[Trainable, Params, jax.typing.ArrayLike], jax.Array] = no_penalty
 
 
 def merge(frozen: Mapping[str, Mapping[str, jax.Array | np.ndarray]], params: Params) -> Params:
@@ -127,4 +148,8 @@ def combine(**parts: Adaptation) -> Adaptation:
         found = [part.stats(trainable[name], params) for name, part in parts.items()]
         return {key: value for part in found for key, value in part.items()}
 
-    return Adaptation(init, apply, freeze, stats)
+    def penalty(trainable: Trainable, params: Params, step: jax.typing.ArrayLike) -> jax.Array:
+        found = [part.penalty(trainable[name], params, step) for name, part in parts.items()]
+        return sum(found, start=jnp.zeros((), jnp.float32))
+
+    return Adaptation(init, apply, freeze, stats, penalty)

@@ -31,9 +31,15 @@ def masking(transform: MaskTransform) -> Adaptation:
         return {"mask": transform.masks(scores, params)}
 
     def stats(scores: Trainable, params: Params) -> dict[str, jax.Array]:
-        return {"sparsity": mean_sparsity(transform.masks(scores, params))}
+        return {"sparsity": mean_sparsity(_float_masks(transform, scores, params))}
 
     return Adaptation(transform.init, transform.apply, freeze, stats)
+
+
+def _float_masks(transform: MaskTransform, scores: Trainable, params: Params) -> Trainable:
+    """Masks of exact zeros and ones with their straight-through gradients: what ones become."""
+    leaves = leaves_by_path(params)
+    return transform.apply(scores, {path: jnp.ones(leaves[path].shape) for path in scores})
 
 
 def train_weights(where: Sequence[Rule | str]) -> Adaptation:

@@ -1,7 +1,7 @@
 """`maskjax train` and `train.py`: an experiment file, overrides, a run folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +11,7 @@ from rich.console import Console
 
 from maskjax.config import Config, load_config
 from maskjax.errors import InputError
-from maskjax.training import run
+from maskjax.training import run, run_seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +24,13 @@ class TrainArguments:
     Attributes:
         config: All settings.
         out: The run folder, made by the run: config, metrics, and the task file.
+        seeds: How many seeds to train at once; short for --train.seeds.
         require_accelerator: Stop at once if JAX found only a CPU.
     """
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     out: Path = Path("runs/last")
+    seeds: int | None = None
     require_accelerator: bool = False
 
 
@@ -58,7 +60,10 @@ def command(arguments: Sequence[str]) -> int:
             "--require-accelerator: JAX found only a CPU; choose a runtime with an accelerator, "
             "install jax[tpu] or jax[cuda13], and ask `maskjax doctor`."
         )
-    run(given.config, given.out, console=Console())
+    config = given.config
+    if given.seeds is not None:
+        config = replace(config, train=replace(config.train, seeds=given.seeds))
+    (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=Console())
     return 0
 
 

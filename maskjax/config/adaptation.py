@@ -23,6 +23,10 @@ class AdaptationConfig:
             matrix' mean |W| are never dropped. About 0.5 makes task files several times smaller.
         sparsity: Fraction of zeros that the mask starts with, or for top-k keeps; None means
             5 %, or none where the start keeps every weight.
+        target_sparsity: Fraction of zeros that a penalty λ (target − sparsity)² drives the mask to,
+            with λ trained by ascent; None leaves the sparsity to the task.
+        sparsity_schedule: How the target gets there from the mask's start: at once, along a cubic
+            over the first half of training, or in four equal steps over that half.
         threshold: τ; a score above it keeps its weight.
         binarizer: How scores become bits.
         kinds: Kinds of matrices to mask; empty means all that the model has (the head by `head`).
@@ -43,6 +47,8 @@ class AdaptationConfig:
     margin: float = 0.05
     protect: float = 0.0
     sparsity: float | None = None
+    target_sparsity: float | None = None
+    sparsity_schedule: Literal["constant", "cubic", "stepwise"] = "constant"
     threshold: float = 1e-2
     binarizer: Literal["threshold", "sign", "bernoulli", "top_k", "global_top_k"] = "threshold"
     kinds: tuple[str, ...] = ()
@@ -59,6 +65,12 @@ class AdaptationConfig:
             "adaptation.sparsity",
             "a fraction in (0, 1)",
             self.sparsity,
+        )
+        check(
+            self.target_sparsity is None or 0 < self.target_sparsity < 1,
+            "adaptation.target_sparsity",
+            "a fraction in (0, 1)",
+            self.target_sparsity,
         )
         check(self.margin > 0, "adaptation.margin", "above 0", self.margin)
         check(self.protect >= 0, "adaptation.protect", "0 or more", self.protect)

@@ -11,30 +11,45 @@ class OptimizerConfig:
     """How the trainable arrays move.
 
     Attributes:
-        name: The optimiser.
+        name: The optimiser: AdamW, Adam, gradient descent with momentum 0.9, or steps of the
+            gradient's sign.
         learning_rate: Peak learning rate. Masking needs one about 10 times that of finetuning.
         head_learning_rate: Peak rate of a trained head; None means `learning_rate`.
         pull: Each step also adds this share of the rate to every score, a decoupled pull towards
             keeping, so that only weights that gradients insist on are dropped. About 0.1 makes
             task files smaller; on tasks that are slow to learn it stops the learning.
-        schedule: Decay after the warm-up.
+        schedule: Decay after the warm-up. `restarts` decays along a cosine `cycles` times; the
+            end of each cycle is saved in `snapshots/`, for ensembles.
+        cycles: Cycles of the schedule `restarts`.
         warmup: Share of all steps with a linearly rising rate.
         weight_decay: Decoupled weight decay of AdamW, on matrices of finetuned weights; scores
             are not decayed, since zero is not a neutral score.
         clip: Global norm that gradients are clipped to; 0 turns clipping off.
+        multiplier_learning_rate: Rate of the Lagrange multiplier λ that holds masks to
+            `adaptation.target_sparsity`, by Adam: about what λ grows by in a step while the mask
+            is off its target. The more weights are masked, the larger the λ it takes.
     """
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    name: Literal["adamw", "adam", "sgd", "signsgd"] = "adamw"
     learning_rate: float = 1e-3
     head_learning_rate: float | None = None
     pull: float = 0.0
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    schedule: Literal["cosine", "linear", "constant", "restarts"] = "cosine"
+    cycles: int = 5
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
+    multiplier_learning_rate: float = 1.0
 
     def __post_init__(self) -> None:
         check(self.learning_rate > 0, "optimizer.learning_rate", "above 0", self.learning_rate)
         check(0 <= self.warmup < 1, "optimizer.warmup", "a share in [0, 1)", self.warmup)
+        check(self.cycles >= 1, "optimizer.cycles", "at least 1", self.cycles)
         check(self.pull >= 0, "optimizer.pull", "0 or more", self.pull)
         check(self.clip >= 0, "optimizer.clip", "0 or more", self.clip)
+        check(
+            self.multiplier_learning_rate > 0,
+            "optimizer.multiplier_learning_rate",
+            "above 0",
+            self.multiplier_learning_rate,
+        )

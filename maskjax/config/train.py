@@ -1,6 +1,7 @@
 """How long to train, on which batches, and how often to look."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from maskjax.config.check import check
 
@@ -20,6 +21,11 @@ class TrainConfig:
         patience: Evaluations without a better score before training stops early; None trains to
             the end.
         seed: Seeds scores, head, dropout and the order of the rows.
+        seeds: How many seeds to train at once, from `seed` on, over one copy of the frozen base.
+            Each gets what a run of its own would get.
+        lanes: How a step goes through the seeds: `vmap`, all in one batched computation, or
+            `map`, one after the other with memory for the activations of one. `map` is for seeds
+            whose activations do not fit together; benchmarks/seeds.py times both.
     """
 
     batch_size: int = 32
@@ -29,6 +35,8 @@ class TrainConfig:
     eval_every: int | None = None
     patience: int | None = None
     seed: int = 0
+    seeds: int = 1
+    lanes: Literal["vmap", "map"] = "vmap"
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)
@@ -51,3 +59,4 @@ class TrainConfig:
             "at least 1 step",
             self.eval_every,
         )
+        check(self.seeds >= 1, "train.seeds", "at least 1", self.seeds)

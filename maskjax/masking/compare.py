@@ -21,6 +21,8 @@ class Difference(NamedTuple):
         >>> difference = Difference(differing=2, first=3, second=3, total=4)
         >>> round(difference.dissimilarity, 3), difference.expected
         (0.333, 0.25)
+        >>> difference.flip_ratio, difference.iou
+        (0.5, 0.5)
     """
 
     differing: int
@@ -32,6 +34,17 @@ class Difference(NamedTuple):
     def dissimilarity(self) -> float:
         """S = ‖M₁ − M₂‖₁ / (‖M₁‖₁ + ‖M₂‖₁), in [0, 1] (Zhao et al. 2020, section 6.2)."""
         return self.differing / max(self.first + self.second, 1)
+
+    @property
+    def flip_ratio(self) -> float:
+        """‖M₁ − M₂‖₁ / weights: the share of all weights whose bit differs."""
+        return self.differing / max(self.total, 1)
+
+    @property
+    def iou(self) -> float:
+        """|M₁ ∩ M₂| / |M₁ ∪ M₂| of the kept weights; 1 where neither keeps any."""
+        kept = self.first + self.second  # |∩| + |∪|, and the differing are |∪| − |∩|
+        return (kept - self.differing) / (kept + self.differing) if kept else 1.0
 
     @property
     def expected(self) -> float:

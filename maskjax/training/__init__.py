@@ -1,24 +1,37 @@
 """Training: the jitted step, the loop around it, and the run folder it fills."""
 
-from maskjax.training.fit import FitResult, NotFiniteError, fit
+from maskjax.training.evaluate import Evaluator
+from maskjax.training.fit import FitResult, FitState, fit, fit_together
+from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import make_loss
-from maskjax.training.optimizer import make_optimizer, make_schedule
-from maskjax.training.prepare import Experiment, prepare
-from maskjax.training.run import RunResult, run
-from maskjax.training.step import TrainState, init_state, make_train_step
+from maskjax.training.optimizer import cycle_ends, make_optimizer, make_schedule
+from maskjax.training.prepare import Experiment, prepare, prepare_seeds
+from maskjax.training.run import RunResult, SeedsResult, run, run_seeds
+from maskjax.training.step import TrainState, init_state, init_states, make_train_step
+from maskjax.training.window import NotFiniteError
 
 __all__ = [
+    "Evaluator",
     "Experiment",
     "FitResult",
+    "FitState",
+    "LaneParams",
+    "Lanes",
     "NotFiniteError",
     "RunResult",
+    "SeedsResult",
     "TrainState",
+    "cycle_ends",
     "fit",
+    "fit_together",
     "init_state",
+    "init_states",
     "make_loss",
     "make_optimizer",
     "make_schedule",
     "make_train_step",
     "prepare",
+    "prepare_seeds",
     "run",
+    "run_seeds",
 ]

@@ -2,28 +2,24 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from maskjax.inference.logits import make_predict, predict_logits, score_logits
-from maskjax.masking import leaves_by_path
 from maskjax.tasks import Batch, train_batches
+from maskjax.training.best import Best
+from maskjax.training.changes import MaskChanges, MaskHistory
+from maskjax.training.evaluate import Evaluator
+from maskjax.training.lanes import Lanes
 from maskjax.training.losses import make_loss
-from maskjax.training.optimizer import make_optimizer, make_schedule
+from maskjax.training.optimizer import cycle_ends, make_optimizer
 from maskjax.training.prepare import Experiment
 from maskjax.training.reporting import Reporter
-from maskjax.training.step import TrainState, TrainStep, init_state, make_train_step
-
-LOG_EVERY = 10
-"""Steps between two looks at the loss; each look waits for the device."""
-
-
-class NotFiniteError(ArithmeticError):
-    """The loss or a trainable array became infinite or NaN; the message names steps and leaf."""
+from maskjax.training.step import TrainState, TrainStep, init_states, make_train_step
+from maskjax.training.window import Window, lane_names
 
 
 class FitResult(NamedTuple):
@@ -34,7 +30,7 @@ class FitResult(NamedTuple):
         step: The step of that evaluation.
         score: Its score on the selection split.
         steps: Steps that were made.
-        seconds: How long they took, evaluations and compiling included.
+        seconds: How long they took, evaluations and compiling included; of several runs together.
     """
 
     trainable: Any
@@ -44,12 +40,28 @@ class FitResult(NamedTuple):
     seconds: float
 
 
+class FitState(NamedTuple):
+    """All that changes from step to step, a pytree; with it training can go on where it was.
+
+    Attributes:
+        step: Steps done, which is also the place in the data.
+        train: Trainables, optimiser states and keys of all runs.
+        best: Best evaluations and patience of all runs.
+        masks: Masks to compare with.
+    """
+
+    step: int
+    train: TrainState
+    best: Best
+    masks: MaskHistory
+
+
 def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
     """Trains an experiment and keeps the trainable that scores best on the selection split.
 
     Args:
         experiment: From `prepare`.
-        reporter: Told of every tenth step and every evaluation.
+        reporter: Told of every tenth step, every evaluation and every end of a cycle.
 
     Returns:
         The best trainable and how it was found.
@@ -57,180 +69,135 @@ def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
     Raises:
         NotFiniteError: If the loss or a trainable array becomes infinite or NaN.
     """
-    config = experiment.config.train
-    total = experiment.total_steps
-    optimizer = make_optimizer(experiment.config.optimizer, total)
-    loss = make_loss(experiment.data.task.kind)
-    train_step = make_train_step(experiment.model, experiment.adaptation, optimizer, loss)
-    key = jax.random.key(config.seed)
-    state = init_state(experiment.adaptation, optimizer, experiment.params, key)
-    evaluate = Evaluator(experiment)
-    best = Best(patience=config.patience)
-    every = min(config.eval_every or math.ceil(experiment.steps_per_epoch / 2), total)
-    window = Window(experiment, reporter, total)
+    return fit_together([experiment], [reporter])[0]
+
+
+def fit_together(
+    experiments: Sequence[Experiment], reporters: Sequence[Reporter]
+) -> list[FitResult]:
+    """Trains several seeds of an experiment in one program, over one copy of the base.
+
+    Each sees the batches, the dropout, the start and the head of its own run. One that runs out of
+    patience keeps its best and is carried along, and training stops when all have.
+
+    Args:
+        experiments: From `prepare_seeds`.
+        reporters: One for each.
+
+    Returns:
+        What `fit` would have found for each, but for the last digits of sums.
+
+    Raises:
+        NotFiniteError: If a loss or a trainable array becomes infinite or NaN.
+    """
     start = time.perf_counter()
-    step = 0
-    for step, batch in enumerate(_batches(experiment), start=1):
-        state = window.run(train_step, state, batch, step)
-        if step % every == 0 or step == total:
-            score = evaluate(state.trainable)
-            best = best.update(step, score, state.trainable)
-            reporter.metrics(step, {"score": score, "selection": best.score})
-            if best.exhausted:
-                reporter.message(f"no better score in {config.patience} evaluations: stopped")
+    loop = _Loop(experiments, reporters)
+    state = loop.start()
+    for batch in loop.batches(done=state.step):
+        state = loop.advance(state, batch)
+        if state.step in loop.looks:
+            state = loop.look(state)
+            if not loop.running(state).any():
                 break
-    return FitResult(best.trainable, best.step, best.score, step, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    best = state.best
+    return [
+        FitResult(trainable, int(best.step[lane]), float(best.score[lane]), state.step, seconds)
+        for lane, trainable in enumerate(loop.lanes.split(best.trainable))
+    ]
 
 
-class Best(NamedTuple):
-    """The best evaluation so far.
+class _Loop:
+    """What the loop is made of: all that stays the same from step to step."""
 
-    Attributes:
-        patience: Evaluations without a better score to sit through; None means any number.
-        score: Of the best evaluation; minus infinity before the first.
-        step: Of the best evaluation.
-        trainable: A copy, since the step donates its state.
-        waited: Evaluations since then.
-    """
+    def __init__(self, experiments: Sequence[Experiment], reporters: Sequence[Reporter]) -> None:
+        first = experiments[0]
+        self._experiments = experiments
+        self._reporters = reporters
+        self._config = first.config.train
+        self._ends = cycle_ends(first.config.optimizer, first.total_steps)
+        self.lanes = Lanes([some.params for some in experiments], self._config.lanes)
+        self.looks = {*_evaluations(first), *self._ends}
+        self._optimizer = make_optimizer(first.config.optimizer, first.total_steps)
+        self._window = Window(experiments, reporters, self.lanes, self._train_step(first))
+        self._evaluate = Evaluator(first)
+        self._changes = MaskChanges(first.adaptation, self.lanes)
 
-    patience: int | None
-    score: float = -math.inf
-    step: int = 0
-    trainable: Any = None
-    waited: int = 0
+    def _train_step(self, first: Experiment) -> TrainStep:
+        loss = make_loss(first.data.task.kind)
+        return make_train_step(first.model, first.adaptation, self._optimizer, loss, self.lanes)
 
-    def update(self, step: int, score: float, trainable: Any) -> "Best":
-        """Takes an evaluation in; among equal scores the earlier one stays."""
-        if score > self.score:
-            return Best(self.patience, score, step, jax.tree.map(jnp.copy, trainable))
-        return self._replace(waited=self.waited + 1)
+    def start(self) -> FitState:
+        """Everything before the first step."""
+        adaptation = self._experiments[0].adaptation
+        params = [some.params for some in self._experiments]
+        keys = [jax.random.key(some.config.train.seed) for some in self._experiments]
+        train = init_states(adaptation, self._optimizer, params, keys, self.lanes)
+        best = Best.before(train.trainable, self.lanes)
+        return FitState(0, train, best, self._changes.start(train.trainable, self.lanes.params))
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether patience has run out."""
-        return self.patience is not None and self.waited >= self.patience
+    def batches(self, done: int) -> Iterator[Batch]:
+        """The batches that come after so many steps, of all runs."""
+        runs = [_batches(some, done) for some in self._experiments]
+        return (self.lanes.stack(batches) for batches in zip(*runs, strict=True))
 
+    def running(self, state: FitState) -> np.ndarray:
+        """Which runs have patience left, bool `[lanes]`."""
+        return ~state.best.exhausted(self._config.patience)
 
-class Evaluator:
-    """Scores a trainable on the rows of one split; compiles once per length of a batch.
-
-    Args:
-        experiment: The experiment.
-    """
-
-    def __init__(self, experiment: Experiment) -> None:
-        self._experiment = experiment
-        self._predict = make_predict(experiment.model)
-        self._adapt = jax.jit(experiment.adaptation.apply)
-
-    def __call__(self, trainable: Any, split: str | None = None) -> float:
-        """Scores on `split`, by default the one that selects."""
-        experiment = self._experiment
-        split = split or experiment.data.selection
-        encoded = experiment.encoded[split]
-        logits = predict_logits(
-            self._predict,
-            self._adapt(trainable, experiment.params),
-            encoded,
-            batch_size=experiment.config.train.batch_size,
-            buckets=experiment.config.train.buckets,
-            pad_id=experiment.base.config.pad_token_id,
-        )
-        return score_logits(experiment.data.task, logits, encoded.labels, encoded.sizes)
-
-
-class Window:
-    """Runs steps without waiting for each one, and looks at the loss every `LOG_EVERY` steps.
-
-    Args:
-        experiment: The experiment.
-        reporter: Told at each look, and when a new length of batches is compiled.
-        total: Steps of the whole run.
-    """
-
-    def __init__(self, experiment: Experiment, reporter: Reporter, total: int) -> None:
-        self._experiment = experiment
-        self._reporter = reporter
-        self._total = total
-        optimizer = experiment.config.optimizer
-        self._rate = make_schedule(optimizer, optimizer.learning_rate, total)
-        self._stats = jax.jit(experiment.adaptation.stats)
-        self._lengths: set[int] = set()
-        self._begin()
-
-    def run(self, train_step: TrainStep, state: TrainState, batch: Batch, step: int) -> TrainState:
+    def advance(self, state: FitState, batch: Batch) -> FitState:
         """Makes one step."""
-        length = batch["input_ids"].shape[1]
-        if length not in self._lengths:
-            self._lengths.add(length)
-            state, metrics = self._compile(train_step, state, batch, length)
-        else:
-            state, metrics = train_step(state, self._experiment.params, batch)
-        self._losses.append(metrics["loss"])
-        self._rows += int(batch["weights"].sum())
-        if step % LOG_EVERY == 0 or step == self._total:
-            self._look(state, step, metrics)
-        return state
+        step = state.step + 1
+        train = self._window.run(state.train, batch, step, self.running(state))
+        return state._replace(step=step, train=train)
 
-    def _compile(
-        self, train_step: TrainStep, state: TrainState, batch: Batch, length: int
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        start = time.perf_counter()
-        result = jax.block_until_ready(train_step(state, self._experiment.params, batch))
-        seconds = time.perf_counter() - start
-        self._compiling += seconds
-        self._reporter.message(
-            f"compiled the step for {len(batch['weights'])} x {length} tokens in {seconds:.1f} s"
-        )
-        return result
+    def look(self, state: FitState) -> FitState:
+        """Evaluates the runs that have patience left, and tells of it."""
+        running = self.running(state)
+        trainable, params = state.train.trainable, self.lanes.params
+        history, values = self._changes.look(trainable, params, state.masks)
+        scores = np.full(self.lanes.count, -np.inf)
+        for lane in np.flatnonzero(running).tolist():
+            scores[lane] = self._score(lane, trainable, state.step)
+        best = state.best.update(state.step, scores, trainable, self.lanes)
+        for lane in np.flatnonzero(running).tolist():
+            selection = {"score": scores[lane], "selection": best.score[lane]}
+            self._reporters[lane].metrics(state.step, selection | values[lane])
+        self._tell_of_the_end(running & best.exhausted(self._config.patience))
+        return state._replace(best=best, masks=history)
 
-    def _look(self, state: TrainState, step: int, metrics: dict[str, jax.Array]) -> None:
-        losses = np.array(jax.device_get(self._losses))
-        if not np.isfinite(losses).all():
-            first = step - len(losses) + 1
-            raise NotFiniteError(_describe(state.trainable, first, step))
-        seconds = max(time.perf_counter() - self._start - self._compiling, 1e-9)
-        stats = self._stats(state.trainable, self._experiment.params)
-        values = {
-            "loss": losses.mean(),
-            "gradient_norm": metrics["gradient_norm"],
-            "learning_rate": self._rate(step - 1),
-            "examples_per_second": self._rows / seconds,
-            **stats,
-        }
-        self._reporter.metrics(step, {name: float(value) for name, value in values.items()})
-        self._begin()
+    def _score(self, lane: int, trainable: Any, step: int) -> float:
+        mine = self.lanes.one(trainable, lane)
+        score = self._evaluate(self._experiments[lane], mine)
+        if step in self._ends:
+            self._reporters[lane].snapshot(self._ends.index(step) + 1, score, mine)
+        return score
 
-    def _begin(self) -> None:
-        self._losses: list[jax.Array] = []
-        self._rows = 0
-        self._compiling = 0.0
-        self._start = time.perf_counter()
+    def _tell_of_the_end(self, stopped: np.ndarray) -> None:
+        names = lane_names(self._experiments)
+        for lane in np.flatnonzero(stopped).tolist():
+            text = f"no better score in {self._config.patience} evaluations: stopped"
+            self._reporters[lane].message(names[lane] + text)
 
 
-def _batches(experiment: Experiment) -> Iterator[Batch]:
+def _evaluations(experiment: Experiment) -> Iterator[int]:
+    """The steps after which there is an evaluation; the last is one of them."""
+    total = experiment.total_steps
+    every = experiment.config.train.eval_every or math.ceil(experiment.steps_per_epoch / 2)
+    yield from range(every, total, every)
+    yield total
+
+
+def _batches(experiment: Experiment, done: int) -> Iterator[Batch]:
     config = experiment.config.train
-    for epoch in range(config.epochs):
-        yield from train_batches(
+    epoch, begun = divmod(done, experiment.steps_per_epoch)
+    for number in range(epoch, config.epochs):
+        batches = train_batches(
             experiment.encoded["train"],
             batch_size=config.batch_size,
             buckets=config.buckets,
             pad_id=experiment.base.config.pad_token_id,
             seed=config.seed,
-            epoch=epoch,
+            epoch=number,
         )
-
-
-def _describe(trainable: Any, first: int, last: int) -> str:
-    broken = [
-        path
-        for path, leaf in leaves_by_path(trainable).items()
-        if not bool(jnp.isfinite(leaf).all())
-    ]
-    where = (
-        f"first trainable array that is not finite: {broken[0]}" if broken else "scores are finite"
-    )
-    return (
-        f"the loss became NaN or infinite between steps {first} and {last}; {where}. "
-        "Lower --optimizer.learning-rate, or set --optimizer.clip."
-    )
+        yield from islice(batches, begun if number == epoch else 0, None)

@@ -1,11 +1,13 @@
 """The optimiser: optax parts put together as the configuration says."""
 
 from collections.abc import Hashable
+from itertools import pairwise
 from typing import Any
 
 import jax
 import optax
 
+from maskjax.adaptation import MULTIPLIER
 from maskjax.config import OptimizerConfig
 
 HEAD = "head"
@@ -25,7 +27,11 @@ def make_schedule(config: OptimizerConfig, peak: float, steps: int) -> optax.Sch
         steps: Steps of the whole run.
 
     Returns:
-        A schedule that has decayed to zero at the last step, unless it is constant.
+        A schedule that has decayed to zero after the last step, and with `restarts` after the last
+        one of each cycle, unless it is constant.
+
+    References:
+        Loshchilov and Hutter, SGDR, 2017, https://arxiv.org/abs/1608.03983 (restarts).
     """
     warmup = round(config.warmup * steps)
     rest = max(steps - warmup, 1)
@@ -33,9 +39,32 @@ def make_schedule(config: OptimizerConfig, peak: float, steps: int) -> optax.Sch
         "cosine": lambda: optax.cosine_decay_schedule(peak, rest),
         "linear": lambda: optax.linear_schedule(peak, 0.0, rest),
         "constant": lambda: optax.constant_schedule(peak),
+        "restarts": lambda: _restarts(config, peak, steps, warmup),
     }[config.schedule]()
     rise = optax.linear_schedule(peak / (warmup + 1), peak, max(warmup, 1))
     return optax.join_schedules([rise, decay], [warmup])
+
+
+def cycle_ends(config: OptimizerConfig, steps: int) -> tuple[int, ...]:
+    """The steps after which a cycle of the schedule `restarts` is over.
+
+    Args:
+        config: Schedule, share of warm-up and number of cycles.
+        steps: Steps of the whole run.
+
+    Returns:
+        The numbers of steps done, ascending, as evenly spaced as they can be; the last one is
+        `steps`. Cycles of no step are left out, and other schedules have none.
+
+    Example:
+        >>> cycle_ends(OptimizerConfig(schedule="restarts", cycles=3, warmup=0.1), 100)
+        (40, 70, 100)
+    """
+    if config.schedule != "restarts":
+        return ()
+    warmup = round(config.warmup * steps)
+    ends = {warmup + (steps - warmup) * n // config.cycles for n in range(1, config.cycles + 1)}
+    return tuple(sorted(ends - {warmup}))
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
@@ -47,20 +76,36 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
     Returns:
         A transformation over a trainable that is a dict of parts; the part `head` moves at a
-        rate of its own.
+        rate of its own, and so does `multiplier`, unclipped and at a rate that stays.
     """
     head_rate = config.head_learning_rate or config.learning_rate
     rates = {"body": config.learning_rate, HEAD: head_rate}
     groups: dict[Hashable, optax.GradientTransformation] = {
         name: _rule(config, make_schedule(config, rate, steps)) for name, rate in rates.items()
     }
+    groups[MULTIPLIER] = optax.adam(config.multiplier_learning_rate)
     by_part = optax.multi_transform(groups, _group_of_each_leaf)
-    return optax.chain(optax.clip_by_global_norm(config.clip), by_part) if config.clip else by_part
+    if not config.clip:
+        return by_part
+    clip = optax.masked(optax.clip_by_global_norm(config.clip), _clipped)
+    return optax.chain(clip, by_part)
+
+
+def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> optax.Schedule:
+    """Cosine after cosine; counts from the end of the warm-up."""
+    ends = [0, *(end - warmup for end in cycle_ends(config, steps))]
+    cycles = [optax.cosine_decay_schedule(peak, end - begin) for begin, end in pairwise(ends)]
+    return optax.join_schedules(cycles, ends[1:-1])
 
 
 def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
     """The named optimiser, taken apart so that decay and pull bypass its moments."""
-    direction = optax.trace(0.9) if config.name == "sgd" else optax.scale_by_adam()
+    direction = {
+        "sgd": lambda: optax.trace(0.9),
+        "signsgd": optax.scale_by_sign,
+        "adam": optax.scale_by_adam,
+        "adamw": optax.scale_by_adam,
+    }[config.name]()
     decay = config.weight_decay if config.name == "adamw" else 0.0
     return optax.chain(
         direction,
@@ -95,9 +140,13 @@ def pull_scores(strength: float) -> optax.GradientTransformation:
 
 def _group_of_each_leaf(trainable: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: jax.tree.map(lambda _, group=HEAD if name == HEAD else "body": group, part)
+        name: jax.tree.map(lambda _, g=name if name in (HEAD, MULTIPLIER) else "body": g, part)
         for name, part in trainable.items()
     }
+
+
+def _clipped(trainable: dict[str, Any]) -> dict[str, bool]:
+    return {name: name != MULTIPLIER for name in trainable}
 
 
 def _decayed(trainable: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """From a configuration to everything that a run needs: base, rows, model, adaptation."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from maskjax.adaptation import Adaptation, make_adaptation
+from maskjax.adaptation import Adaptation, hold_sparsity, make_adaptation, sparsity_target
 from maskjax.config import Config
 from maskjax.errors import InputError
 from maskjax.models import Base, Model, build_model, load_base, with_head
@@ -79,11 +80,45 @@ def prepare(config: Config) -> Experiment:
         name: encode(split, tokenizer, config.task.max_length, config.task.word_piece)
         for name, split in data.splits.items()
     }
-    params = with_head(base.params, model, jax.random.key(config.train.seed))
-    params = jax.tree.map(jnp.asarray, params)
+    params = _draw(model, jax.tree.map(jnp.asarray, base.params), config.train.seed)
     adaptation = make_adaptation(config.adaptation, base.config)
-    _check_rules(adaptation, params)
-    return Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
+    experiment = Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
+    target = sparsity_target(config.adaptation, experiment.total_steps)
+    if target is not None:
+        experiment = experiment._replace(adaptation=hold_sparsity(adaptation, target))
+    _check_rules(experiment.adaptation, params)
+    return experiment
+
+
+def prepare_seeds(config: Config) -> list[Experiment]:
+    """Loads and checks everything once, for all seeds of a configuration.
+
+    Args:
+        config: The run; `train.seed` is the first of `train.seeds` seeds.
+
+    Returns:
+        An experiment for each seed, each with the configuration of its own run. They share all
+        but that and the leaves that are drawn for a seed.
+
+    Raises:
+        InputError: If the base, the rows or a setting cannot be used.
+    """
+    first = config.train.seed
+    one = prepare(replace(config, train=replace(config.train, seeds=1)))
+    return [_with_seed(one, seed) for seed in range(first, first + config.train.seeds)]
+
+
+def _with_seed(experiment: Experiment, seed: int) -> Experiment:
+    config = experiment.config
+    config = replace(config, train=replace(config.train, seed=seed))
+    return experiment._replace(
+        config=config, params=_draw(experiment.model, experiment.params, seed)
+    )
+
+
+def _draw(model: Model, params: Params, seed: int) -> Params:
+    """Puts in what a seed draws, in place of what another seed drew; the rest is not copied."""
+    return with_head(params, model, jax.random.key(seed))
 
 
 def _check_rules(adaptation: Adaptation, params: Params) -> None:

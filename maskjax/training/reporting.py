@@ -2,9 +2,11 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -16,19 +18,23 @@ from rich.progress import (
 )
 
 
-class Reporter(Protocol):
-    """Listens to a run."""
+class Reporter:
+    """Listens to a run; what a listener does not override goes unheard."""
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """Takes numbers of one step."""
-        ...
 
     def message(self, text: str) -> None:
         """Takes a line for people."""
-        ...
+
+    def snapshot(self, number: int, score: float, trainable: Any) -> None:
+        """Takes the trainable at the end of a cycle, counted from 1, with its score.
+
+        It is to be read at once, for the next step takes its memory.
+        """
 
 
-class Recorder:
+class Recorder(Reporter):
     """Appends every number to `metrics.jsonl` and to a TensorBoard event file in a run folder.
 
     Args:
@@ -50,16 +56,13 @@ class Recorder:
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
-    def message(self, text: str) -> None:
-        """Messages are for people; the files hold numbers only."""
-
     def close(self) -> None:
         """Closes both files."""
         self._lines.close()
         self._board.close()
 
 
-class ProgressLine:
+class ProgressLine(Reporter):
     """A progress bar with loss, score, sparsity, speed and the time left; messages go above it.
 
     Args:
@@ -78,7 +81,7 @@ class ProgressLine:
             console=console,
         )
         self._task = self._progress.add_task(title, total=None, numbers="")
-        self._shown: dict[str, float] = {}
+        self._parts: list[dict[str, float]] = [{}]
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -98,30 +101,50 @@ class ProgressLine:
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """Moves the bar and refreshes its numbers."""
-        self._shown |= values
-        numbers = "  ".join(
-            text for name, form in _SHOWN.items() if (text := _show(form, self._shown.get(name)))
-        )
-        self._progress.update(self._task, completed=step, numbers=numbers)
+        self._parts[0] |= values
+        self._show(step)
 
     def message(self, text: str) -> None:
         """Prints a line above the bar."""
         self._console.print(text, highlight=False, markup=False)
 
+    def divide(self, count: int) -> "list[Reporter]":
+        """One listener for each of several runs; the bar shows the means of their numbers."""
+        self._parts = [{} for _ in range(count)]
+        return [_Part(self, part, self._show) for part in self._parts]
 
-_SHOWN = {
-    "loss": "loss {:.3f}",
-    "selection": "best {:.4f}",
-    "sparsity": "zeros {:.2%}",
-    "examples_per_second": "{:.0f} ex/s",
-}
-
-
-def _show(form: str, value: float | None) -> str:
-    return "" if value is None else form.format(value)
+    def _show(self, step: int) -> None:
+        texts = (_text(form, [p[name] for p in self._parts if name in p]) for name, form in _SHOWN)
+        self._progress.update(self._task, completed=step, numbers="  ".join(filter(None, texts)))
 
 
-class Reporters:
+class _Part(Reporter):
+    def __init__(
+        self, line: ProgressLine, values: dict[str, float], show: Callable[[int], None]
+    ) -> None:
+        self._line, self._values, self._show = line, values, show
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        self._values |= values
+        self._show(step)
+
+    def message(self, text: str) -> None:
+        self._line.message(text)
+
+
+_SHOWN = (
+    ("loss", "loss {:.3f}"),
+    ("selection", "best {:.4f}"),
+    ("sparsity", "zeros {:.2%}"),
+    ("examples_per_second", "{:.0f} ex/s"),
+)
+
+
+def _text(form: str, values: list[float]) -> str:
+    return form.format(mean(values)) if values else ""
+
+
+class Reporters(Reporter):
     """Hands everything to several reporters.
 
     Args:
@@ -140,3 +163,8 @@ class Reporters:
         """Takes a line for people."""
         for reporter in self._reporters:
             reporter.message(text)
+
+    def snapshot(self, number: int, score: float, trainable: Any) -> None:
+        """Takes the trainable at the end of a cycle."""
+        for reporter in self._reporters:
+            reporter.snapshot(number, score, trainable)

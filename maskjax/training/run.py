@@ -1,30 +1,24 @@
 """A whole run: prepare, train, score every split, save. The run folder is what is left of it."""
 
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+import numpy as np
 from rich.console import Console
 
-from maskjax.adaptation import random_starts
 from maskjax.config import Config, config_to_dict
 from maskjax.doctor import versions
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
-from maskjax.models import head_paths
-from maskjax.taskfile import (
-    TASK_FILE,
-    make_meta,
-    make_task_file,
-    mask_bytes,
-    save_task_file,
-    write_atomically,
-)
-from maskjax.training.fit import Evaluator, FitResult, fit
-from maskjax.training.prepare import Experiment, prepare
+from maskjax.taskfile import TASK_FILE, mask_bytes, write_atomically
+from maskjax.training.evaluate import Evaluator
+from maskjax.training.fit import FitResult, fit_together
+from maskjax.training.prepare import Experiment, prepare, prepare_seeds
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
-from maskjax.training.step import run_keys
+from maskjax.training.saving import SnapshotSaver, save_trainable
 
 CONFIG_FILE = "config.json"
 RESULT_FILE = "result.json"
@@ -38,7 +32,7 @@ class RunResult(NamedTuple):
         scores: `{split: score}` of the best trainable.
         step: The step that it is from.
         task_bytes: Size of the task file.
-        seconds: Training time, evaluations and compiling included.
+        seconds: Training time, evaluations and compiling included; of all seeds together.
         sparsity: Fraction of zeros of all masks; None without masks.
     """
 
@@ -50,14 +44,33 @@ class RunResult(NamedTuple):
     sparsity: float | None
 
 
+class SeedsResult(NamedTuple):
+    """The outcome of several seeds.
+
+    Attributes:
+        folder: Where they are saved.
+        runs: The outcome of each.
+        mean: `{split: mean score}`.
+        std: `{split: standard deviation}` of the scores as a sample, with N − 1 below.
+        seconds: Training time of all together, evaluations and compiling included.
+    """
+
+    folder: Path
+    runs: tuple[RunResult, ...]
+    mean: dict[str, float]
+    std: dict[str, float]
+    seconds: float
+
+
 def run(config: Config, folder: Path, *, console: Console | None = None) -> RunResult:
     """Trains as configured and fills a run folder.
 
     The folder gets `config.json`, `metrics.jsonl`, `tensorboard/`, `task.safetensors` (the packed
-    mask with its head, nothing of the base) and, last, `result.json`.
+    mask with its head, nothing of the base) and, last, `result.json`; with the schedule `restarts`
+    also `snapshots/1.safetensors` and so on, a task file for each cycle.
 
     Args:
-        config: The run.
+        config: The run; `train.seeds` is 1.
         folder: Made if it is missing; a finished or half-done run in it is refused.
         console: Where to tell about it; None tells nobody.
 
@@ -68,32 +81,83 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
         InputError: If something cannot be read, used or written. Where that shows before the
             first step, no folder is made.
         NotFiniteError: If training diverges.
+        ValueError: If the configuration is for several seeds.
+    """
+    if config.train.seeds != 1:
+        raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
+    console = console or Console(quiet=True)
+    _refuse_finished(folder)
+    return _run([prepare(config)], [folder], console)[0]
+
+
+def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -> SeedsResult:
+    """Trains `train.seeds` seeds at once, over one copy of the base.
+
+    The folder gets `config.json`, a run folder `seed-<seed>` for each seed, as `run` would fill it,
+    and, last, `result.json` with means and standard deviations.
+
+    Args:
+        config: The runs; `train.seed` is the first seed.
+        folder: Made if it is missing; a finished or half-done run in it is refused.
+        console: Where to tell about it; None tells nobody.
+
+    Returns:
+        Scores and sizes of each seed, and their means.
+
+    Raises:
+        InputError: If something cannot be read, used or written. Where that shows before the
+            first step, no folder is made.
+        NotFiniteError: If the training of a seed diverges.
     """
     console = console or Console(quiet=True)
-    if (folder / CONFIG_FILE).exists():
-        raise InputError(f"{folder}: already holds a run; choose another --out, or delete it.")
-    experiment = prepare(config)
-    for line in describe(experiment):
-        console.print(line, highlight=False, markup=False)
+    _refuse_finished(folder)
+    experiments = prepare_seeds(config)
+    folders = [folder / f"seed-{some.config.train.seed}" for some in experiments]
+    for each in folders:
+        _refuse_finished(each)
     _make_folder(folder, config)
-    recorder = Recorder(folder)
-    title = f"{config.adaptation.method} {experiment.data.task.name}"
-    try:
-        with ProgressLine(console, title) as progress:
-            progress.start(experiment.total_steps)
-            best = fit(experiment, Reporters(recorder, progress))
-    finally:
-        recorder.close()
-    result = _finish(experiment, best, folder)
-    console.print(_summary(result, experiment), highlight=False, markup=False)
+    runs = _run(experiments, folders, console)
+    result = _together(folder, runs)
+    write_atomically(folder / RESULT_FILE, _json(result._asdict() | {"runs": _scores(runs)}))
+    for split, mean in result.mean.items():
+        line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
+        console.print(line, highlight=False, markup=False)
     return result
 
 
-def describe(experiment: Experiment) -> list[str]:
+def _run(
+    experiments: Sequence[Experiment], folders: Sequence[Path], console: Console
+) -> list[RunResult]:
+    """Trains experiments that differ in their seeds, and fills a folder for each."""
+    first = experiments[0]
+    for line in describe(first, seeds=len(experiments)):
+        console.print(line, highlight=False, markup=False)
+    title = f"{first.config.adaptation.method} {first.data.task.name}"
+    with ExitStack() as stack:
+        recorders = []
+        for experiment, folder in zip(experiments, folders, strict=True):
+            _make_folder(folder, experiment.config)
+            recorders.append(stack.enter_context(closing(Recorder(folder))))
+        progress = stack.enter_context(ProgressLine(console, title))
+        progress.start(first.total_steps)
+        parts = progress.divide(len(experiments))
+        savers = map(SnapshotSaver, experiments, folders)
+        listeners = [Reporters(*some) for some in zip(recorders, parts, savers, strict=True)]
+        found = fit_together(experiments, listeners)
+    evaluate = Evaluator(first)
+    results = []
+    for experiment, best, folder in zip(experiments, found, folders, strict=True):
+        results.append(_finish(experiment, best, evaluate, folder))
+        console.print(_summary(results[-1], experiment), highlight=False, markup=False)
+    return results
+
+
+def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
     """The first lines of a run: devices, versions, model, rows, and what is learned.
 
     Args:
-        experiment: The run.
+        experiment: The run, or the first of several seeds.
+        seeds: How many there are.
 
     Returns:
         Lines of text.
@@ -102,7 +166,7 @@ def describe(experiment: Experiment) -> list[str]:
     devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
     rows = ", ".join(f"{name} {len(s.texts):,}" for name, s in experiment.data.splits.items())
     weights = sum(leaf.size for leaf in jax.tree.leaves(experiment.params))
-    return [
+    lines = [
         f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()})",
         f"versions  {', '.join(f'{name} {version}' for name, version in versions().items())}",
         f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
@@ -112,6 +176,9 @@ def describe(experiment: Experiment) -> list[str]:
         *(f"note      {note}" for note in experiment.data.notes),
         f"method    {_describe_trainable(experiment)}",
     ]
+    seed = experiment.config.train.seed
+    together = f"seeds     {seed} to {seed + seeds - 1}, together over one copy of the model"
+    return lines if seeds == 1 else [*lines, together]
 
 
 def _describe_cuts(experiment: Experiment) -> str:
@@ -138,6 +205,11 @@ def _describe_trainable(experiment: Experiment) -> str:
     )
 
 
+def _refuse_finished(folder: Path) -> None:
+    if (folder / CONFIG_FILE).exists():
+        raise InputError(f"{folder}: already holds a run; choose another --out, or delete it.")
+
+
 def _make_folder(folder: Path, config: Config) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,30 +218,32 @@ def _make_folder(folder: Path, config: Config) -> None:
     write_atomically(folder / CONFIG_FILE, json.dumps(config_to_dict(config), indent=2).encode())
 
 
-def _finish(experiment: Experiment, best: FitResult, folder: Path) -> RunResult:
-    evaluate = Evaluator(experiment)
+def _finish(
+    experiment: Experiment, best: FitResult, evaluate: Evaluator, folder: Path
+) -> RunResult:
     splits = [name for name in experiment.encoded if name != "train"]
-    scores = {name: evaluate(best.trainable, name) for name in splits}
-    base = leaves_by_path(experiment.base.params)
-    kept = _kept(experiment, best)
-    start, _ = run_keys(jax.random.key(experiment.config.train.seed))
-    starts = random_starts(experiment.config.adaptation, start, kept.get("mask", {}))
-    meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)
-    file = make_task_file(kept, base, meta, starts)
-    size = save_task_file(folder / TASK_FILE, file)
-    sparsity = experiment.adaptation.stats(best.trainable, experiment.params).get("sparsity")
-    zeros = None if sparsity is None else float(sparsity)
+    scores = {name: evaluate(experiment, best.trainable, name) for name in splits}
+    size = save_trainable(experiment, best.trainable, scores, folder / TASK_FILE)
+    stats = jax.jit(experiment.adaptation.stats)(best.trainable, experiment.params)
+    zeros = float(stats["sparsity"]) if "sparsity" in stats else None
     result = RunResult(folder, scores, best.step, size, best.seconds, zeros)
-    write_atomically(folder / RESULT_FILE, json.dumps(result._asdict(), default=str).encode())
+    write_atomically(folder / RESULT_FILE, _json(result._asdict()))
     return result
 
 
-def _kept(experiment: Experiment, best: FitResult) -> dict[str, dict[str, Any]]:
-    """The frozen adaptation, with the head's weights even where they were never trained."""
-    frozen = experiment.adaptation.freeze(best.trainable, experiment.params)
-    leaves = leaves_by_path(experiment.params)
-    head = {path: leaves[path] for path in head_paths(experiment.model)}
-    return {**frozen, "weight": head | frozen.get("weight", {})}
+def _together(folder: Path, runs: Sequence[RunResult]) -> SeedsResult:
+    scores = {split: [some.scores[split] for some in runs] for split in runs[0].scores}
+    mean = {split: float(np.mean(values)) for split, values in scores.items()}
+    std = {s: float(np.std(values, ddof=min(1, len(runs) - 1))) for s, values in scores.items()}
+    return SeedsResult(folder, tuple(runs), mean, std, runs[0].seconds)
+
+
+def _scores(runs: Sequence[RunResult]) -> dict[str, dict[str, float]]:
+    return {some.folder.name: some.scores for some in runs}
+
+
+def _json(values: Mapping[str, object]) -> bytes:
+    return json.dumps(values, default=str).encode()
 
 
 def _summary(result: RunResult, experiment: Experiment) -> str:

@@ -1,7 +1,6 @@
 """One training step, jitted: the trainable moves, the base is an argument that never changes."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,6 +12,7 @@ from maskjax.inference.logits import model_inputs
 from maskjax.models import Model
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
+from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import Loss
 
 
@@ -33,7 +33,9 @@ class TrainState(NamedTuple):
 
 
 Arrays = Mapping[str, jax.Array]
-TrainStep = Callable[[TrainState, Params, Batch], tuple[TrainState, dict[str, jax.Array]]]
+TrainStep = Callable[
+    [TrainState, Params | LaneParams, Batch], tuple[TrainState, dict[str, jax.Array]]
+]
 
 
 def init_state(
@@ -53,9 +55,33 @@ def init_state(
     Returns:
         The state.
     """
-    start, run = run_keys(key)
-    trainable = adaptation.init(start, params)
-    return TrainState(jnp.zeros((), jnp.int32), trainable, optimizer.init(trainable), run)
+    return init_states(adaptation, optimizer, [params], [key], Lanes([params]))
+
+
+def init_states(
+    adaptation: Adaptation,
+    optimizer: optax.GradientTransformation,
+    params: Sequence[Params],
+    keys: Sequence[jax.Array],
+    lanes: Lanes,
+) -> TrainState:
+    """The states of several runs before the first step, each what `init_state` gives.
+
+    Args:
+        adaptation: Gives the trainables.
+        optimizer: Gives its state.
+        params: Of each run.
+        keys: Of each run.
+        lanes: The runs.
+
+    Returns:
+        The stacked states.
+    """
+    starts, steps = zip(*map(run_keys, keys), strict=True)
+    trainable = lanes.stack([adaptation.init(*some) for some in zip(starts, params, strict=True)])
+    opt_state = lanes.over(lambda mine, _: optimizer.init(mine))(trainable, lanes.params)
+    zero = lanes.stack([jnp.zeros((), jnp.int32)] * lanes.count)
+    return TrainState(zero, trainable, opt_state, lanes.stack(steps))
 
 
 def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -72,7 +98,11 @@ def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def make_train_step(
-    model: Model, adaptation: Adaptation, optimizer: optax.GradientTransformation, loss: Loss
+    model: Model,
+    adaptation: Adaptation,
+    optimizer: optax.GradientTransformation,
+    loss: Loss,
+    lanes: Lanes | None = None,
 ) -> TrainStep:
     """Compiles the step `(state, params, batch) -> (state, metrics)`.
 
@@ -85,27 +115,32 @@ def make_train_step(
         adaptation: Turns trainable and params into params.
         optimizer: Moves the trainable.
         loss: Of logits, labels and weights.
+        lanes: The runs that the step is for, if there are several.
 
     Returns:
-        The step; it compiles once for each length of a batch. Metrics are `loss` and
-        `gradient_norm`, float32 scalars.
+        The step; it compiles once for each length of a batch. Metrics are `loss`, the penalty of
+        the adaptation left out, and `gradient_norm`, float32 scalars. With several runs the step
+        takes `lanes.params`, and the rest has a leading axis of runs.
     """
 
-    def batch_loss(trainable: Any, params: Params, batch: Arrays, key: jax.Array) -> jax.Array:
-        sample, dropout = jax.random.split(key)
+    def batch_loss(
+        trainable: Any, params: Params, batch: Arrays, state: TrainState
+    ) -> tuple[jax.Array, jax.Array]:
+        sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
         adapted = adaptation.apply(trainable, params, key=sample)
         logits = model.apply(adapted, model_inputs(batch), key=dropout)
-        return loss(logits, batch["labels"], batch["weights"])
+        of_rows = loss(logits, batch["labels"], batch["weights"])
+        return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
 
-    @partial(jax.jit, donate_argnums=0)
     def train_step(
         state: TrainState, params: Params, batch: Arrays
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        key = jax.random.fold_in(state.key, state.step)
-        value, gradients = jax.value_and_grad(batch_loss)(state.trainable, params, batch, key)
+        differentiate = jax.grad(batch_loss, has_aux=True)
+        gradients, value = differentiate(state.trainable, params, batch, state)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.trainable)
         trainable = optax.apply_updates(state.trainable, updates)
         metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients)}
         return TrainState(state.step + 1, trainable, opt_state, state.key), metrics
 
-    return train_step
+    several = lanes.in_place(train_step) if lanes else train_step
+    return jax.jit(several, donate_argnums=0)

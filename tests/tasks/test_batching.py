@@ -125,6 +125,18 @@ def test_batches_of_all_lengths_are_mixed():
     assert shapes != sorted(shapes)
 
 
+def test_the_order_of_shapes_is_that_of_all_seeds():
+    """So that one program can step through the batches of several seeds; rows are each seed's."""
+    encoded = encode_lengths([3] * 30 + [30] * 31)
+
+    def shapes(seed, number):
+        batches = epoch(encoded, 4, (4, 32), seed, number)
+        return [batch["input_ids"].shape[1] for batch in batches]
+
+    assert shapes(0, 0) == shapes(1, 0) == shapes(2, 0)
+    assert shapes(0, 0) != shapes(0, 1)
+
+
 def test_rows_meet_other_rows_in_each_epoch():
     encoded = encode_lengths([3] * 40)
     partners = [

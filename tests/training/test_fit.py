@@ -7,29 +7,20 @@ import numpy as np
 import pytest
 
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
-from maskjax.training import NotFiniteError, fit, prepare
-from maskjax.training.fit import Best, Evaluator
+from maskjax.training import Evaluator, NotFiniteError, fit, prepare
 from maskjax.training.reporting import Recorder
 
 
-class Listener:
-    def __init__(self):
-        self.values, self.messages = [], []
+@pytest.fixture
+def train(listener):
+    def trained(config):
+        told, experiment = listener(), prepare(config)
+        return experiment, fit(experiment, told), told
 
-    def metrics(self, step, values):
-        self.values.append((step, values))
-
-    def message(self, text):
-        self.messages.append(text)
+    return trained
 
 
-def train(config):
-    listener = Listener()
-    experiment = prepare(config)
-    return experiment, fit(experiment, listener), listener
-
-
-def test_a_mask_learns_and_the_best_evaluation_is_what_comes_back(toy_config):
+def test_a_mask_learns_and_the_best_evaluation_is_what_comes_back(toy_config, train):
     config = toy_config(
         adaptation=AdaptationConfig(blocks=(0, 1), head="trained"),
         optimizer=OptimizerConfig(learning_rate=3e-2, head_learning_rate=1e-2),
@@ -40,10 +31,10 @@ def test_a_mask_learns_and_the_best_evaluation_is_what_comes_back(toy_config):
     scores = {step: v["score"] for step, v in listener.values if "score" in v}
     assert result.score == max(scores.values())
     assert result.step == min(step for step, score in scores.items() if score == result.score)
-    assert Evaluator(experiment)(result.trainable) == result.score
+    assert Evaluator(experiment)(experiment, result.trainable) == result.score
 
 
-def test_a_run_is_a_function_of_its_seed(toy_config):
+def test_a_run_is_a_function_of_its_seed(toy_config, train):
     runs = [
         train(toy_config(train=TrainConfig(batch_size=16, epochs=1, buckets=(16,), seed=seed)))[1]
         for seed in (0, 0, 1)
@@ -53,7 +44,7 @@ def test_a_run_is_a_function_of_its_seed(toy_config):
     assert not all(np.array_equal(a, b) for a, b in zip(same, other, strict=True))
 
 
-def test_dropout_is_off_unless_asked_for(toy_config):
+def test_dropout_is_off_unless_asked_for(toy_config, train):
     def first_loss(**settings):
         train_config = TrainConfig(batch_size=16, epochs=1, buckets=(16,), **settings)
         _, _, listener = train(toy_config(train=train_config))
@@ -63,14 +54,14 @@ def test_dropout_is_off_unless_asked_for(toy_config):
     assert first_loss() == first_loss(dropout=None) != first_loss(dropout=0.5)
 
 
-def test_one_compile_a_bucket_is_reported_and_none_after_the_first_epoch(toy_config):
+def test_one_compile_a_bucket_is_reported_and_none_after_the_first_epoch(toy_config, train):
     _, result, listener = train(toy_config())
     compiled = [message for message in listener.messages if "compiled" in message]
     assert len(compiled) == 2
     assert result.steps == 12
 
 
-def test_patience_stops_early(toy_config):
+def test_patience_stops_early(toy_config, train):
     train_config = TrainConfig(batch_size=16, epochs=50, buckets=(16,), eval_every=1, patience=2)
     optimizer = OptimizerConfig(learning_rate=1e-12, warmup=0.0)
     _, result, listener = train(toy_config(train=train_config, optimizer=optimizer))
@@ -78,18 +69,39 @@ def test_patience_stops_early(toy_config):
     assert any("stopped" in message for message in listener.messages)
 
 
-def test_divergence_names_the_steps_and_the_leaf(toy_config):
+def test_divergence_names_the_steps_and_the_leaf(toy_config, train):
     optimizer = OptimizerConfig(name="sgd", learning_rate=1e38, clip=0.0, warmup=0.0)
     config = toy_config(optimizer=optimizer, adaptation=AdaptationConfig(method="finetune"))
     with pytest.raises(NotFiniteError, match=r"between steps \d+ and \d+; .*(weights|head)/"):
         train(config)
 
 
-def test_best_keeps_the_earlier_of_equals_and_counts_patience():
-    best = Best(patience=2).update(1, 0.5, {"a": np.ones(1)}).update(2, 0.5, {"a": np.zeros(1)})
-    assert (best.step, best.waited, best.exhausted) == (1, 1, False)
-    assert best.update(3, 0.4, {}).exhausted
-    assert best.update(3, 0.6, {"a": np.zeros(1)}).waited == 0
+@pytest.mark.parametrize("target", [0.6, None])
+def test_a_target_is_what_moves_the_sparsity(toy_config, train, target):
+    config = toy_config(
+        adaptation=AdaptationConfig(
+            blocks=(1, 1), target_sparsity=target, sparsity_schedule="cubic"
+        ),
+        optimizer=OptimizerConfig(
+            learning_rate=1e-2, schedule="constant", warmup=0.0, multiplier_learning_rate=50.0
+        ),
+        train=TrainConfig(batch_size=48, epochs=20, buckets=(16,), eval_every=10),
+    )
+    _, _, told = train(config)
+    sparsity = told.of("sparsity")[40]
+    if target is None:
+        assert sparsity < 0.4
+        assert not told.of("multiplier")
+    else:
+        assert sparsity == pytest.approx(target, abs=0.1)
+        assert told.of("target_sparsity")[40] == pytest.approx(0.6)
+        assert 0 < told.of("target_sparsity")[10] < 0.6
+        assert told.of("multiplier")[40] > told.of("multiplier")[10] > 0
+    # Every weight is kept at first, so what has flipped is what is dropped.
+    assert told.of("mask_flips_initial")[40] == pytest.approx(sparsity, abs=1e-6)
+    assert told.of("mask_iou_initial")[40] == pytest.approx(1 - sparsity, abs=1e-6)
+    assert told.of("mask_flips_previous")[10] == told.of("mask_flips_initial")[10]
+    assert told.of("mask_flips_previous")[40] < told.of("mask_flips_initial")[40]
 
 
 def test_the_recorder_writes_json_lines_and_events(tmp_path):

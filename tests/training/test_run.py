@@ -1,16 +1,25 @@
 """A whole run: what its folder holds, and that it predicts what it scored."""
 
 import json
+import statistics
 
+import jax
 import numpy as np
 import pytest
 from safetensors import safe_open
 
-from maskjax.config import AdaptationConfig, TaskConfig, TrainConfig, load_config
+from maskjax.config import (
+    AdaptationConfig,
+    OptimizerConfig,
+    TaskConfig,
+    TrainConfig,
+    load_config,
+)
 from maskjax.errors import InputError
 from maskjax.inference import load_predictor, score_logits
+from maskjax.taskfile import load_task_file
 from maskjax.tasks import encode, load_task
-from maskjax.training import run
+from maskjax.training import run, run_seeds
 
 METHODS = [
     AdaptationConfig(),
@@ -92,3 +101,33 @@ def test_regression_learns_a_number(toy_base, toy_config, tmp_path):
     assert result.scores["dev"] > 0.5
     prediction = load_predictor(tmp_path / "run")([("good film",)])[0]
     assert prediction.label == f"{prediction.score:.3f}"
+
+
+def test_seeds_fill_a_run_folder_each_and_equal_runs_of_their_own(toy_config, tmp_path):
+    """With two lengths of batches and a snapshot at the end of each of two cycles."""
+    config = toy_config(
+        optimizer=OptimizerConfig(learning_rate=1e-2, schedule="restarts", cycles=2, warmup=0.0),
+        train=TrainConfig(batch_size=16, epochs=1, buckets=(8, 16), seed=3, seeds=2, lanes="map"),
+    )
+    result = run_seeds(config, tmp_path / "all")
+    assert [some.folder.name for some in result.runs] == ["seed-3", "seed-4"]
+    assert load_config(tmp_path / "all" / "config.json") == config
+    alone = run(load_config(tmp_path / "all" / "seed-4" / "config.json"), tmp_path / "alone")
+    assert result.runs[1].scores == pytest.approx(alone.scores, abs=1e-4)
+    names = ("task.safetensors", "snapshots/1.safetensors", "snapshots/2.safetensors")
+    for name in names:
+        here, there = (load_task_file(tmp_path / run / name) for run in ("all/seed-4", "alone"))
+        jax.tree.map(np.testing.assert_array_equal, here.frozen["mask"], there.frozen["mask"])
+        assert here.meta["scores"]["dev"] == pytest.approx(there.meta["scores"]["dev"])
+    assert {path.name for path in (tmp_path / "alone").rglob("*.safetensors")} == {
+        "task.safetensors", "1.safetensors", "2.safetensors",
+    }  # fmt: skip
+    stored = json.loads((tmp_path / "all" / "result.json").read_text())
+    scores = [some.scores["dev"] for some in result.runs]
+    assert stored["runs"] == {some.folder.name: some.scores for some in result.runs}
+    assert stored["mean"]["dev"] == pytest.approx(statistics.mean(scores))
+    assert stored["std"]["dev"] == pytest.approx(statistics.stdev(scores))
+    with pytest.raises(InputError, match="already holds a run"):
+        run_seeds(config, tmp_path / "all")
+    with pytest.raises(ValueError, match="got 2; use run_seeds"):
+        run(config, tmp_path / "other")

@@ -13,6 +13,7 @@ from maskjax.config import AdaptationConfig, OptimizerConfig
 from maskjax.masking import leaves_by_path
 from maskjax.models import EncoderConfig, build_model
 from maskjax.training import (
+    cycle_ends,
     init_state,
     make_loss,
     make_optimizer,
@@ -159,6 +160,29 @@ def test_schedule_against_a_formula(shape):
         np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_restarts_decay_to_zero_in_every_cycle():
+    """Three cycles of 30 steps after a warm-up of 10."""
+    config = OptimizerConfig(schedule="restarts", cycles=3, warmup=0.1)
+    schedule = make_schedule(config, 2.0, 100)
+    for step in (10, 25, 39, 40, 69, 70, 99):
+        expected = 1 + np.cos(np.pi * ((step - 10) % 30) / 30)
+        np.testing.assert_allclose(schedule(step), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(schedule(100), 0, atol=1e-6)
+    np.testing.assert_allclose(schedule(0), 2 / 11, rtol=1e-6)
+
+
+def test_cycles_are_as_even_as_steps_allow():
+    def ends(cycles, steps, warmup=0.0):
+        config = OptimizerConfig(schedule="restarts", cycles=cycles, warmup=warmup)
+        assert np.isfinite(make_schedule(config, 1.0, steps)(steps - 1))
+        return cycle_ends(config, steps)
+
+    assert ends(3, 10) == (3, 6, 10)
+    assert ends(4, 12, 1 / 3) == (6, 8, 10, 12)
+    assert ends(5, 3) == (1, 2, 3)
+    assert cycle_ends(OptimizerConfig(), 10) == ()
+
+
 def test_the_head_moves_at_its_own_rate():
     config = OptimizerConfig(
         name="sgd",
@@ -186,7 +210,7 @@ def test_gradients_are_clipped_over_all_parts_together():
     np.testing.assert_allclose(updates["scores"]["a"], -0.6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "signsgd"])
 def test_the_pull_moves_scores_only_and_by_the_rate_alone(name):
     config = OptimizerConfig(
         name=name, schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.0, pull=0.1
@@ -211,6 +235,39 @@ def test_adamw_is_that_of_optax():
         found, states[0] = ours.update(gradients, states[0], trainable)
         expected, states[1] = theirs.update(gradients, states[1], trainable)
         np.testing.assert_allclose(found["weights"]["b"], expected["weights"]["b"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("sgd", optax.sgd(0.1, momentum=0.9)), ("signsgd", optax.sign_sgd(0.1))],
+)
+def test_sgd_and_signsgd_are_those_of_optax(name, theirs):
+    config = OptimizerConfig(
+        name=name, schedule="constant", learning_rate=0.1, warmup=0.0, clip=0.0
+    )
+    ours = make_optimizer(config, 10)
+    trainable = {"weights": {"b": jnp.arange(6.0).reshape(2, 3)}}
+    states = [ours.init(trainable), theirs.init(trainable)]
+    for step in range(3):
+        gradients = jax.tree.map(lambda leaf, step=step: leaf - step, trainable)
+        found, states[0] = ours.update(gradients, states[0], trainable)
+        expected, states[1] = theirs.update(gradients, states[1], trainable)
+        np.testing.assert_allclose(found["weights"]["b"], expected["weights"]["b"], rtol=1e-6)
+
+
+def test_the_multiplier_moves_at_its_own_rate_unclipped_and_does_not_decay():
+    config = OptimizerConfig(learning_rate=1e-3, warmup=0.5, clip=0.1, multiplier_learning_rate=4.0)
+    trainable = {"scores": {"a": jnp.ones((2, 2))}, "multiplier": jnp.float32(5)}
+    gradients = {"scores": {"a": jnp.full((2, 2), 0.05)}, "multiplier": jnp.float32(-30)}
+    optimizer = make_optimizer(config, 100)
+    updates, state = optimizer.update(gradients, optimizer.init(trainable), trainable)
+    assert updates["multiplier"] == pytest.approx(4.0, rel=1e-4)  # the first step of Adam
+    still = jax.tree.map(jnp.zeros_like, gradients)
+    no_gradient, _ = optimizer.update(still, optimizer.init(trainable), trainable)
+    assert no_gradient["multiplier"] == 0
+    # Norms up to the limit stay: the multiplier's gradient is no part of them.
+    moments = [leaf for leaf in jax.tree.leaves(state) if leaf.shape == (2, 2)]
+    np.testing.assert_allclose(moments[0], 0.1 * gradients["scores"]["a"], rtol=1e-5)
 
 
 def test_weights_decay_and_scores_do_not():

@@ -1,0 +1,42 @@
+"""Scores of a trainable on the rows of a split."""
+
+from typing import Any
+
+import jax
+
+from maskjax.inference.logits import make_predict, predict_logits, score_logits
+from maskjax.training.prepare import Experiment
+
+
+class Evaluator:
+    """Scores trainables on a split; compiles once per length of a batch, for all seeds.
+
+    Args:
+        experiment: One of those that it is for; the others differ in their seeds at most.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._predict = make_predict(experiment.model)
+        self._adapt = jax.jit(experiment.adaptation.apply)
+
+    def __call__(self, experiment: Experiment, trainable: Any, split: str | None = None) -> float:
+        """Scores one run.
+
+        Args:
+            experiment: The run.
+            trainable: What it has learned.
+            split: The rows to score on, by default the ones that select.
+
+        Returns:
+            The metric of the task.
+        """
+        encoded = experiment.encoded[split or experiment.data.selection]
+        logits = predict_logits(
+            self._predict,
+            self._adapt(trainable, experiment.params),
+            encoded,
+            batch_size=experiment.config.train.batch_size,
+            buckets=experiment.config.train.buckets,
+            pad_id=experiment.base.config.pad_token_id,
+        )
+        return score_logits(experiment.data.task, logits, encoded.labels, encoded.sizes)

@@ -1,0 +1,24 @@
+"""What `maskjax train` hands on."""
+
+import pytest
+
+from maskjax.cli import train
+
+
+@pytest.mark.parametrize(
+    ("words", "seeds", "runner"),
+    [
+        ([], 1, "run"),
+        (["--seeds", "3"], 3, "run_seeds"),
+        (["--train.seeds", "2"], 2, "run_seeds"),
+    ],
+)
+def test_several_seeds_are_one_option(monkeypatch, words, seeds, runner):
+    calls = []
+    for name in ("run", "run_seeds"):
+        monkeypatch.setattr(
+            train, name, lambda config, out, console, name=name: calls.append((name, config))
+        )
+    train.command(words)
+    ((name, config),) = calls
+    assert (name, config.train.seeds) == (runner, seeds)
