@@ -2,13 +2,14 @@
 
 from maskjax.adaptation.adaptation import Adaptation, combine, merge
 from maskjax.adaptation.methods import make_adaptation, make_mask_transform
-from maskjax.adaptation.parts import lora, masking, train_weights
+from maskjax.adaptation.parts import fixed_masks, lora, masking, train_weights
 from maskjax.adaptation.selection import masked_blocks, masked_rules
 from maskjax.adaptation.starts import random_starts
 
 __all__ = [
     "Adaptation",
     "combine",
+    "fixed_masks",
     "lora",
     "make_adaptation",
     "make_mask_transform",

@@ -14,6 +14,7 @@ from maskjax.models.key_maps import (
     torch_name,
 )
 from maskjax.models.model import Model, build_model, head_paths, init_head
+from maskjax.models.reinit import reinitialize
 
 __all__ = [
     "Base",
@@ -26,6 +27,7 @@ __all__ = [
     "is_ignored",
     "load_base",
     "normalize_name",
+    "reinitialize",
     "swap_layout",
     "torch_name",
 ]

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from maskjax.adaptation import Adaptation, make_adaptation
 from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.models import Base, Model, build_model, init_head, load_base
+from maskjax.models import Base, Model, build_model, init_head, load_base, reinitialize
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
+from maskjax.training.fixed import take_masks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,7 +24,7 @@ class Experiment(NamedTuple):
         config: What was asked for.
         base: The pretrained encoder.
         model: Its functions, with a head for the task.
-        params: The frozen weights, the random head included; never changed.
+        params: The frozen weights, the head at its start included; never changed.
         adaptation: What is learned.
         data: The task and its rows.
         encoded: The tokenised splits.
@@ -66,6 +67,7 @@ def prepare(config: Config) -> Experiment:
     base = load_base(
         config.model.base, revision=config.model.revision, offline=config.model.offline
     )
+    base = reinitialize(base, config.model.reinit, config.model.reinit_seed)
     _check_lengths(config, base)
     model = build_model(
         base.config, data.task.num_outputs, compute_dtype=jnp.dtype(config.model.dtype)
@@ -78,7 +80,8 @@ def prepare(config: Config) -> Experiment:
     }
     head = init_head(model, jax.random.key(config.train.seed))
     params = jax.tree.map(jnp.asarray, base.params | head)
-    adaptation = make_adaptation(config.adaptation, base.config)
+    params, masks = take_masks(config, data.task, model, params)
+    adaptation = make_adaptation(config.adaptation, model, masks)
     _check_rules(adaptation, params)
     return Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
 

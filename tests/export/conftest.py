@@ -76,7 +76,7 @@ def write_run(base: Path, task: Task, adaptation: AdaptationConfig, folder: Path
     model = build_model(loaded.config, task.num_outputs)
     head = jax.tree.map(lambda leaf: 30 * leaf, init_head(model, jax.random.key(0)))
     params = loaded.params | head
-    method = make_adaptation(adaptation, loaded.config)
+    method = make_adaptation(adaptation, model)
     trained = jax.tree.map(shaken, method.init(jax.random.key(1), params))
     leaves, frozen = leaves_by_path(params), method.freeze(trained, params)
     head = {path: leaves[path] for path in head_paths(model)}
