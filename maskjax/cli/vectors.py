@@ -59,7 +59,8 @@ def vectors_command(arguments: Sequence[str]) -> int:
     vectors = cls_vectors(predictor, encoded, given.layer)
     write_atomically(given.out, FORMATS[given.out.suffix](_labels(task, encoded.labels), vectors))
     rows, size = vectors.shape
-    Console().print(f"{given.out}: {rows:,} vectors of {size}", highlight=False, markup=False)
+    line = f"{given.out}: {rows:,} vectors of {size}"
+    Console().print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

@@ -6,7 +6,6 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import torch
 import transformers
 
 from maskjax.config.model import Part
@@ -15,6 +14,7 @@ from maskjax.masking import leaves_by_path
 from maskjax.models import load_base, reinitialize, swap_layout, torch_name
 from maskjax.models.reinit import PARTS
 
+torch = pytest.importorskip("torch")
 CLASSES = {
     "bert": (transformers.BertConfig, transformers.BertModel),
     "roberta": (transformers.RobertaConfig, transformers.RobertaModel),
