@@ -45,8 +45,8 @@ class AdaptationConfig:
         head: The randomly initialised head: `trained`, `masked` and frozen as in the paper, or
             `both`.
         masks: A run folder or task file whose masks hold fixed while another method trains under
-            them, from the head of that run on. Of the head, `head` says the same as before:
-            trained without its mask, frozen under it, or both.
+            them, from that run's head on. `head` then says whether the head is trained without
+            its mask, frozen under it (`masked`), or trained under it (`both`).
         rank: Rank of the low-rank updates.
         alpha: Scale of the low-rank updates, divided by the rank.
     """

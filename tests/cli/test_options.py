@@ -11,7 +11,7 @@ from maskjax.inference import load_predictor
 from maskjax.tasks import encode, load_task
 
 SCHEMES = ("threshold", "sign", "bernoulli")
-SPARSITY = 0.1
+SPARSITY = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def runs(tmp_path_factory, toy_base, toy_rows) -> dict[str, Path]:
             "adaptation.binarizer": scheme,
             "adaptation.start": "uniform",
             "adaptation.sparsity": SPARSITY,
-            "optimizer.learning-rate": 0.03,
+            "optimizer.learning-rate": 0.01,
             "train.epochs": 12,
             "train.buckets": 16,
             "train.batch-size": 16,
