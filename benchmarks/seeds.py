@@ -115,7 +115,7 @@ def _together(
     model: Model, params: Sequence[Params], batches: Sequence[dict[str, Any]], way: Way
 ) -> Timed:
     lanes = Lanes(params, way)
-    adaptation = make_adaptation(AdaptationConfig(), model.config)
+    adaptation = make_adaptation(AdaptationConfig(), model)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-4), 1000)
     train_step = make_train_step(model, adaptation, optimizer, make_loss("classification"), lanes)
     keys = [jax.random.key(seed) for seed in range(lanes.count)]
@@ -155,7 +155,7 @@ def _one_by_one(model: Model, params: Sequence[Params], batches: Sequence[dict[s
 
 def _state_bytes(model: Model, base: Params) -> int:
     """Scores, head and their optimiser's state of one seed."""
-    adaptation = make_adaptation(AdaptationConfig(), model.config)
+    adaptation = make_adaptation(AdaptationConfig(), model)
     optimizer = make_optimizer(OptimizerConfig(), 1000)
     trainable = jax.eval_shape(adaptation.init, jax.random.key(0), base)
     return _bytes((trainable, jax.eval_shape(optimizer.init, trainable)))

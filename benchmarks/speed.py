@@ -129,7 +129,7 @@ def _row(timed: Timed, seconds: list[float], finetune: list[float]) -> dict[str,
 def _jax_step(
     model: Model, params: dict[str, Any], batch: dict[str, Any], config: AdaptationConfig
 ) -> Timed:
-    adaptation = make_adaptation(config, model.config)
+    adaptation = make_adaptation(config, model)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-4), 1000)
     train_step = make_train_step(model, adaptation, optimizer, make_loss("classification"))
     holder = [init_state(adaptation, optimizer, params, jax.random.key(0))]

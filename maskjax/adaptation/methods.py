@@ -1,8 +1,16 @@
 """From a configuration to an adaptation: the paper's masking and what it is compared with."""
 
+from collections.abc import Mapping
+
 from maskjax.adaptation.adaptation import Adaptation, combine
-from maskjax.adaptation.parts import lora, masking, train_weights
-from maskjax.adaptation.selection import HEAD, chosen_blocks, chosen_kinds, masked_rules
+from maskjax.adaptation.parts import fixed_masks, lora, masking, train_weights
+from maskjax.adaptation.selection import (
+    chosen_blocks,
+    chosen_kinds,
+    masked_rules,
+    structured_kinds,
+    structured_rules,
+)
 from maskjax.adaptation.starts import make_start, sparsity_of
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
@@ -11,21 +19,25 @@ from maskjax.masking import (
     PER_WEIGHT,
     Granularity,
     MaskTransform,
+    PackedMask,
     Rule,
     bernoulli_mask,
+    by_path,
     encoder_rules,
     per_head,
     sign_mask,
     threshold_mask,
     top_k_mask,
 )
-from maskjax.models import EncoderConfig
+from maskjax.models import Model, head_paths
 
 WITH_HEADS = ("query", "key", "value", "attention_output")
 """Kinds whose kernels consist of attention heads."""
 
 
-def make_adaptation(config: AdaptationConfig, model: EncoderConfig) -> Adaptation:
+def make_adaptation(
+    config: AdaptationConfig, model: Model, masks: Mapping[str, PackedMask] | None = None
+) -> Adaptation:
     """Builds the adaptation that a configuration asks for.
 
     Its trainable is a dict of parts: `scores`, `weights` or `lora`, and `head` where the head
@@ -33,43 +45,28 @@ def make_adaptation(config: AdaptationConfig, model: EncoderConfig) -> Adaptatio
 
     Args:
         config: The method and its settings.
-        model: The encoder that it is for.
+        model: The model that it is for.
+        masks: What `config.masks` names, by path, which stays over the trained weights.
 
     Returns:
         The adaptation.
 
     Raises:
         InputError: If a setting does not fit the model.
+        ValueError: If there are masks and the configuration names none, or the other way round.
     """
-    head = train_weights([HEAD])
-    match config.method:
-        case "mask":
-            scores = masking(make_mask_transform(config, model))
-            return (
-                combine(scores=scores)
-                if config.head == "masked"
-                else combine(head=head, scores=scores)
-            )
-        case "finetune":
-            rest = [Rule(pattern=HEAD, select=False), ".*"]
-            return combine(weights=train_weights(rest), head=head)
-        case "head":
-            return combine(head=head)
-        case "bitfit":
-            rest = [Rule(pattern=HEAD, select=False), ".*/bias"]
-            return combine(weights=train_weights(rest), head=head)
-        case "lora":
-            kinds = chosen_kinds(config, model) or ("query", "value")
-            rules = encoder_rules(kinds, blocks=chosen_blocks(config, model, 0))
-            return combine(lora=lora(rules, rank=config.rank, alpha=config.alpha), head=head)
+    if (masks is None) != (config.masks is None):
+        raise ValueError(f"Expected the masks of {config.masks}, got {masks and list(masks)}.")
+    parts = _trained_parts(config, model)
+    return combine(**parts) if masks is None else combine(**parts, fixed=fixed_masks(masks))
 
 
-def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskTransform:
+def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform:
     """Builds the mask transform of a configuration, without a trained head.
 
     Args:
         config: Binariser, start, kinds, blocks, granularity and whether the head is masked.
-        model: The encoder that it is for.
+        model: The model that it is for.
 
     Returns:
         The transform.
@@ -78,7 +75,7 @@ def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskT
         InputError: If a setting does not fit the model.
     """
     where = masked_rules(config, model)
-    start = make_start(config)
+    start = make_start(config, model)
     granularity = _granularity(config, model)
     common = {"where": where, "granularity": granularity, "initializer": start}
     sparsity = sparsity_of(config)
@@ -95,34 +92,55 @@ def make_mask_transform(config: AdaptationConfig, model: EncoderConfig) -> MaskT
             return top_k_mask(sparsity, scope="global", **common)
 
 
-def _granularity(config: AdaptationConfig, model: EncoderConfig) -> Granularity:
+def _trained_parts(config: AdaptationConfig, model: Model) -> dict[str, Adaptation]:
+    """What is trained, by name, in the order of `merge`."""
+    paths = head_paths(model)
+    encoder = [Rule(pattern=path, select=False) for path in paths]
+    masked = config.method == "mask" or config.masks is not None
+    frozen = masked and config.head == "masked"
+    head = {} if frozen else {"head": train_weights(paths)}
+    match config.method:
+        case "mask":
+            return {**head, "scores": masking(make_mask_transform(config, model))}
+        case "finetune":
+            return {"weights": train_weights([*encoder, ".*"]), **head}
+        case "head":
+            return head
+        case "bitfit":
+            return {"weights": train_weights([*encoder, ".*/bias"]), **head}
+        case "lora":
+            kinds = chosen_kinds(config, model) or ("query", "value")
+            rules = encoder_rules(kinds, blocks=chosen_blocks(config, model.config, 0))
+            return {"lora": lora(rules, rank=config.rank, alpha=config.alpha), **head}
+
+
+def _granularity(config: AdaptationConfig, model: Model) -> Granularity:
+    kinds = structured_kinds(config, model)
     if config.granularity == "head":
-        _check_heads(config)
+        _check_heads(kinds, config.biases)
     if config.granularity == "matrix" and config.binarizer == "top_k":
         raise InputError(
             "adaptation.granularity: top_k ranks the scores of a matrix, and matrix leaves one; "
             "use --adaptation.binarizer global_top_k."
         )
-    return {
-        "weight": PER_WEIGHT,
-        "matrix": PER_MATRIX,
-        "head": per_head(model.num_heads),
-    }[config.granularity]
+    shared = per_head(model.config.num_heads) if config.granularity == "head" else PER_MATRIX
+    choices = dict.fromkeys(structured_rules(config, model), shared)
+    return by_path({**choices, ".*": PER_WEIGHT})
 
 
-def _check_heads(config: AdaptationConfig) -> None:
-    if config.head != "trained":
+def _check_heads(kinds: tuple[str, ...], biases: bool) -> None:
+    if "head" in kinds:
         raise InputError(
             "adaptation.granularity: the classification head has no attention heads to mask; "
-            "add --adaptation.head trained."
+            "add --adaptation.head trained, or --adaptation.structured query key value."
         )
-    without = [kind for kind in config.kinds if kind not in WITH_HEADS]
+    without = [kind for kind in kinds if kind not in WITH_HEADS]
     if without:
         raise InputError(
             f"adaptation.kinds: granularity head needs some of {', '.join(WITH_HEADS)}, "
-            f"got {', '.join(without)}."
+            f"got {', '.join(without)}; or name those that have heads in --adaptation.structured."
         )
-    if config.biases and "attention_output" in config.kinds:
+    if biases and "attention_output" in kinds:
         raise InputError(
             "adaptation.biases: the bias of attention_output has no attention heads; "
             "leave out this kind or the biases."

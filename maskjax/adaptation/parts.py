@@ -1,6 +1,6 @@
 """The adaptations themselves: masked weights, trained weights, and low-rank updates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,12 +8,16 @@ import jax.numpy as jnp
 from maskjax.adaptation.adaptation import Adaptation, Frozen, Params, Trainable
 from maskjax.masking import (
     MaskTransform,
+    PackedMask,
     Rule,
+    count_packed,
     key_for_path,
     leaves_by_path,
     mean_sparsity,
     replace_leaves,
     select_paths,
+    total_count,
+    unpack_bits,
 )
 
 
@@ -66,6 +70,42 @@ def train_weights(where: Sequence[Rule | str]) -> Adaptation:
         return {"weight": dict(weights)}
 
     return Adaptation(init, apply, freeze, lambda weights, params: {})
+
+
+def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
+    """Holds masks over the weights that the parts before it train; itself it trains nothing.
+
+    Args:
+        masks: By path. They stay packed in compiled programs, of which they are constants.
+
+    Returns:
+        An adaptation whose trainable is empty and whose stats hold `sparsity`.
+    """
+    sparsity = total_count(count_packed(masks)).sparsity
+
+    def unpacked() -> dict[str, jax.Array]:
+        return {path: unpack_bits(jnp.asarray(m.bits), m.shape) for path, m in masks.items()}
+
+    def init(key: jax.Array, params: Params) -> Trainable:
+        del key, params
+        return {}
+
+    def apply(nothing: Trainable, params: Params, *, key: jax.Array | None = None) -> Params:
+        del nothing, key
+        leaves = leaves_by_path(params)
+        return replace_leaves(
+            params, {path: jnp.where(mask, leaves[path], 0) for path, mask in unpacked().items()}
+        )
+
+    def freeze(nothing: Trainable, params: Params) -> Frozen:
+        del nothing, params
+        return {"mask": unpacked()}
+
+    def stats(nothing: Trainable, params: Params) -> dict[str, jax.Array]:
+        del nothing, params
+        return {"sparsity": jnp.float32(sparsity)}
+
+    return Adaptation(init, apply, freeze, stats)
 
 
 def lora(where: Sequence[Rule | str], *, rank: int = 8, alpha: float = 16.0) -> Adaptation:

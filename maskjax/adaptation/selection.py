@@ -1,102 +1,151 @@
 """Which leaves a configuration is about: kinds, blocks, the head."""
 
+from collections.abc import Iterable
+
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.masking import KINDS, encoder_rules
-from maskjax.models import EncoderConfig
-
-HEAD = f"{KINDS['head']}/(?:kernel|bias)"
-"""Pattern of the randomly initialised leaves of all families."""
+from maskjax.masking import KINDS, encoder_rules, kind_of, leaves_by_path
+from maskjax.models import EncoderConfig, Model, head_paths
 
 
-def masked_rules(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
+def masked_rules(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
     """The rules that pick what a configuration masks.
 
     Args:
         config: Its kinds, blocks, biases and whether the head is masked.
-        model: The encoder.
+        model: The model.
 
     Returns:
-        Regular expressions for whole paths.
+        Regular expressions for whole paths; the head's are its paths.
 
     Raises:
         InputError: If a setting does not fit the model.
     """
-    kinds = chosen_kinds(config, model) or _default_kinds(config, model)
-    if config.head != "trained":
-        kinds += ("head",)
-    return encoder_rules(kinds, blocks=masked_blocks(config, model), biases=config.biases)
+    return _rules(_masked_kinds(config, model), config, model)
 
 
-def masked_blocks(config: AdaptationConfig, model: EncoderConfig) -> range:
+def structured_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
+    """The masked kinds whose weights share scores.
+
+    Args:
+        config: Its granularity, and the kinds that it is for.
+        model: The model.
+
+    Returns:
+        Names of `KINDS`, `head` among them where it is masked.
+
+    Raises:
+        InputError: If a kind is not masked.
+    """
+    masked = _masked_kinds(config, model)
+    unmasked = sorted(set(config.structured) - set(masked))
+    if unmasked:
+        raise InputError(
+            f"adaptation.structured: expected some of the masked kinds ({', '.join(masked)}), "
+            f"got {', '.join(unmasked)}; see --adaptation.kinds and --adaptation.head."
+        )
+    return () if config.granularity == "weight" else config.structured or masked
+
+
+def structured_rules(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
+    """The rules that pick the masked leaves whose weights share scores.
+
+    Args:
+        config: As for `structured_kinds`.
+        model: The model.
+
+    Returns:
+        Regular expressions for whole paths; none where each weight has its own score.
+
+    Raises:
+        InputError: If a setting does not fit the model.
+    """
+    return _rules(structured_kinds(config, model), config, model)
+
+
+def masked_blocks(config: AdaptationConfig, encoder: EncoderConfig) -> range:
     """The blocks that a configuration masks.
 
     Args:
         config: Its `blocks` are the first and the last block, or None for the paper's range.
-        model: The encoder.
+        encoder: The shape of the encoder.
 
     Returns:
         Block numbers.
 
     Raises:
-        InputError: If the range does not lie in the model.
+        InputError: If the range does not lie in the encoder.
     """
-    lowest = 2 if model.family == "distilbert" else model.num_layers // 6
-    return chosen_blocks(config, model, min(lowest, model.num_layers - 1))
+    lowest = 2 if encoder.family == "distilbert" else encoder.num_layers // 6
+    return chosen_blocks(config, encoder, min(lowest, encoder.num_layers - 1))
 
 
-def chosen_blocks(config: AdaptationConfig, model: EncoderConfig, lowest: int) -> range:
+def chosen_blocks(config: AdaptationConfig, encoder: EncoderConfig, lowest: int) -> range:
     """The blocks that a configuration asks for.
 
     Args:
         config: Its `blocks` are the first and the last one, or None.
-        model: The encoder.
+        encoder: The shape of the encoder.
         lowest: The first one where none is asked for.
 
     Returns:
         Block numbers.
 
     Raises:
-        InputError: If the range does not lie in the model.
+        InputError: If the range does not lie in the encoder.
     """
-    first, last = config.blocks or (lowest, model.num_layers - 1)
-    if not 0 <= first <= last < model.num_layers:
+    first, last = config.blocks or (lowest, encoder.num_layers - 1)
+    if not 0 <= first <= last < encoder.num_layers:
         raise InputError(
-            f"adaptation.blocks: expected first <= last within 0..{model.num_layers - 1}, "
+            f"adaptation.blocks: expected first <= last within 0..{encoder.num_layers - 1}, "
             f"got {first} {last}."
         )
     return range(first, last + 1)
 
 
-def chosen_kinds(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
+def chosen_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
     """The kinds of matrices that a configuration asks for, each once.
 
     Args:
         config: Its `kinds`.
-        model: The encoder.
+        model: The model.
 
     Returns:
         Names of `KINDS`; empty where none is asked for.
 
     Raises:
-        InputError: If the model has no such kind.
+        InputError: If the model has no pretrained matrix of such a kind.
     """
-    known = _kinds_of_encoder(model)
+    known = _pretrained_kinds(model)
     unknown = sorted(set(config.kinds) - set(known))
     if unknown:
         raise InputError(
             f"adaptation.kinds: expected some of {', '.join(known)}, got {', '.join(unknown)}; "
-            "for the classification head use --adaptation.head."
+            "for the randomly initialised head use --adaptation.head."
         )
     return tuple(dict.fromkeys(config.kinds))
 
 
-def _kinds_of_encoder(model: EncoderConfig) -> tuple[str, ...]:
-    absent = {"head"} if model.family == "bert" else {"head", "pooler"}
-    return tuple(kind for kind in KINDS if kind not in absent)
+def _pretrained_kinds(model: Model) -> tuple[str, ...]:
+    pretrained = leaves_by_path(model.abstract).keys() - set(head_paths(model))
+    found = {kind_of(path) for path in pretrained}
+    return tuple(kind for kind in KINDS if kind in found)
 
 
-def _default_kinds(config: AdaptationConfig, model: EncoderConfig) -> tuple[str, ...]:
-    if config.granularity == "head":
+def _masked_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
+    kinds = chosen_kinds(config, model) or _default_kinds(config, model)
+    return kinds if config.head == "trained" else (*kinds, "head")
+
+
+def _default_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
+    if config.granularity == "head" and not config.structured:
         return ("query", "key", "value")
-    return _kinds_of_encoder(model)
+    return _pretrained_kinds(model)
+
+
+def _rules(kinds: Iterable[str], config: AdaptationConfig, model: Model) -> tuple[str, ...]:
+    """Patterns of the leaves of some kinds in the masked blocks."""
+    encoder = [kind for kind in kinds if kind != "head"]
+    rules = encoder_rules(encoder, blocks=masked_blocks(config, model.config), biases=config.biases)
+    head = head_paths(model) if "head" in kinds else ()
+    return rules + tuple(path for path in head if config.biases or path.endswith("/kernel"))

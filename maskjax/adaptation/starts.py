@@ -15,8 +15,10 @@ from maskjax.masking import (
     proportional,
     random_count,
     start_of,
+    uniform,
 )
-from maskjax.masking.initializers import Initializer
+from maskjax.masking.initializers import SPREAD, Initializer, Initializers
+from maskjax.models import Model, head_paths
 
 SPARSITY = 0.05
 """The paper's fraction of zeros at the start."""
@@ -27,7 +29,14 @@ KEEPING = ("proportional", "ones")
 UNFIT_STARTS = {
     "sign": ("double_uniform",),  # both bands lie above zero
     # Logits near zero are coin flips.
-    "bernoulli": ("proportional", "ones", "magnitude", "random", "double_uniform"),
+    "bernoulli": (
+        "proportional",
+        "ones",
+        "magnitude",
+        "magnitude_and_uniform",
+        "random",
+        "double_uniform",
+    ),
     "top_k": ("ones",),  # among equal scores the position would decide
     "global_top_k": ("ones",),
 }
@@ -46,18 +55,40 @@ def sparsity_of(config: AdaptationConfig) -> float:
     return config.sparsity or SPARSITY
 
 
-def make_start(config: AdaptationConfig) -> Initializer | None:
+def make_start(config: AdaptationConfig, model: Model) -> Initializers | None:
     """The start that a configuration asks for.
 
     Args:
         config: Its start, sparsity, margin and what else belongs to them.
+        model: The model, part of which may start in another way.
 
     Returns:
-        An initialiser; None leaves the binariser its own.
+        Initialisers; None leaves the binariser its own.
 
     Raises:
         InputError: If the start does not fit the binariser or the other settings.
     """
+    _check_start(config)
+    threshold, sparsity = config.threshold, sparsity_of(config)
+    match config.start:
+        case "proportional":
+            start = proportional(config.margin, threshold=threshold, protect=config.protect)
+        case "ones":
+            start = constant(threshold + config.margin)
+        case "uniform":
+            start = None
+        case "magnitude":
+            start = magnitude(sparsity, threshold=threshold)
+        case "magnitude_and_uniform":
+            start = _magnitude_and_uniform(config, model)
+        case "random":
+            start = random_count(sparsity, threshold=threshold)
+        case "double_uniform":
+            start = double_uniform(sparsity, threshold=threshold)
+    return start
+
+
+def _check_start(config: AdaptationConfig) -> None:
     if config.start in UNFIT_STARTS.get(config.binarizer, ()):
         raise InputError(
             f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
@@ -74,20 +105,19 @@ def make_start(config: AdaptationConfig) -> Initializer | None:
             f"adaptation.protect: the start {config.start} protects nothing; leave it out, or use "
             "--adaptation.start proportional."
         )
-    threshold, sparsity = config.threshold, sparsity_of(config)
-    match config.start:
-        case "proportional":
-            return proportional(config.margin, threshold=threshold, protect=config.protect)
-        case "ones":
-            return constant(threshold + config.margin)
-        case "uniform":
-            return None
-        case "magnitude":
-            return magnitude(sparsity, threshold=threshold)
-        case "random":
-            return random_count(sparsity, threshold=threshold)
-        case "double_uniform":
-            return double_uniform(sparsity, threshold=threshold)
+    if config.start == "magnitude_and_uniform" and config.head == "trained":
+        raise InputError(
+            "adaptation.start: the uniform half of magnitude_and_uniform is for a masked head; "
+            "use --adaptation.start magnitude, or add --adaptation.head masked."
+        )
+
+
+def _magnitude_and_uniform(config: AdaptationConfig, model: Model) -> dict[str, Initializer]:
+    sparsity = sparsity_of(config)
+    bound = 0.0 if config.binarizer == "sign" else config.threshold  # of the binariser itself
+    in_head = uniform(sparsity, threshold=bound, spread=min(SPREAD, sparsity))
+    in_encoder = magnitude(sparsity, threshold=config.threshold)
+    return {**dict.fromkeys(head_paths(model), in_head), ".*": in_encoder}
 
 
 def random_starts(

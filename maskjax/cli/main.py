@@ -22,6 +22,8 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   push       a task file with its card to the Hub         maskjax push runs/first --to owner/name
   diff       two tasks' masks against each other         maskjax diff runs/first runs/second
   combine    a task file of the masks of others    maskjax combine runs/a runs/b --out both.mask
+  ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
+  vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
   doctor     versions, devices, known-bad combinations             maskjax doctor
 
@@ -34,6 +36,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
     from maskjax.cli import (
         compare,
         demo,
+        ensemble,
         exchange,
         inspection,
         predict,
@@ -41,6 +44,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         submit,
         tasks,
         train,
+        vectors,
     )
 
     return {
@@ -55,6 +59,8 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "push": exchange.push_command,
         "diff": compare.diff_command,
         "combine": compare.combine_command,
+        "ensemble": ensemble.ensemble_command,
+        "vectors": vectors.vectors_command,
         "demo": demo.command,
         "doctor": inspection.doctor_command,
     }

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 
 from maskjax.errors import InputError
 from maskjax.inference import Predictor, load_predictor, score_logits
-from maskjax.tasks import load_task
+from maskjax.tasks import LoadedTask, load_task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +68,31 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     if given.path:
         config = dataclasses.replace(config, path=given.path)
     data = load_task(config, offline=predictor.config.model.offline)
-    wanted = [given.split] if given.split else [name for name in data.splits if name != "train"]
     table = RichTable("split", "rows", predictor.task.metric, title=str(given.run))
-    for name in wanted:
-        if name not in data.splits:
-            raise InputError(f"--split: there is no {name!r}; there are {', '.join(data.splits)}.")
+    for name in wanted_splits(data, given.split):
         encoded = predictor.encode(data.splits[name])
         logits = predictor.logits(encoded)
         score = score_logits(predictor.task, logits, encoded.labels, encoded.sizes)
         table.add_row(name, f"{encoded.rows:,}", f"{score:.4f}")
     Console().print(table)
     return 0
+
+
+def wanted_splits(data: LoadedTask, split: str | None) -> list[str]:
+    """The splits that a command is about.
+
+    Args:
+        data: The task and its rows.
+        split: What `--split` says; None means all but the training rows.
+
+    Returns:
+        Names of splits.
+
+    Raises:
+        InputError: If there is no such split.
+    """
+    if split is None:
+        return [name for name in data.splits if name != "train"]
+    if split not in data.splits:
+        raise InputError(f"--split: there is no {split!r}; there are {', '.join(data.splits)}.")
+    return [split]

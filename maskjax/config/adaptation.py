@@ -6,6 +6,15 @@ from typing import Literal
 from maskjax.config.check import check
 
 Method = Literal["mask", "finetune", "head", "lora", "bitfit"]
+Start = Literal[
+    "proportional",
+    "ones",
+    "uniform",
+    "magnitude",
+    "magnitude_and_uniform",
+    "random",
+    "double_uniform",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +27,7 @@ class AdaptationConfig:
         start: How scores start. `proportional` and `ones` keep every weight, `margin` above the
             threshold: in proportion to |W|, or all at the same distance. `uniform` is the
             paper's; it and `magnitude`, `random` and `double_uniform` drop a fraction `sparsity`.
+            `magnitude_and_uniform` is `magnitude` in the encoder and `uniform` in the head.
         margin: Mean distance above the threshold for `proportional` and `ones`.
         protect: With the start `proportional`, weights smaller than this multiple of their
             matrix' mean |W| are never dropped. About 0.5 makes task files several times smaller.
@@ -34,16 +44,19 @@ class AdaptationConfig:
             first sixth of the blocks (2 of 12), and all but the first two for DistilBERT.
         biases: Mask the biases of these matrices too.
         granularity: One score per weight, per attention head or per matrix.
+        structured: Masked kinds that `granularity` is for, `head` among them; the others have one
+            score a weight. Empty means all masked kinds.
         head: The randomly initialised head: `trained`, `masked` and frozen as in the paper, or
             `both`.
+        masks: A run folder or task file whose masks hold fixed while another method trains under
+            them, from that run's head on. `head` then says whether the head is trained without
+            its mask, frozen under it (`masked`), or trained under it (`both`).
         rank: Rank of the low-rank updates.
         alpha: Scale of the low-rank updates, divided by the rank.
     """
 
     method: Method = "mask"
-    start: Literal["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"] = (
-        "proportional"
-    )
+    start: Start = "proportional"
     margin: float = 0.05
     protect: float = 0.0
     sparsity: float | None = None
@@ -55,7 +68,9 @@ class AdaptationConfig:
     blocks: tuple[int, int] | None = None
     biases: bool = False
     granularity: Literal["weight", "head", "matrix"] = "weight"
+    structured: tuple[str, ...] = ()
     head: Literal["trained", "masked", "both"] = "trained"
+    masks: str | None = None
     rank: int = 8
     alpha: float = 16.0
 
@@ -76,3 +91,21 @@ class AdaptationConfig:
         check(self.protect >= 0, "adaptation.protect", "0 or more", self.protect)
         check(self.threshold > 0, "adaptation.threshold", "above 0", self.threshold)
         check(self.rank >= 1, "adaptation.rank", "at least 1", self.rank)
+        check(
+            self.masks is None or self.method != "mask",
+            "adaptation.method",
+            "finetune, head, bitfit or lora under the fixed --adaptation.masks",
+            self.method,
+        )
+        check(
+            self.masks is None or (self.method, self.head) != ("head", "masked"),
+            "adaptation.head",
+            "trained or both, for the method head trains nothing else",
+            self.head,
+        )
+        check(
+            not self.structured or self.granularity != "weight",
+            "adaptation.granularity",
+            "head or matrix for the kinds of --adaptation.structured",
+            self.granularity,
+        )

@@ -3,6 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Part = Literal[
+    "embeddings",
+    "layer_norm",
+    "attention",
+    "attention_output",
+    "intermediate",
+    "output",
+    "pooler",
+]
+"""Parts of an encoder that can be drawn anew. LayerNorm is a part of its own, wherever it is."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
@@ -14,9 +25,14 @@ class ModelConfig:
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
         offline: Never ask the network, use only what is stored locally.
+        reinit: Parts of the checkpoint that are drawn anew before anything is learned, to see what
+            pretraining gave them (the control of lottery tickets).
+        reinit_seed: Seed of these random weights.
     """
 
     base: str = "bert-base-uncased"
     revision: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
     offline: bool = False
+    reinit: tuple[Part, ...] = ()
+    reinit_seed: int = 0

@@ -38,13 +38,19 @@ def export_torch_masks(predictor: Predictor, folder: Path) -> None:
         folder: New or empty.
 
     Raises:
-        InputError: If the task has no masks, or if the folder is not empty or cannot be written.
+        InputError: If the task has no masks or a base that was drawn anew, or if the folder is not
+            empty or cannot be written.
     """
     frozen = predictor.file.frozen
     if not frozen.get("mask") or frozen.keys() - {"mask", "weight"}:
         method = predictor.config.adaptation.method
         raise InputError(
             f"--to torch-masks: the method {method} of this run is not a mask; use --to hf."
+        )
+    if predictor.config.model.reinit:
+        raise InputError(
+            "--to torch-masks: part of the base of this run was drawn anew, so that its masks fit "
+            "no published model; use --to hf."
         )
     family = predictor.base.config.family
     masks = in_torch(frozen["mask"], family)

@@ -1,6 +1,7 @@
 """Predictions from a saved run: the base, one task file, texts in, labels out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,15 @@ from maskjax.adaptation import merge
 from maskjax.config import Config, config_from_dict
 from maskjax.inference.logits import make_predict, predict_labels, predict_logits
 from maskjax.masking import leaves_by_path
-from maskjax.models import Base, Model, build_model, head_paths, load_base, with_head
+from maskjax.models import (
+    Base,
+    Model,
+    build_model,
+    head_paths,
+    load_base,
+    reinitialize,
+    with_head,
+)
 from maskjax.models.model import Params
 from maskjax.taskfile import TaskFile, check_base, find_task_file, load_task_file
 from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
@@ -107,8 +116,15 @@ class Predictor(NamedTuple):
         ]
 
 
+_model = cache(build_model)  # so that runs of one shape share what is compiled for it
+
+
 def load_predictor(
-    folder: str | Path, *, base: str | None = None, allow_base_mismatch: bool = False
+    folder: str | Path,
+    *,
+    base: str | None = None,
+    allow_base_mismatch: bool = False,
+    load: Callable[..., Base] = load_base,
 ) -> Predictor:
     """Loads a run folder for prediction.
 
@@ -116,6 +132,7 @@ def load_predictor(
         folder: A run folder, or its task file.
         base: Another place of the same base model than the one the run was trained with.
         allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
+        load: Loads the base; `functools.cache(load_base)` for several runs on one base.
 
     Returns:
         The predictor.
@@ -128,10 +145,9 @@ def load_predictor(
     config = config_from_dict(file.meta["config"], str(path))
     task = _task(file.meta["task"])
     stored = file.meta["base"]
-    loaded = load_base(
-        base or stored["name"], revision=stored["revision"], offline=config.model.offline
-    )
-    model = build_model(
+    loaded = load(base or stored["name"], revision=stored["revision"], offline=config.model.offline)
+    loaded = reinitialize(loaded, config.model.reinit, config.model.reinit_seed)
+    model = _model(
         loaded.config,
         task.num_outputs,
         kind=task.kind,

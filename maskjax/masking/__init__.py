@@ -7,7 +7,7 @@ states, Linen variables, Equinox modules). One polarity holds everywhere: **1 ke
 
 from maskjax.masking.binarizers import bernoulli, clipped_sign, hard_threshold, top_k
 from maskjax.masking.compare import Difference, compare_masks, paired, total_difference
-from maskjax.masking.granularity import PER_MATRIX, PER_WEIGHT, Granularity, per_head
+from maskjax.masking.granularity import PER_MATRIX, PER_WEIGHT, Granularity, by_path, per_head
 from maskjax.masking.initializers import (
     constant,
     double_uniform,
@@ -27,7 +27,7 @@ from maskjax.masking.schedules import (
     lagrangian_penalty,
     stepwise_sparsity,
 )
-from maskjax.masking.selection import Rule, select_paths
+from maskjax.masking.selection import Rule, choose, select_paths
 from maskjax.masking.sparsity import (
     Count,
     count_by_block,
@@ -62,6 +62,8 @@ __all__ = [
     "bernoulli",
     "bernoulli_mask",
     "block_of",
+    "by_path",
+    "choose",
     "clipped_sign",
     "compare_masks",
     "constant",

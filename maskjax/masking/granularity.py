@@ -1,12 +1,13 @@
 """How many weights share one score: one each, all of an attention head, or a whole matrix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from maskjax.masking.kinds import kind_of
+from maskjax.masking.selection import choose
 
 
 class Granularity(NamedTuple):
@@ -82,6 +83,26 @@ def per_head(num_heads: int) -> Granularity:
         return jnp.broadcast_to(aligned, shape)
 
     return Granularity(reduce, expand)
+
+
+def by_path(choices: Mapping[str, Granularity]) -> Granularity:
+    """Another granularity for each part of a model: structured masks beside unstructured ones.
+
+    Args:
+        choices: `{pattern: granularity}`; the first pattern that matches a whole path decides.
+
+    Returns:
+        A granularity. Its functions raise ValueError for a leaf that no pattern matches.
+
+    Example:
+        >>> mixed = by_path({".*/bias": PER_MATRIX, ".*": PER_WEIGHT})
+        >>> [mixed.reduce(path, jnp.ones(4)).shape for path in ("dense/bias", "dense/kernel")]
+        [(), (4,)]
+    """
+    return Granularity(
+        reduce=lambda path, weight: choose(path, choices).reduce(path, weight),
+        expand=lambda path, mask, shape: choose(path, choices).expand(path, mask, shape),
+    )
 
 
 def _head_axis(path: str, shape: tuple[int, ...], num_heads: int) -> int:

@@ -11,7 +11,7 @@ every weight at first.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from maskjax.masking.philox import WORDS, Start, philox_words
 
 Initializer = Callable[[jax.Array, jax.Array], jax.Array]
 """`(key, magnitude) -> scores`, both arrays of the same shape, scores in float32."""
+
+Initializers = Initializer | Mapping[str, Initializer]
+"""One for all leaves, or `{pattern: initialiser}`, where the first full match of a path decides."""
 
 SPREAD = 2e-2
 """The paper's lower end of the uniform start, as a distance below zero (c)."""

@@ -2,8 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,29 @@ def select_paths(paths: Sequence[str], rules: Sequence[Rule | str]) -> tuple[str
     if not selected:
         raise ValueError(f"Expected rules that select something, got nothing from {list(rules)}.")
     return selected
+
+
+def choose(path: str, choices: Mapping[str, Choice]) -> Choice:
+    """The choice for a leaf: that of the first pattern that matches its whole path.
+
+    Args:
+        path: The path of the leaf.
+        choices: `{pattern: choice}` in order.
+
+    Returns:
+        The choice.
+
+    Raises:
+        ValueError: If no pattern matches, or one is not a regular expression.
+
+    Example:
+        >>> choose("head/kernel", {"head/.*": "uniform", ".*": "magnitude"})
+        'uniform'
+    """
+    index = _first_match(path, [_compile(pattern) for pattern in choices])
+    if index is None:
+        raise ValueError(f"{path}: expected a pattern that matches it, got {list(choices)}.")
+    return list(choices.values())[index]
 
 
 def _compile(pattern: str) -> re.Pattern[str]:

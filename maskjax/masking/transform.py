@@ -6,7 +6,7 @@ References:
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
@@ -16,9 +16,9 @@ from jax.flatten_util import ravel_pytree
 from maskjax.masking import binarizers, initializers
 from maskjax.masking.binarizers import THRESHOLD
 from maskjax.masking.granularity import PER_WEIGHT, Granularity
-from maskjax.masking.initializers import Initializer
+from maskjax.masking.initializers import SPREAD, Initializers
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
-from maskjax.masking.selection import Rule, select_paths
+from maskjax.masking.selection import Rule, choose, select_paths
 
 Params = Any
 Scores = dict[str, jax.Array]
@@ -56,7 +56,7 @@ class MaskTransform(NamedTuple):
 
 def mask_transform(
     binarize: Binarize,
-    initializer: Initializer,
+    initializer: Initializers,
     *,
     where: Sequence[Rule | str] = (r".*/kernel",),
     granularity: Granularity = PER_WEIGHT,
@@ -65,7 +65,7 @@ def mask_transform(
 
     Args:
         binarize: `(scores, key) -> masks`, straight-through.
-        initializer: Gives the scores of one leaf.
+        initializer: Gives the scores of one leaf; or one for each pattern of paths.
         where: Rules that select the masked leaves by path.
         granularity: How many weights share one score.
 
@@ -73,11 +73,14 @@ def mask_transform(
         A transform. Its `init` raises ValueError where the rules do not fit the params, its
         `apply` where the scores do not.
     """
+    starts = initializer if isinstance(initializer, Mapping) else {".*": initializer}
 
     def init(key: jax.Array, params: Params) -> Scores:
         leaves = leaves_by_path(params)
         return {
-            path: initializer(key_for_path(key, path), granularity.reduce(path, leaves[path]))
+            path: choose(path, starts)(
+                key_for_path(key, path), granularity.reduce(path, leaves[path])
+            )
             for path in select_paths(list(leaves), where)
         }
 
@@ -109,7 +112,7 @@ def threshold_mask(
     sparsity: float = 0.05,
     *,
     threshold: float = THRESHOLD,
-    initializer: Initializer | None = None,
+    initializer: Initializers | None = None,
     where: Sequence[Rule | str] = (r".*/kernel",),
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
@@ -144,7 +147,7 @@ def threshold_mask(
 def sign_mask(
     sparsity: float = 0.05,
     *,
-    initializer: Initializer | None = None,
+    initializer: Initializers | None = None,
     where: Sequence[Rule | str] = (r".*/kernel",),
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
@@ -159,7 +162,8 @@ def sign_mask(
     Returns:
         The transform.
     """
-    start = initializer or initializers.uniform(sparsity, threshold=0.0)
+    spread = min(SPREAD, sparsity)  # so that no score starts at 1 or above, where none moves
+    start = initializer or initializers.uniform(sparsity, threshold=0.0, spread=spread)
     binarize = _leafwise(binarizers.clipped_sign)
     return mask_transform(binarize, start, where=where, granularity=granularity)
 
@@ -167,7 +171,7 @@ def sign_mask(
 def bernoulli_mask(
     sparsity: float = 0.05,
     *,
-    initializer: Initializer | None = None,
+    initializer: Initializers | None = None,
     where: Sequence[Rule | str] = (r".*/kernel",),
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
@@ -200,7 +204,7 @@ def top_k_mask(
     sparsity: float = 0.05,
     *,
     scope: Literal["matrix", "global"] = "matrix",
-    initializer: Initializer | None = None,
+    initializer: Initializers | None = None,
     where: Sequence[Rule | str] = (r".*/kernel",),
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:

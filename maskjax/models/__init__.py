@@ -14,6 +14,7 @@ from maskjax.models.key_maps import (
     torch_name,
 )
 from maskjax.models.model import Model, build_model, head_paths, init_head, with_head
+from maskjax.models.reinit import reinitialize
 
 __all__ = [
     "Base",
@@ -27,6 +28,7 @@ __all__ = [
     "is_ignored",
     "load_base",
     "normalize_name",
+    "reinitialize",
     "swap_layout",
     "torch_name",
     "with_head",

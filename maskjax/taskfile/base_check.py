@@ -8,6 +8,8 @@ from maskjax.errors import InputError
 from maskjax.taskfile.digest import digest_all, digest_leaves
 from maskjax.taskfile.taskfile import TaskFile
 
+REMEDY = "give the base it was learned on with --base, or accept with --allow-base-mismatch"
+
 
 def check_base(
     file: TaskFile,
@@ -15,6 +17,7 @@ def check_base(
     head: Iterable[str],
     *,
     allow_mismatch: bool = False,
+    remedy: str = REMEDY,
 ) -> None:
     """Refuses a base that a task does not fit.
 
@@ -23,6 +26,7 @@ def check_base(
         leaves: Leaves of the base and of a head of any values, by path.
         head: Paths of the head, all of which the task must bring.
         allow_mismatch: Accept other values; shapes must fit in any case.
+        remedy: What to do about another base.
 
     Raises:
         InputError: With every leaf that is missing, unknown or of another shape, or with the
@@ -33,7 +37,8 @@ def check_base(
     if problems:
         raise InputError(f"{file.name} does not fit the base: {'; '.join(problems)}.")
     if not allow_mismatch:
-        _check_values(file, {path: leaf for path, leaf in leaves.items() if path not in head})
+        base = {path: leaf for path, leaf in leaves.items() if path not in head}
+        _check_values(file, base, remedy)
 
 
 def _misfits(file: TaskFile, leaves: Mapping[str, np.ndarray]) -> Iterator[str]:
@@ -49,10 +54,9 @@ def _missing_head(file: TaskFile, head: set[str]) -> Iterator[str]:
         yield f"{path}: missing, and the head comes with the task"
 
 
-def _check_values(file: TaskFile, base: Mapping[str, np.ndarray]) -> None:
+def _check_values(file: TaskFile, base: Mapping[str, np.ndarray], remedy: str) -> None:
     digests = digest_leaves(base)
     name = file.meta["base"]["name"]
-    remedy = "give the base it was learned on with --base, or accept with --allow-base-mismatch"
     for path, expected in file.digests.items():
         if digests.get(path) != expected:
             raise InputError(

@@ -6,7 +6,7 @@ from typing import Any
 
 from maskjax.adaptation import masked_rules
 from maskjax.config import Config, config_to_dict
-from maskjax.models import Base
+from maskjax.models import Base, build_model
 from maskjax.tasks import Task
 
 
@@ -25,7 +25,9 @@ def make_meta(
         What `make_task_file` takes as `meta`.
     """
     adaptation = config.adaptation
-    rules = masked_rules(adaptation, base.config) if adaptation.method == "mask" else ()
+    rules: tuple[str, ...] = ()
+    if adaptation.method == "mask":
+        rules = masked_rules(adaptation, build_model(base.config, task.num_outputs, kind=task.kind))
     return {
         "task": dataclasses.asdict(task),
         "scores": dict(scores),

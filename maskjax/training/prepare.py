@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from maskjax.adaptation import Adaptation, hold_sparsity, make_adaptation, sparsity_target
 from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.models import Base, Model, build_model, load_base, with_head
+from maskjax.models import Base, Model, build_model, load_base, reinitialize, with_head
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
+from maskjax.training.fixed import take_masks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,7 +25,7 @@ class Experiment(NamedTuple):
         config: What was asked for.
         base: The pretrained encoder.
         model: Its functions, with a head for the task.
-        params: The frozen weights, the random head included; never changed.
+        params: The frozen weights, the head at its start included; never changed.
         adaptation: What is learned.
         data: The task and its rows.
         encoded: The tokenised splits.
@@ -67,6 +68,7 @@ def prepare(config: Config) -> Experiment:
     base = load_base(
         config.model.base, revision=config.model.revision, offline=config.model.offline
     )
+    base = reinitialize(base, config.model.reinit, config.model.reinit_seed)
     _check_lengths(config, base)
     model = build_model(
         base.config.with_dropout(config.train.dropout),
@@ -81,7 +83,8 @@ def prepare(config: Config) -> Experiment:
         for name, split in data.splits.items()
     }
     params = _draw(model, jax.tree.map(jnp.asarray, base.params), config.train.seed)
-    adaptation = make_adaptation(config.adaptation, base.config)
+    params, masks = take_masks(config, data.task, base, model, params)
+    adaptation = make_adaptation(config.adaptation, model, masks)
     experiment = Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
     target = sparsity_target(config.adaptation, experiment.total_steps)
     if target is not None:
@@ -109,11 +112,11 @@ def prepare_seeds(config: Config) -> list[Experiment]:
 
 
 def _with_seed(experiment: Experiment, seed: int) -> Experiment:
-    config = experiment.config
+    config, params = experiment.config, experiment.params
+    if config.adaptation.masks is None:  # else the head is that of the earlier run
+        params = _draw(experiment.model, params, seed)
     config = replace(config, train=replace(config.train, seed=seed))
-    return experiment._replace(
-        config=config, params=_draw(experiment.model, experiment.params, seed)
-    )
+    return experiment._replace(config=config, params=params)
 
 
 def _draw(model: Model, params: Params, seed: int) -> Params:

@@ -195,7 +195,7 @@ def _describe_trainable(experiment: Experiment) -> str:
     frozen = jax.eval_shape(experiment.adaptation.freeze, trainable, experiment.params)
     masked = sum(mask.size for mask in frozen.get("mask", {}).values())
     trained = sum(leaf.size for leaf in jax.tree.leaves(trainable))
-    if not masked:
+    if method != "mask":
         return f"{method}: {trained:,} trained numbers"
     head = sum(leaf.size for leaf in jax.tree.leaves(trainable.get("head", {})))
     arrays = len(frozen["mask"])

@@ -1,13 +1,14 @@
 """Tiny encoders of the three families, and parameters for them."""
 
 from collections.abc import Callable
+from functools import cache
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.models import EncoderConfig, build_model
+from maskjax.models import EncoderConfig, Model, build_model
 
 # Few different shapes: each one is compiled for.
 SHAPE = {"vocab_size": 8, "max_position_embeddings": 8}
@@ -30,14 +31,19 @@ def encoder() -> Callable[..., EncoderConfig]:
 
 
 @pytest.fixture(scope="session")
-def parameters() -> Callable[[EncoderConfig], dict]:
-    """Makes random parameters, none of them zero, with a head of two outputs."""
+def model_of(encoder) -> Callable[..., Model]:
+    """Makes the model of a family with so many blocks and two outputs."""
+    return cache(lambda family="bert", layers=6: build_model(encoder(family, layers), 2))
 
-    def make(config: EncoderConfig) -> dict:
+
+@pytest.fixture(scope="session")
+def parameters() -> Callable[[Model], dict]:
+    """Makes random parameters, none of them zero."""
+
+    def make(model: Model) -> dict:
         rng = np.random.default_rng(0)
-        abstract = build_model(config, 2).abstract
         return jax.tree.map(
-            lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), abstract
+            lambda leaf: jnp.asarray(rng.normal(size=leaf.shape), leaf.dtype), model.abstract
         )
 
     return make

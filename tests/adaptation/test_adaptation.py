@@ -8,7 +8,6 @@ import pytest
 from maskjax.adaptation import combine, make_adaptation, masking, merge, train_weights
 from maskjax.config import AdaptationConfig
 from maskjax.masking import constant, leaves_by_path, threshold_mask
-from maskjax.models import build_model
 
 KEY = jax.random.key(0)
 CONFIGS = {
@@ -34,8 +33,8 @@ def name(request) -> str:
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
-def test_merging_the_frozen_is_applying_the_trained(encoder, parameters, move, family, name):
-    model = encoder(family, 2)
+def test_merging_the_frozen_is_applying_the_trained(model_of, parameters, move, family, name):
+    model = model_of(family, 2)
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(**CONFIGS[name]), model)
     trainable = move(adaptation.init(KEY, params))
@@ -57,9 +56,9 @@ def test_merging_the_frozen_is_applying_the_trained(encoder, parameters, move, f
     assert touched != before.keys() or name == "finetune"
 
 
-def test_a_head_that_is_not_the_tasks_does_not_matter(encoder, parameters, move):
+def test_a_head_that_is_not_the_tasks_does_not_matter(model_of, parameters, move):
     """A trained head replaces whatever head the base was given, and is masked after that."""
-    model = encoder(layers=1)
+    model = model_of(layers=1)
     params = parameters(model)
     adaptation = make_adaptation(
         AdaptationConfig(head="both", start="uniform", sparsity=0.5), model
@@ -74,9 +73,9 @@ def test_a_head_that_is_not_the_tasks_does_not_matter(encoder, parameters, move)
     np.testing.assert_array_equal(merged["classifier"]["bias"], trained["classifier/bias"])
 
 
-def test_the_trainable_is_float32_and_no_view_of_the_base(encoder, parameters, name):
+def test_the_trainable_is_float32_and_no_view_of_the_base(model_of, parameters, name):
     """A training step gives away the trainable's memory; the base must live on."""
-    model = encoder(layers=2)
+    model = model_of(layers=2)
     params = parameters(model)
     before = jax.tree.map(np.array, params)
     trainable = make_adaptation(AdaptationConfig(**CONFIGS[name]), model).init(KEY, params)
@@ -87,8 +86,8 @@ def test_the_trainable_is_float32_and_no_view_of_the_base(encoder, parameters, n
 
 
 @pytest.mark.parametrize("name", ["finetune", "head", "bitfit", "lora"])
-def test_baselines_start_at_the_base(encoder, parameters, name):
-    model = encoder(layers=2)
+def test_baselines_start_at_the_base(model_of, parameters, name):
+    model = model_of(layers=2)
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(method=name), model)
     start = adaptation.apply(adaptation.init(KEY, params), params)
@@ -129,8 +128,8 @@ def test_merging_into_another_model(sort):
         merge(frozen, {"kernel": jnp.ones((2, 2))})
 
 
-def test_a_key_reaches_the_parts_that_sample(encoder, parameters):
-    model = encoder(layers=1)
+def test_a_key_reaches_the_parts_that_sample(model_of, parameters):
+    model = model_of(layers=1)
     params = parameters(model)
     config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.5)
     adaptation = make_adaptation(config, model)
@@ -144,7 +143,7 @@ def test_a_key_reaches_the_parts_that_sample(encoder, parameters):
 
 def products(model, config: AdaptationConfig, params) -> int:
     """Matrix products in loss and gradient of an adapted model."""
-    run, adaptation = build_model(model, 2).apply, make_adaptation(config, model)
+    run, adaptation = model.apply, make_adaptation(config, model)
     ids = jnp.ones((2, 5), jnp.int32)
     inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": 0 * ids}
 
@@ -155,9 +154,9 @@ def products(model, config: AdaptationConfig, params) -> int:
     return str(jax.make_jaxpr(jax.grad(loss))(trainable, params)).count("dot_general[")
 
 
-def test_nothing_below_the_lowest_adapted_block_is_differentiated(encoder, parameters):
+def test_nothing_below_the_lowest_adapted_block_is_differentiated(model_of, parameters):
     """Blocks below add the 8 products of their forward pass and no others."""
-    models = {layers: encoder(layers=layers) for layers in (1, 3)}
+    models = {layers: model_of(layers=layers) for layers in (1, 3)}
     params = {layers: parameters(model) for layers, model in models.items()}
     for config in ({}, {"method": "lora"}):
         one, three = (

@@ -36,11 +36,11 @@ def family(request) -> str:
 
 
 @pytest.fixture
-def trained(encoder, parameters):
+def trained(model_of, parameters):
     """The paths of each part of the trainable."""
 
     def paths(family: str = "bert", layers: int = 6, **config) -> dict[str, set[str]]:
-        model = encoder(family, layers)
+        model = model_of(family, layers)
         adaptation = make_adaptation(AdaptationConfig(**config), model)
         trainable = jax.eval_shape(adaptation.init, KEY, parameters(model))
         return {name: set(part) for name, part in trainable.items()}
@@ -80,8 +80,8 @@ def test_head(trained, family):
     assert trained(family, method="head") == {"head": head(family)}
 
 
-def test_finetuning(trained, family, encoder, parameters):
-    every = set(leaves_by_path(parameters(encoder(family))))
+def test_finetuning(trained, family, model_of, parameters):
+    every = set(leaves_by_path(parameters(model_of(family))))
     expected = {"weights": every - head(family), "head": head(family)}
     assert trained(family, method="finetune") == expected
 
@@ -101,9 +101,9 @@ def test_lora(trained, family):
     assert some == {"lora": in_blocks([1, 2], ["intermediate/dense"]), "head": head(family)}
 
 
-def test_settings_of_lora_arrive(encoder, parameters, move):
+def test_settings_of_lora_arrive(model_of, parameters, move):
     config = AdaptationConfig(method="lora", rank=3, alpha=6.0, blocks=(0, 0), kinds=("key",))
-    model = encoder()
+    model = model_of()
     adaptation, params = make_adaptation(config, model), parameters(model)
     trainable = move(adaptation.init(KEY, params))
     ((path, factors),) = trainable["lora"].items()
@@ -117,7 +117,7 @@ def test_settings_of_lora_arrive(encoder, parameters, move):
 @pytest.mark.parametrize(
     "start", ["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"]
 )
-def test_every_start_has_its_sparsity(encoder, parameters, binarizer, start):
+def test_every_start_has_its_sparsity(model_of, parameters, binarizer, start):
     """The settings reach the transform; misfits are errors, not other starts."""
     ranks = binarizer.endswith("top_k")
     keeps_all = start in ("proportional", "ones") and not ranks
@@ -125,7 +125,7 @@ def test_every_start_has_its_sparsity(encoder, parameters, binarizer, start):
     misfit |= (binarizer, start) == ("sign", "double_uniform")
     sparsity = None if keeps_all else 0.25
     config = AdaptationConfig(binarizer=binarizer, start=start, sparsity=sparsity, threshold=0.03)
-    model = encoder(layers=1)
+    model = model_of(layers=1)
     if misfit:
         with pytest.raises(InputError, match=f"adaptation.start: {start} does not fit"):
             make_adaptation(config, model)
@@ -141,13 +141,13 @@ def test_every_start_has_its_sparsity(encoder, parameters, binarizer, start):
 
 
 @pytest.mark.parametrize("start", ["proportional", "ones"])
-def test_a_sparsity_that_nothing_would_use_is_refused(encoder, start):
+def test_a_sparsity_that_nothing_would_use_is_refused(model_of, start):
     with pytest.raises(InputError, match=r"adaptation.sparsity: the start .* keeps every weight"):
-        make_adaptation(AdaptationConfig(start=start, sparsity=0.1), encoder())
+        make_adaptation(AdaptationConfig(start=start, sparsity=0.1), model_of())
 
 
-def test_protected_weights_stay_however_far_scores_move(encoder, parameters):
-    model = encoder(layers=1)
+def test_protected_weights_stay_however_far_scores_move(model_of, parameters):
+    model = model_of(layers=1)
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(protect=0.7), model)
     trainable = adaptation.init(KEY, params)
@@ -162,8 +162,8 @@ def test_protected_weights_stay_however_far_scores_move(encoder, parameters):
         make_adaptation(AdaptationConfig(protect=0.7, start="ones"), model)
 
 
-def test_margins_of_the_two_starts_that_keep_all(encoder, parameters):
-    model = encoder(layers=1)
+def test_margins_of_the_two_starts_that_keep_all(model_of, parameters):
+    model = model_of(layers=1)
     params = parameters(model)
     for start in ("ones", "proportional"):
         config = AdaptationConfig(start=start, margin=0.2, threshold=0.5)
@@ -174,8 +174,8 @@ def test_margins_of_the_two_starts_that_keep_all(encoder, parameters):
             np.testing.assert_allclose(leaf, 0.5 + 0.2 * shape, rtol=1e-5)
 
 
-def test_bernoulli_takes_its_own_start(encoder, parameters):
-    model = encoder(layers=1)
+def test_bernoulli_takes_its_own_start(model_of, parameters):
+    model = model_of(layers=1)
     config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.2)
     adaptation = make_adaptation(config, model)
     for scores in adaptation.init(KEY, parameters(model))["scores"].values():
@@ -183,9 +183,9 @@ def test_bernoulli_takes_its_own_start(encoder, parameters):
 
 
 @pytest.mark.parametrize("binarizer", ["top_k", "global_top_k"])
-def test_ranking_of_each_matrix_and_of_all(encoder, parameters, move, binarizer):
+def test_ranking_of_each_matrix_and_of_all(model_of, parameters, move, binarizer):
     """Moved scores: the same share of each matrix, or of all together only."""
-    model = encoder(layers=1)
+    model = model_of(layers=1)
     config = AdaptationConfig(binarizer=binarizer, sparsity=0.25)
     adaptation, params = make_adaptation(config, model), parameters(model)
     masks = adaptation.freeze(move(adaptation.init(KEY, params)), params)["mask"].values()
@@ -194,8 +194,8 @@ def test_ranking_of_each_matrix_and_of_all(encoder, parameters, move, binarizer)
     assert sum(int((~mask).sum()) for mask in masks) == sum(mask.size for mask in masks) / 4
 
 
-def test_one_score_a_matrix(encoder, parameters):
-    model = encoder(layers=1)
+def test_one_score_a_matrix(model_of, parameters):
+    model = model_of(layers=1)
     adaptation = make_adaptation(AdaptationConfig(granularity="matrix"), model)
     assert {s.shape for s in adaptation.init(KEY, parameters(model))["scores"].values()} == {()}
 
@@ -259,16 +259,16 @@ def test_masked_blocks(encoder, family, layers, blocks, expected):
         ),
     ],
 )
-def test_settings_that_do_not_fit_the_model(encoder, family, config, message):
+def test_settings_that_do_not_fit_the_model(model_of, family, config, message):
     with pytest.raises(InputError, match=message) as caught:
-        make_adaptation(AdaptationConfig(**config), encoder(family))
+        make_adaptation(AdaptationConfig(**config), model_of(family))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign"])
-def test_random_starts_are_the_masks_that_training_begins_with(encoder, parameters, binarizer):
+def test_random_starts_are_the_masks_that_training_begins_with(model_of, parameters, binarizer):
     config = AdaptationConfig(start="uniform", sparsity=0.3, binarizer=binarizer)
-    model = encoder(layers=2)
+    model = model_of(layers=2)
     adaptation, params = make_adaptation(config, model), parameters(model)
     masks = adaptation.freeze(adaptation.init(KEY, params), params)["mask"]
     starts = random_starts(config, KEY, masks)

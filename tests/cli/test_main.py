@@ -85,7 +85,19 @@ def test_doctor_and_help(capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "evaluate", "predict", "info", "export", "import", "demo", "doctor"]
+    "command",
+    [
+        "train",
+        "evaluate",
+        "predict",
+        "info",
+        "export",
+        "import",
+        "ensemble",
+        "vectors",
+        "demo",
+        "doctor",
+    ],
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -44,8 +44,6 @@ TASKS = {
     "tokens": Task(name="toy-tags", kind="tokens", labels=("O", "B-X", "I-X", "B-Y")),
     "choice": Task(name="toy-choice", kind="choice", text=("a", "b"), labels=("one", "two")),
 }
-BLOCK_MATRICES = ("query", "attention_output", "intermediate", "output")
-"""Kinds of matrices that are there in every family under every head: no pooler."""
 
 
 def write_run(base: Path, task: Task, adaptation: AdaptationConfig, folder: Path) -> Path:
@@ -61,7 +59,7 @@ def write_run(base: Path, task: Task, adaptation: AdaptationConfig, folder: Path
     params = with_head(loaded.params, model, jax.random.key(0))
     drawn = leaves_by_path(params)
     params = replace_leaves(params, {path: 30 * drawn[path] for path in head_paths(model)})
-    method = make_adaptation(adaptation, loaded.config)
+    method = make_adaptation(adaptation, model)
     trained = jax.tree.map(shaken, method.init(jax.random.key(1), params))
     leaves, frozen = leaves_by_path(params), method.freeze(trained, params)
     head = {path: leaves[path] for path in head_paths(model)}
@@ -112,8 +110,6 @@ def predictor_of(base_of, tmp_path_factory):
         name = repr((family, kind, task, adaptation))
         if name not in made:
             common = {"start": "uniform", "sparsity": 0.3, "blocks": (1, 2)}
-            if kind in ("tokens", "choice"):
-                common["kinds"] = BLOCK_MATRICES
             settings = AdaptationConfig(**{**common, **adaptation})
             folder = tmp_path_factory.mktemp("runs") / "run"
             write_run(base_of(family), task or TASKS[kind], settings, folder)

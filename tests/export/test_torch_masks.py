@@ -1,6 +1,7 @@
 """Tasks on a live PyTorch model: on, over to another, off again, and nothing of them is left."""
 
 import copy
+import dataclasses
 import importlib.util
 import json
 import subprocess
@@ -298,6 +299,15 @@ def test_other_methods_are_pointed_to_hf(predictor_of, tmp_path):
     with pytest.raises(InputError, match=r"lora .+ use --to hf"):
         export_torch_masks(predictor_of("bert", method="lora"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_base_that_was_drawn_anew_is_no_published_one(predictor_of, tmp_path):
+    predictor = predictor_of("bert")
+    model = dataclasses.replace(predictor.config.model, reinit=("output",))
+    drawn = predictor._replace(config=dataclasses.replace(predictor.config, model=model))
+    with pytest.raises(InputError, match=r"drawn anew, .+ use --to hf"):
+        export_torch_masks(drawn, tmp_path / "exported")
+    assert not (tmp_path / "exported").exists()
 
 
 def test_both_exports_agree(predictor_of, live, shipped, sentences, tmp_path):

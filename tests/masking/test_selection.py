@@ -12,6 +12,7 @@ from maskjax.masking import (
     KINDS,
     Rule,
     block_of,
+    choose,
     encoder_rules,
     key_for_path,
     kind_of,
@@ -83,6 +84,13 @@ def test_nothing_selected(rules):
 def test_no_regular_expression():
     with pytest.raises(ValueError, match=r"'\(kernel' is not a regular expression: missing \)"):
         select_paths(PATHS, ["(kernel"])
+
+
+def test_the_first_pattern_of_a_whole_path_chooses():
+    choices = {"key/.*": 1, ".*/key/.*": 2, "0/.*": 3}
+    assert [choose(path, choices) for path in ("0/key/bias", "0/query/bias")] == [2, 3]
+    with pytest.raises(ValueError, match=r"1/query/bias: expected a pattern that matches it"):
+        choose("1/query/bias", choices)
 
 
 MODULES = {

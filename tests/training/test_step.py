@@ -59,7 +59,7 @@ def make_batch(length=6, rows=4, seed=0, weights=None):
 
 
 def build(model, params, config=None, optimizer=None):
-    adaptation = make_adaptation(config or AdaptationConfig(), ENCODER)
+    adaptation = make_adaptation(config or AdaptationConfig(), model)
     transformation = make_optimizer(optimizer or OptimizerConfig(), 100)
     loss = make_loss("classification")
     step = make_train_step(model, adaptation, transformation, loss)

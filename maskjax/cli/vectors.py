@@ -1,0 +1,90 @@
+"""`maskjax vectors`: what a finished run makes of whole texts, for pictures and neighbours."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from maskjax.cli.saved import SavedRun, wanted_splits
+from maskjax.errors import InputError
+from maskjax.inference import cls_vectors
+from maskjax.taskfile import write_atomically
+from maskjax.tasks import Task, load_task
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorsArguments(SavedRun):
+    """Writes the vector of the first token, [CLS] or <s>, of each text with its label.
+
+    Attributes:
+        out: A .tsv file with a line a text, the label first; or a .npy file of records with the
+            fields `label` and `vector`.
+        split: The rows.
+        layer: The number of blocks below: 0 for the embeddings; by default the last block.
+    """
+
+    out: Path
+    split: str = "dev"
+    layer: int | None = None
+
+
+def vectors_command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax vectors`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the run, its base or its rows cannot be read, or the file not be written.
+    """
+    given = tyro.cli(VectorsArguments, args=arguments, prog="maskjax vectors")
+    if given.out.suffix not in FORMATS:
+        raise InputError(f"--out: expected a name in {' or '.join(FORMATS)}, got {given.out}.")
+    predictor = given.load()
+    task, config = predictor.task, predictor.config
+    if task.kind not in ("classification", "regression"):
+        raise InputError(
+            f"{given.run}: expected a task with a label for each text, got one of {task.kind}."
+        )
+    data = load_task(config.task, offline=config.model.offline)
+    (name,) = wanted_splits(data, given.split)
+    encoded = predictor.encode(data.splits[name])
+    vectors = cls_vectors(predictor, encoded, given.layer)
+    write_atomically(given.out, FORMATS[given.out.suffix](_labels(task, encoded.labels), vectors))
+    rows, size = vectors.shape
+    line = f"{given.out}: {rows:,} vectors of {size}"
+    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _labels(task: Task, labels: np.ndarray) -> np.ndarray:
+    """Names of classes, or numbers."""
+    return np.array(task.labels)[labels] if task.labels else labels
+
+
+def _tsv(labels: np.ndarray, vectors: np.ndarray) -> bytes:
+    head = "\t".join(["label", *(str(column) for column in range(vectors.shape[1]))])
+    lines = (
+        "\t".join([str(label), *(f"{value:.6g}" for value in vector)])
+        for label, vector in zip(labels, vectors, strict=True)
+    )
+    return "\n".join([head, *lines, ""]).encode()
+
+
+def _npy(labels: np.ndarray, vectors: np.ndarray) -> bytes:
+    fields = [("label", labels.dtype), ("vector", vectors.dtype, vectors.shape[1:])]
+    records = np.empty(len(vectors), fields)
+    records["label"], records["vector"] = labels, vectors
+    buffer = BytesIO()
+    np.save(buffer, records, allow_pickle=False)
+    return buffer.getvalue()
+
+
+FORMATS = {".tsv": _tsv, ".npy": _npy}

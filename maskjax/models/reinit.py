@@ -1,0 +1,78 @@
+"""Random weights in place of chosen pretrained ones: the control of lottery tickets.
+
+A mask over random weights shows how much of a result is the pretraining's. Weights are drawn as
+`_init_weights` of transformers draws those of a new model.
+"""
+
+import re
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.errors import InputError
+from maskjax.masking import key_for_path, leaves_by_path, replace_leaves
+from maskjax.models.base import Base
+from maskjax.models.config import EncoderConfig
+
+PARTS = {
+    "embeddings": r"embeddings/\w+_embeddings/embedding",
+    "layer_norm": r".*/LayerNorm/(?:scale|bias)",
+    "attention": r"encoder/layer/\d+/attention/self/.*",
+    "attention_output": r"encoder/layer/\d+/attention/output/dense/.*",
+    "intermediate": r"encoder/layer/\d+/intermediate/.*",
+    "output": r"encoder/layer/\d+/output/dense/.*",
+    "pooler": r"pooler/dense/.*",
+}
+"""Part → pattern of its leaves. Each leaf of an encoder is of one part."""
+
+
+def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
+    """Draws parts of a base anew.
+
+    Kernels and embeddings are normal with standard deviation `initializer_range`, the embedding of
+    padding and all biases zero, the scales of LayerNorm one. Each leaf is drawn by itself, from
+    its path and the seed.
+
+    Args:
+        base: The pretrained encoder.
+        parts: Names of `PARTS`; with none of them the base stays as it is.
+        seed: Of the random weights.
+
+    Returns:
+        The base with these weights, of the same name still.
+
+    Raises:
+        InputError: If the base has no such part.
+    """
+    leaves = leaves_by_path(base.params)
+    drawn = {}
+    for part in parts:
+        paths = [path for path in leaves if re.fullmatch(PARTS.get(part, ""), path)]
+        if not paths:
+            raise InputError(
+                f"model.reinit: expected parts of {base.name} among {', '.join(PARTS)}, got {part}."
+            )
+        drawn |= {path: _draw(path, leaves[path].shape, base.config, seed) for path in paths}
+    return base._replace(params=replace_leaves(base.params, drawn))
+
+
+def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -> jax.Array:
+    if path.endswith("/scale"):
+        return jnp.ones(shape, jnp.float32)
+    if path.endswith("/bias"):
+        return jnp.zeros(shape, jnp.float32)
+    # By NumPy: the digest of the base tells its last bit, which must be the same on every device.
+    words = jax.random.bits(key_for_path(jax.random.key(seed), path), (2,), jnp.uint32)
+    random = np.random.default_rng(np.asarray(words))
+    leaf = random.standard_normal(shape, np.float32) * np.float32(config.initializer_range)
+    if _has_padding(path, config):
+        leaf[config.pad_token_id] = 0
+    return jnp.asarray(leaf)
+
+
+def _has_padding(path: str, config: EncoderConfig) -> bool:
+    """Whether a row stands for padding: among the words, and among RoBERTa's positions."""
+    tables = ["word_embeddings"] + ["position_embeddings"] * (config.family == "roberta")
+    return any(path == f"embeddings/{table}/embedding" for table in tables)

@@ -1,0 +1,211 @@
+"""The options of the paper's reference code, each against what it says weight by weight."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maskjax.adaptation import make_adaptation, merge
+from maskjax.config import AdaptationConfig
+from maskjax.errors import InputError
+from maskjax.masking import PackedMask, kind_of, leaves_by_path
+from maskjax.models import head_paths
+
+KEY = jax.random.key(0)
+FAMILIES = ("bert", "roberta", "distilbert")
+BINARIZERS = ("threshold", "sign", "bernoulli", "top_k", "global_top_k")
+HEADS = ("query", "key", "value")
+
+
+def scores_of(model, params, **config) -> dict[str, np.ndarray]:
+    adaptation = make_adaptation(AdaptationConfig(**config), model)
+    return {path: np.asarray(s) for path, s in adaptation.init(KEY, params)["scores"].items()}
+
+
+@pytest.mark.parametrize("binarizer", ["threshold", "sign"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_magnitude_in_the_encoder_and_uniform_in_the_head(model_of, parameters, family, binarizer):
+    model = model_of(family, 1)
+    params = parameters(model)
+    common = {"binarizer": binarizer, "head": "masked", "sparsity": 0.25}
+    found, of_size, drawn = (
+        scores_of(model, params, start=start, **common)
+        for start in ("magnitude_and_uniform", "magnitude", "uniform")
+    )
+    head = found.keys() & set(head_paths(model))
+    assert head
+    for path, scores in found.items():
+        np.testing.assert_array_equal(scores, (drawn if path in head else of_size)[path])
+        if path not in head:
+            size = np.abs(leaves_by_path(params)[path])
+            smallest = size <= np.sort(size, axis=None)[round(0.25 * size.size) - 1]
+            np.testing.assert_array_equal(scores, np.where(smallest, 0, np.float32(0.02)))
+
+
+def test_magnitude_and_uniform_needs_a_masked_head_and_no_logits(model_of):
+    with pytest.raises(InputError, match=r"adaptation.start: the uniform half .* masked"):
+        make_adaptation(AdaptationConfig(start="magnitude_and_uniform"), model_of())
+    logits = AdaptationConfig(start="magnitude_and_uniform", binarizer="bernoulli", head="masked")
+    with pytest.raises(InputError, match="does not fit the scores of bernoulli"):
+        make_adaptation(logits, model_of())
+
+
+@pytest.mark.parametrize("sparsity", [0.01, 0.05, 0.5])
+def test_no_score_of_a_sign_starts_where_none_moves(model_of, parameters, sparsity):
+    model = model_of(layers=1)
+    config = {"binarizer": "sign", "start": "uniform", "sparsity": sparsity}
+    scores = scores_of(model, parameters(model), **config)
+    every = np.concatenate([leaf.ravel() for leaf in scores.values()])
+    assert np.abs(every).max() < 1
+    assert np.mean(every <= 0) == pytest.approx(sparsity, abs=4 * (sparsity / every.size) ** 0.5)
+
+
+STRUCTURES = [
+    {"granularity": "head", "structured": HEADS, "head": "masked"},
+    {"granularity": "head", "structured": ("value", "attention_output")},
+    {"granularity": "head", "structured": ("query",), "biases": True, "head": "both"},
+    {"granularity": "matrix", "structured": ("output", "key")},
+    {"granularity": "matrix", "structured": ("head",), "head": "both", "biases": True},
+]
+
+
+def groups_of(mask: np.ndarray, kind: str, granularity: str) -> np.ndarray:
+    """The bits of each attention head, of which there are two, or of the matrix, as rows."""
+    if granularity == "matrix":
+        return mask.reshape(1, -1)
+    return (mask if kind == "attention_output" else mask.T).reshape(2, -1)
+
+
+@pytest.mark.parametrize("binarizer", BINARIZERS)
+@pytest.mark.parametrize("config", STRUCTURES, ids=lambda c: "-".join(c["structured"]))
+def test_some_kinds_share_scores_and_the_others_do_not(
+    model_of, parameters, move, config, binarizer
+):
+    settings = {"binarizer": binarizer, "start": "uniform", "sparsity": 0.5, **config}
+    model = model_of("roberta", 1)
+    if (config["granularity"], binarizer) == ("matrix", "top_k"):
+        with pytest.raises(InputError, match="global_top_k"):
+            make_adaptation(AdaptationConfig(**settings), model)
+        return
+    params = parameters(model)
+    adaptation = make_adaptation(AdaptationConfig(**settings), model)
+    trainable = move(adaptation.init(KEY, params))
+    applied = leaves_by_path(adaptation.apply(trainable, params))
+    seen = set()
+    for path, scores in trainable["scores"].items():
+        kind = "head" if path in head_paths(model) else str(kind_of(path))
+        seen.add(kind)
+        mask = np.asarray(applied[path]) != 0
+        if kind in config["structured"]:
+            groups = groups_of(mask, kind, config["granularity"])
+            assert scores.size == len(groups)
+            assert (groups == groups[:, :1]).all(), path
+        else:
+            assert scores.shape == mask.shape
+    assert seen > set(config["structured"])
+
+
+def test_structured_kinds_must_be_masked_and_share_something(model_of):
+    for config in ({"structured": ("head",)}, {"structured": ("key",), "kinds": ("value",)}):
+        with pytest.raises(InputError, match=r"adaptation.structured: .* masked kinds"):
+            make_adaptation(AdaptationConfig(granularity="matrix", **config), model_of())
+    without_heads = AdaptationConfig(granularity="head", structured=("key", "output"))
+    with pytest.raises(InputError, match="attention_output, got output"):
+        make_adaptation(without_heads, model_of())
+    with pytest.raises(
+        InputError, match=r"adaptation.granularity: .* --adaptation.structured, got weight"
+    ):
+        AdaptationConfig(structured=("key",))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("binarizer", BINARIZERS)
+def test_biases_are_masked_and_learn_with_every_binarizer(model_of, parameters, family, binarizer):
+    model = model_of(family, 1)
+    params = parameters(model)
+    settings = {"binarizer": binarizer, "start": "uniform", "sparsity": 0.5, "head": "masked"}
+    adaptation = make_adaptation(AdaptationConfig(biases=True, **settings), model)
+    trainable = adaptation.init(KEY, params)
+
+    def total(trainable: dict, key: jax.Array | None) -> jax.Array:
+        leaves = leaves_by_path(adaptation.apply(trainable, params, key=key))
+        return sum((leaf.sum() for leaf in leaves.values()), jnp.float32(0))
+
+    masks = adaptation.freeze(trainable, params)["mask"]
+    biases = {path for path in masks if path.endswith("/bias")}
+    assert len(biases) == len(masks) / 2
+    key = jax.random.key(1) if binarizer == "bernoulli" else None
+    gradient = jax.grad(total)(trainable, key)["scores"]
+    applied = leaves_by_path(adaptation.apply(trainable, params, key=key))
+    zeros = 0
+    for path in biases:
+        weight = np.asarray(leaves_by_path(params)[path])
+        slope = 0.25 if binarizer == "bernoulli" else 1.0  # of the sigmoid at 0
+        np.testing.assert_allclose(gradient[path], slope * weight, rtol=1e-4)
+        assert set(np.asarray(applied[path] / weight).round(6)) <= {0.0, 1.0}
+        zeros += int((applied[path] == 0).sum())
+    size = sum(masks[path].size for path in biases)
+    assert 0.2 * size < zeros < 0.8 * size
+
+
+UNDER = [
+    {"method": "finetune"},
+    {"method": "finetune", "head": "both"},
+    {"method": "finetune", "head": "masked"},
+    {"method": "head"},
+    {"method": "bitfit"},
+    {"method": "lora", "rank": 2},
+]
+
+
+@pytest.fixture(scope="session")
+def fixed(model_of, parameters) -> dict[str, np.ndarray]:
+    """Masks of some matrices and of the head."""
+    rng = np.random.default_rng(3)
+    leaves = leaves_by_path(parameters(model_of(layers=2)))
+    paths = [path for path in leaves if path.endswith("/kernel")]
+    return {path: rng.random(leaves[path].shape) > 0.3 for path in paths}
+
+
+@pytest.mark.parametrize("config", UNDER, ids=lambda c: "-".join(map(str, c.values())))
+def test_masks_hold_fixed_while_another_method_trains(model_of, parameters, move, fixed, config):
+    model = model_of(layers=2)
+    params = parameters(model)
+    packed = {path: PackedMask.of(mask) for path, mask in fixed.items()}
+    adaptation = make_adaptation(AdaptationConfig(masks="run", **config), model, packed)
+    plain = make_adaptation(AdaptationConfig(**config), model)
+    trainable = move(adaptation.init(KEY, params))
+    assert not trainable.pop("fixed")
+    assert ("head" in trainable) == (config.get("head") != "masked")
+    head = {} if "head" in trainable else {"head": plain.init(KEY, params)["head"]}
+    expected = leaves_by_path(plain.apply(trainable | head, params))
+    trainable["fixed"] = {}
+    applied = adaptation.apply(trainable, params)
+    for path, leaf in leaves_by_path(applied).items():
+        np.testing.assert_array_equal(leaf, np.asarray(expected[path]) * fixed.get(path, 1))
+    merged = merge(adaptation.freeze(trainable, params), params)
+    jax.tree.map(lambda m, a: np.testing.assert_allclose(m, a, atol=1e-5), merged, applied)
+    zeros = sum(int((~mask).sum()) for mask in fixed.values())
+    total = sum(mask.size for mask in fixed.values())
+    sparsity = jax.jit(adaptation.stats)(trainable, params)["sparsity"]
+    assert float(sparsity) == pytest.approx(zeros / total)
+
+
+@pytest.mark.parametrize(
+    ("config", "masks"), [({}, {}), ({"method": "finetune", "masks": "run"}, None)]
+)
+def test_masks_and_their_name_come_together(model_of, config, masks):
+    with pytest.raises(ValueError, match="Expected the masks of"):
+        make_adaptation(AdaptationConfig(**config), model_of(), masks)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"masks": "run"}, r"adaptation.method: .* got mask"),
+        ({"masks": "run", "method": "head", "head": "masked"}, r"adaptation.head: .* got masked"),
+    ],
+)
+def test_something_must_be_trained_under_fixed_masks(config, message):
+    with pytest.raises(InputError, match=message):
+        AdaptationConfig(**config)

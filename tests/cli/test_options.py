@@ -1,0 +1,157 @@
+"""Masking schemes, ensembles and vectors as a person asks for them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskjax.cli.main import main
+from maskjax.inference import load_predictor
+from maskjax.tasks import encode, load_task
+
+SCHEMES = ("threshold", "sign", "bernoulli")
+SPARSITY = 0.05
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, toy_base, toy_rows) -> dict[str, Path]:
+    """A run of each masking scheme of the paper's reference code."""
+    folder = tmp_path_factory.mktemp("schemes")
+    for scheme in SCHEMES:
+        values = {
+            "model.base": toy_base,
+            "task.name": "toy",
+            "task.path": toy_rows,
+            "task.text": "text",
+            "task.label": "label",
+            "task.max-length": 16,
+            "adaptation.binarizer": scheme,
+            "adaptation.start": "uniform",
+            "adaptation.sparsity": SPARSITY,
+            "optimizer.learning-rate": 0.01,
+            "train.epochs": 12,
+            "train.buckets": 16,
+            "train.batch-size": 16,
+        }
+        words = [word for name, value in values.items() for word in (f"--{name}", str(value))]
+        assert main(["train", *words, "--out", str(folder / scheme)]) == 0
+    return {scheme: folder / scheme for scheme in SCHEMES}
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The cells of a printed table by the first of each line."""
+    cells = [line.strip("│ ").split("│") for line in text.splitlines() if "│" in line]
+    return {first.strip(): [cell.strip() for cell in rest] for first, *rest in cells}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_trains_and_is_the_same_mask_in_each_evaluation(runs, scheme, capsys):
+    result = json.loads((runs[scheme] / "result.json").read_text())
+    assert result["scores"]["dev"] > 0.6  # 0.51 by guessing
+    if scheme == "bernoulli":  # a weight is dropped once that is likelier than not
+        assert result["sparsity"] < SPARSITY / 2
+    else:  # it starts at this sparsity, and many scores have crossed since then
+        assert SPARSITY + 0.02 < result["sparsity"] < 0.5
+    for _ in range(2):
+        assert main(["evaluate", str(runs[scheme])]) == 0
+        shown = rows(capsys.readouterr().out)
+        for split, score in result["scores"].items():
+            assert shown[split][-1] == f"{score:.4f}"
+
+
+@pytest.mark.parametrize("by", ["logits", "probabilities", "vote"])
+def test_an_ensemble_is_scored_beside_its_members(runs, by, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    folders = [str(folder) for folder in runs.values()]
+    assert main(["ensemble", *folders, "--by", by]) == 0
+    shown = rows(capsys.readouterr().out)
+    truth, logits = member_logits(runs)
+    for folder, member in zip(folders, logits, strict=True):
+        assert shown[folder][0] == f"{(member.argmax(1) == truth).mean():.4f}"
+    odds = np.array([member[:, 1] - member[:, 0] for member in logits], np.float64)
+    together = {
+        "logits": odds.sum(0) > 0,
+        "probabilities": (1 / (1 + np.exp(-odds))).mean(0) > 0.5,
+        "vote": (odds > 0).sum(0) >= 2,
+    }[by]
+    assert shown[f"ensemble by {by}"][0] == f"{(together == truth).mean():.4f}"
+
+
+def member_logits(runs) -> tuple[np.ndarray, list[np.ndarray]]:
+    predictors = [load_predictor(folder) for folder in runs.values()]
+    split = load_task(predictors[0].config.task).splits["dev"]
+    return split.labels, [p.logits(encode(split, p.tokenizer, 16)) for p in predictors]
+
+
+def test_members_share_the_base_and_what_is_compiled(runs, capsys, monkeypatch):
+    import maskjax.cli.ensemble as command
+
+    loaded, models = [], set()
+    load_base, load_predictor = command.load_base, command.load_predictor
+
+    def counted(*args, **kwargs):
+        loaded.append(args)
+        return load_base(*args, **kwargs)
+
+    def watched(*args, **kwargs):
+        predictor = load_predictor(*args, **kwargs)
+        models.add(predictor.model.apply)
+        return predictor
+
+    monkeypatch.setattr(command, "load_base", counted)
+    monkeypatch.setattr(command, "load_predictor", watched)
+    files = [str(folder / "task.safetensors") for folder in runs.values()]
+    assert main(["ensemble", *files, "--split", "test"]) == 0
+    assert "dev" not in capsys.readouterr().out
+    assert (len(loaded), len(models)) == (1, 1)
+
+
+def test_vectors_are_those_of_transformers(runs, tmp_path, capsys):
+    """Of the exported model, in PyTorch, text by text; as a table and as an array."""
+    torch = pytest.importorskip("torch")
+    import transformers
+
+    run, exported = str(runs["threshold"]), tmp_path / "exported"
+    assert main(["export", run, "--to", "hf", "--out", str(exported)]) == 0
+    split = load_task(load_predictor(run).config.task).splits["dev"]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(exported)
+    model = transformers.BertModel.from_pretrained(exported)
+    expected = []
+    for (text,) in split.texts:
+        ids = tokenizer(text, truncation=True, max_length=16, return_tensors="pt")
+        with torch.no_grad():
+            states = model(**ids, output_hidden_states=True).hidden_states
+        expected.append([state[0, 0].numpy() for state in states])
+    labels = [("negative", "positive")[label] for label in split.labels]
+
+    assert main(["vectors", run, "--out", str(tmp_path / "cls.npy")]) == 0
+    assert "41 vectors of 16" in capsys.readouterr().out
+    found = np.load(tmp_path / "cls.npy", allow_pickle=False)
+    np.testing.assert_allclose(found["vector"], [states[-1] for states in expected], atol=1e-4)
+    assert found["label"].tolist() == labels
+    assert main(["vectors", run, "--out", str(tmp_path / "cls.tsv"), "--layer", "1"]) == 0
+    lines = [line.split("\t") for line in (tmp_path / "cls.tsv").read_text().splitlines()]
+    assert [first for first, *_ in lines] == ["label", *labels]
+    numbers = np.array([rest for _, *rest in lines[1:]], np.float64)
+    np.testing.assert_allclose(numbers, [states[1] for states in expected], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["ensemble", "RUN"], "at least two runs, got 1"),
+        (["ensemble", "RUN", "RUN", "--split", "dve"], "--split"),
+        (["ensemble", "RUN", "RUN/none"], "none"),
+        (["vectors", "RUN", "--out", "cls.csv"], "--out: expected a name in .tsv or .npy"),
+        (["vectors", "RUN", "--out", "cls.tsv", "--layer", "3"], "--layer: expected 0 to 2, got 3"),
+        (["vectors", "RUN", "--out", "cls.tsv", "--split", "x"], "--split"),
+    ],
+)
+def test_bad_use_is_one_line_and_exit_code_2(words, named, runs, tmp_path, capsys):
+    words = [word.replace("RUN", str(runs["sign"])) for word in words]
+    assert main([word.replace("cls", str(tmp_path / "cls")) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert named in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
