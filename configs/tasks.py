@@ -35,7 +35,7 @@ TASKS = {
     "ner": ("conll2003", 32),
     "swag": ("swag", 32),
 }
-WITHOUT_DEV = ("trec", "trec/fine", "ag_news", "ptb_pos")
+WITHOUT_DEV = ("trec", "trec/fine", "ag_news", "semeval2016", "ptb_pos")
 """Tasks whose models are chosen on a tenth of the training rows."""
 
 ENCODERS = {

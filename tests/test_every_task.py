@@ -1,0 +1,108 @@
+"""The paper's eleven tasks on its three encoders, from rows in a file to predictions."""
+
+import json
+from pathlib import Path
+
+import jax
+import pytest
+
+from maskjax.cli.main import main
+from maskjax.config import load_config
+from maskjax.tasks import REGISTRY
+
+TABLE = Path(__file__).parents[1] / "configs" / "tasks.py"
+PAPER = ("mrpc", "sst2", "cola", "rte", "qnli", "semeval", "trec", "ag", "pos", "ner", "swag")
+# One sentence, two, words, choices; those like them run with the slow tests.
+OF_EACH_FORM = ("mrpc", "trec", "pos", "swag")
+SLOW = pytest.mark.slow
+FEW = [
+    *("--task.max-length", "16", "--train.buckets", "16", "--train.batch-size", "4"),
+    *("--train.epochs", "1", "--task.holdout", "0", "--train.eval-every", "9"),
+]
+COMMON = {
+    "vocab_size": 12,
+    "max_position_embeddings": 24,
+    "pad_token_id": 0,
+}
+SIZES = {
+    "bert": {
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+    },
+    "distilbert": {"dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 8},
+}
+SIZES["roberta"] = SIZES["bert"] | {"type_vocab_size": 1}
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    "good",
+    "bad",
+    "film",
+    "very",
+    "a",
+    "is",
+    "##s",
+]
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta", "distilbert"])
+def base(request, tmp_path_factory, write_base):
+    values = {"model_type": request.param, **COMMON, **SIZES[request.param]}
+    return write_base(tmp_path_factory.mktemp(request.param), values, WORDS, scale=0.4)
+
+
+@pytest.fixture(autouse=True)
+def _usual_promotion():
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def write_rows(entry, folder):
+    """Sixteen training rows and six of each other split, with the columns of the Hub."""
+    for split, count in {"train": 16, "dev": 6, "test": 6}.items():
+        rows = [row_of(entry, number) for number in range(count)]
+        lines = (json.dumps(row) for row in rows)
+        (folder / f"{split}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
+def row_of(entry, number):
+    word = ("bad", "good")[number % 2]
+    if entry.kind == "tokens":
+        tag = ("O", "B-LOC")[number % 2]
+        return {entry.text[0]: ["a", word, "film"], entry.label: ["O", tag, "O"]}
+    texts = dict.fromkeys(entry.text, f"a {word} film")
+    endings = {
+        column: "is " + ("good" if index == number % len(entry.choices) else "bad")
+        for index, column in enumerate(entry.choices)
+    }
+    labels = len(entry.choices) or 2
+    return texts | endings | {entry.label: str(number % labels)}
+
+
+@pytest.mark.parametrize(
+    "task", [task if task in OF_EACH_FORM else pytest.param(task, marks=SLOW) for task in PAPER]
+)
+def test_a_task_trains_is_evaluated_and_predicts(task, base, tmp_path, capsys):
+    entry = REGISTRY[load_config(f"{TABLE}:{task}").task.name]
+    write_rows(entry, tmp_path)
+    run = tmp_path / "run"
+    where = ["--model.base", str(base), "--task.path", str(tmp_path), "--out", str(run)]
+    assert main(["train", "--config", f"{TABLE}:{task}", *where, *FEW]) == 0, (
+        capsys.readouterr().err
+    )
+    scores = json.loads((run / "result.json").read_text())["scores"]
+    assert scores.keys() == {"dev", "test"}
+    assert main(["evaluate", str(run)]) == 0
+    assert f"{scores['dev']:.4f}" in capsys.readouterr().out
+    predictions = tmp_path / "predictions.jsonl"
+    asked = ["--input", str(tmp_path / "dev.jsonl"), "--output", str(predictions)]
+    assert main(["predict", str(run), *asked]) == 0
+    rows = [json.loads(line) for line in predictions.read_text().splitlines()]
+    assert len(rows) == 6
+    if entry.kind == "tokens":
+        assert {len(row["label"]) for row in rows} == {3}
