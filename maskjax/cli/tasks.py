@@ -1,23 +1,31 @@
 """`maskjax tasks`: the tasks that are known by name."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.tasks import METRICS_OF, REGISTRY, Entry
+from maskjax.errors import InputError, near_names
+from maskjax.tasks import METRICS_OF, REGISTRY, Columns, Entry
 
 NOTE = (
-    "Tried: the Hub id has been loaded from the live Hub. Every task also reads a local folder, "
-    "--task.path FOLDER; any other --task.name is taken for a data set on the Hub."
+    "maskjax tasks NAME tells all of one. Every task also reads a folder, --task.path FOLDER; any "
+    "other --task.name is taken for a data set on the Hub. * has not been tried on the live Hub."
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TasksArguments:
-    """Lists the tasks that are known by name, for --task.name."""
+    """Lists the tasks that are known by name, for --task.name.
+
+    Attributes:
+        name: One of them: its columns, splits and licence.
+    """
+
+    name: Annotated[str | None, tyro.conf.Positional] = None
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -28,26 +36,48 @@ def command(arguments: Sequence[str]) -> int:
 
     Returns:
         The exit code.
+
+    Raises:
+        InputError: If there is no such task.
     """
-    tyro.cli(TasksArguments, args=arguments, prog="maskjax tasks")
-    table = Table("task", "kind", "columns", "metric", "splits", "licence", "Hub", "tried")
-    for name, entry in REGISTRY.items():
-        table.add_row(name, *_cells(name, entry))
-    table.caption = NOTE
-    Console().print(table)
+    given = tyro.cli(TasksArguments, args=arguments, prog="maskjax tasks")
+    console = Console()
+    if given.name is None:
+        console.print(_overview())
+        return 0
+    if given.name not in REGISTRY:
+        raise InputError(f"no task {given.name!r}; {near_names(given.name, list(REGISTRY))}")
+    for line in _details(given.name, REGISTRY[given.name]):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
-def _cells(name: str, entry: Entry) -> tuple[str, ...]:
-    columns = " ".join((*entry.text, *entry.choices, "->", entry.label))
+def _overview() -> Table:
+    table = Table("task", "kind", "metric", "rows", caption=NOTE)
+    for name, entry in REGISTRY.items():
+        untried = "" if entry.tried or entry.hub is None else " *"
+        table.add_row(name, entry.kind, _metric(entry), _source(name, entry) + untried)
+    return table
+
+
+def _details(name: str, entry: Entry) -> Iterator[str]:
+    place = ", ".join(part for part in (entry.subset, entry.revision) if part)
+    yield f"task      {name}: {entry.kind}, scored by {_metric(entry)}"
+    yield f"rows      {_source(name, entry)}{f' ({place})' if place else ''}"
+    yield f"splits    {', '.join(f'{ours} = {theirs}' for ours, theirs in entry.splits.items())}"
+    yield from (f"columns   {_spell(columns)}" for columns in entry.columns)
+    yield f"licence   {entry.licence}"
+    yield f"tried     {'yes' if entry.tried else 'not yet on the live Hub'}"
+
+
+def _metric(entry: Entry) -> str:
+    return entry.metric or METRICS_OF[entry.kind][0]
+
+
+def _source(name: str, entry: Entry) -> str:
     built_in = name.startswith("docstrings/")
-    hub = ":".join(part for part in (entry.hub, entry.subset, entry.revision) if part)
-    return (
-        entry.kind,
-        columns,
-        entry.metric or METRICS_OF[entry.kind][0],
-        " ".join(entry.splits),
-        entry.licence,
-        hub or ("built in" if built_in else "local files only"),
-        "yes" if entry.tried else "no",
-    )
+    return entry.hub or ("built in" if built_in else "a local folder only")
+
+
+def _spell(columns: Columns) -> str:
+    return f"{', '.join((*columns.text, *columns.choices))}; label {columns.label}"

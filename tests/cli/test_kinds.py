@@ -136,8 +136,17 @@ def test_tasks_are_listed(capsys, monkeypatch):
     assert main(["tasks"]) == 0
     lines = capsys.readouterr().out.splitlines()
     (swag,) = [line for line in lines if " swag " in line]
-    for word in ("choice", "sent1 sent2 ending0", "accuracy", "allenai/swag:regular", "no"):
+    for word in ("choice", "accuracy", "allenai/swag *"):
         assert word in swag
+
+
+def test_one_task_is_told_whole(capsys):
+    assert main(["tasks", "glue/mrpc"]) == 0
+    told = capsys.readouterr().out
+    for words in ("nyu-mll/glue (mrpc)", "dev = validation", "#1 String, #2 String; label Quality"):
+        assert words in told
+    assert main(["tasks", "glue/mprc"]) == 2
+    assert "did you mean glue/mrpc" in capsys.readouterr().err
 
 
 def test_submission_of_a_run(use, toy_rows, tmp_path):
