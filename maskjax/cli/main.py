@@ -22,6 +22,7 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   push       a task file with its card to the Hub         maskjax push runs/first --to owner/name
   diff       two tasks' masks against each other         maskjax diff runs/first runs/second
   combine    a task file of the masks of others    maskjax combine runs/a runs/b --out both.mask
+  shrink     a smaller task file     maskjax shrink runs/first --out small.safetensors
   ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
   vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
@@ -41,6 +42,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         inspection,
         predict,
         saved,
+        shrink,
         submit,
         tasks,
         train,
@@ -59,6 +61,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "push": exchange.push_command,
         "diff": compare.diff_command,
         "combine": compare.combine_command,
+        "shrink": shrink.command,
         "ensemble": ensemble.ensemble_command,
         "vectors": vectors.vectors_command,
         "demo": demo.command,

@@ -6,6 +6,7 @@ from maskjax.taskfile.base_check import check_base
 from maskjax.taskfile.card import describe_outputs, front_matter, score_rows, task_card
 from maskjax.taskfile.hub import find_task_file, push_task
 from maskjax.taskfile.meta import make_meta
+from maskjax.taskfile.shrink import shrink
 from maskjax.taskfile.sizes import MaskSize, binary_entropy, entropy_bytes, mask_bytes, mask_size
 from maskjax.taskfile.taskfile import (
     TASK_FILE,
@@ -37,6 +38,7 @@ __all__ = [
     "restrict",
     "save_task_file",
     "score_rows",
+    "shrink",
     "task_card",
     "unite",
     "write_atomically",

@@ -260,6 +260,15 @@ def test_a_missing_config_lists_its_neighbours(capsys):
     assert "tasks.py" in capsys.readouterr().err
 
 
+def test_a_shrunk_run_is_smaller_and_runs(finished, tmp_path, capsys):
+    small = tmp_path / "small.safetensors"
+    assert main(["shrink", str(finished), "--zeros", "0.1", "--out", str(small)]) == 0
+    assert small.stat().st_size < (finished / "task.safetensors").stat().st_size
+    assert main(["evaluate", str(small)]) == 0
+    assert main(["shrink", str(finished), "--out", str(small)]) == 2
+    assert "already exists" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [

@@ -1,0 +1,115 @@
+"""Accuracy against the size of the task file, when small weights are kept after all.
+
+    python -m benchmarks.size RUN [RUN ...] --out docs/size.svg
+
+Each run is shrunk to ever fewer zeros (`maskjax shrink`) and scored on its splits. A dashed line
+marks a LoRA adapter r=8 on query and value of the same model in bfloat16.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import tyro
+
+from maskjax.adaptation import merge
+from maskjax.inference import Predictor, load_predictor, score_logits
+from maskjax.masking import leaves_by_path
+from maskjax.models import with_head
+from maskjax.taskfile import mask_size, save_task_file, shrink
+from maskjax.tasks import LoadedTask, load_task
+
+SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12)
+"""Shares of the zeros that stay."""
+
+
+class Point(NamedTuple):
+    """One task file and what it scores."""
+
+    share: float
+    file_bytes: int
+    bits_per_weight: float
+    scores: dict[str, float]
+
+
+def main(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path) -> None:
+    """Prints a table and draws the curves.
+
+    Args:
+        runs: Run folders with masks.
+        out: The picture.
+    """
+    curves, adapter = {}, 0
+    for run in runs:
+        predictor = load_predictor(run)
+        adapter = lora_bytes(predictor)
+        curves[predictor.task.name] = list(curve(predictor))
+        print_table(predictor.task.name, curves[predictor.task.name])
+    print(f"LoRA r=8, bfloat16, without its head: {adapter:,} bytes")
+    draw(curves, adapter, out)
+
+
+def curve(predictor: Predictor) -> list[Point]:
+    """Task files of a run with ever fewer zeros."""
+    weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
+    data = load_task(predictor.config.task)
+    points = []
+    for share in SHARES:
+        small = shrink(predictor.file, weights, share)
+        with TemporaryDirectory() as folder:
+            size = save_task_file(Path(folder) / "task.safetensors", small)
+            bits = mask_size(Path(folder) / "task.safetensors").bits_per_weight
+        blank = with_head(predictor.base.params, predictor.model, jax.random.key(0))
+        params = merge(small.frozen, jax.tree.map(jnp.asarray, blank))
+        points.append(Point(share, size, bits, scores(predictor._replace(params=params), data)))
+    return points
+
+
+def scores(predictor: Predictor, data: LoadedTask) -> dict[str, float]:
+    """`{split: score}` of every split but the training rows."""
+    found = {}
+    for name, split in data.splits.items():
+        if name != "train":
+            logits = predictor.logits(predictor.encode(split))
+            found[name] = score_logits(predictor.task, logits, split.labels, split.sizes)
+    return found
+
+
+def lora_bytes(predictor: Predictor) -> int:
+    """Bytes of A and B of query and value in all blocks, r=8, bfloat16."""
+    config = predictor.base.config
+    return config.num_layers * 2 * 2 * config.hidden_size * 8 * 2
+
+
+def print_table(name: str, points: list[Point]) -> None:
+    """Prints the points of a task as Markdown."""
+    splits = list(points[0].scores)
+    print(f"| {name}: zeros kept | bytes | bits a weight | {' | '.join(splits)} |")
+    print("|---|---|---|" + "---|" * len(splits))
+    for point in points:
+        found = " | ".join(f"{100 * point.scores[split]:.1f}" for split in splits)
+        print(
+            f"| {point.share:.0%} | {point.file_bytes:,} | {point.bits_per_weight:.2f} | {found} |"
+        )
+
+
+def draw(curves: dict[str, list[Point]], adapter: int, out: Path) -> None:
+    """Draws one curve a task: points lost on the last split against bytes of the file."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, points in curves.items():
+        split = list(points[0].scores)[-1]
+        lost = [100 * (point.scores[split] - points[0].scores[split]) for point in points]
+        axes.plot([p.file_bytes / 1000 for p in points], lost, marker="o", label=f"{name}, {split}")
+    axes.axvline(adapter / 1000, linestyle="--", color="gray", label="LoRA r=8, bfloat16")
+    axes.set(xscale="log", xlabel="task file (kB)", ylabel="points against all zeros")
+    axes.legend()
+    figure.savefig(out)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,55 @@
+"""`maskjax shrink`: a smaller task file out of a finished run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from maskjax.cli.saved import SavedRun
+from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path
+from maskjax.taskfile import save_task_file, shrink
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShrinkArguments(SavedRun):
+    """Makes a smaller task file, without training again: small weights are kept after all.
+
+    Ask `maskjax evaluate` what that costs.
+
+    Attributes:
+        out: The new file, such as small.safetensors.
+        zeros: The share of the zeros that stay, those of the largest weights beside the mean of
+            their matrix.
+    """
+
+    out: Path
+    zeros: float = 0.5
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax shrink`.
+
+    Args:
+        arguments: The words after the command.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the run or its base cannot be read, there is nothing to shrink, or the file
+            exists already.
+    """
+    given = tyro.cli(ShrinkArguments, args=arguments, prog="maskjax shrink")
+    if given.out.exists():
+        raise InputError(f"{given.out}: already exists; choose another --out, or delete it.")
+    predictor = given.load()
+    weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
+    small = shrink(predictor.file, weights, given.zeros)
+    size = save_task_file(given.out, small)
+    zeros = [sum(mask.zeros for mask in file.masks.values()) for file in (predictor.file, small)]
+    line = f"{given.out}: {size:,} bytes, {zeros[1]:,} of {zeros[0]:,} zeros"
+    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    return 0
