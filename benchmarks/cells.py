@@ -3,10 +3,10 @@
 import itertools
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from maskjax.config import AdaptationConfig
+from maskjax.config import AdaptationConfig, OptimizerConfig
 
 
 class Rows(NamedTuple):
@@ -44,30 +44,50 @@ class Rival(NamedTuple):
     Attributes:
         adaptation: The method.
         dropout: While training; None is the checkpoint's.
-        head_rate: Learning rate of the head; None is that of the rest.
+        optimizer: All but the learning rate.
     """
 
     adaptation: AdaptationConfig
     dropout: float | None = None
-    head_rate: float | None = None
+    optimizer: OptimizerConfig = OptimizerConfig()
 
 
-MASK = Rival(AdaptationConfig(), 0.0, 1e-3)
+HEAD_RATE = OptimizerConfig(head_learning_rate=1e-3)
+MASK = Rival(AdaptationConfig(), 0.0, HEAD_RATE)
 FINETUNE = Rival(AdaptationConfig(method="finetune"))
 GRID_METHODS = {
     "mask": MASK,
     "mask, dropout 0.1": MASK._replace(dropout=None),
-    "ones": Rival(AdaptationConfig(start="ones"), None, 1e-3),
+    "ones": Rival(AdaptationConfig(start="ones"), None, HEAD_RATE),
     "paper": Rival(AdaptationConfig(start="uniform", head="masked")),
     "finetune": FINETUNE,
     "finetune, no dropout": Rival(AdaptationConfig(method="finetune"), 0.0),
 }
 TASK_METHODS = {
     "mask": MASK,
-    "finetune": FINETUNE,
-    "lora": Rival(AdaptationConfig(method="lora")),
+    "finetune": Rival(AdaptationConfig(method="finetune"), 0.0),
+    "lora": Rival(AdaptationConfig(method="lora"), 0.0),
     "head": Rival(AdaptationConfig(method="head"), 0.0),
 }
+
+
+def _uniform(sparsity: float) -> Rival:
+    return MASK._replace(adaptation=AdaptationConfig(start="uniform", sparsity=sparsity))
+
+
+SWEEP_METHODS = {
+    "mask": MASK,
+    "head masked": MASK._replace(adaptation=AdaptationConfig(head="masked")),
+    "head both": MASK._replace(adaptation=AdaptationConfig(head="both")),
+    **{f"margin {m:g}": MASK._replace(adaptation=AdaptationConfig(margin=m)) for m in (0.02, 0.1)},
+    **{f"uniform {100 * s:g} %": _uniform(s) for s in (0.01, 0.05, 0.1, 0.2, 0.5)},
+    "all blocks": MASK._replace(adaptation=AdaptationConfig(blocks=(0, 5))),
+    "linear": MASK._replace(optimizer=replace(HEAD_RATE, schedule="linear")),
+    "constant": MASK._replace(optimizer=replace(HEAD_RATE, schedule="constant")),
+    "no clipping": MASK._replace(optimizer=replace(HEAD_RATE, clip=0.0)),
+    "signsgd": MASK._replace(optimizer=replace(HEAD_RATE, name="signsgd")),
+}
+"""The default recipe with one thing changed."""
 
 
 class Cell(NamedTuple):
@@ -146,12 +166,19 @@ SUITES = {
             ("roberta", "mask"): FOUR,
             ("roberta", "finetune"): FOUR,
         },
-        train_rows=2000,
+        train_rows=3000,
         eval_rows=1000,
     ),
+    "sweep": Suite(
+        methods=SWEEP_METHODS,
+        rates=dict.fromkeys(SWEEP_METHODS, (1e-3,)),
+        planned={("bert", method): ("trec",) for method in SWEEP_METHODS},
+        train_rows=6000,
+        seeds=(0, 1),
+    ),
 }
-"""`grid` compares settings on three tasks with up to 6,000 rows, and `tasks` the chosen ones on
-all of them."""
+"""`grid` compares settings on three tasks with up to 6,000 rows, `tasks` compares the chosen ones on
+all tasks, and `sweep` changes one setting at a time."""
 
 
 def cells_of(suite: str, done: Mapping[Cell, dict[str, Any]]) -> list[Cell]:

@@ -14,6 +14,7 @@ A tenth of the training rows is held out: it chooses the best step of a run, and
 `grid` the learning rate. What is reported are test rows where they have labels, else dev rows.
 """
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -24,7 +25,7 @@ from rich.console import Console
 
 from benchmarks.cells import SUITES, TASKS, Cell, cells_of, print_tables
 from benchmarks.reexpress import write_as_distilbert, write_as_roberta
-from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
+from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder
 from maskjax.training import run
 
@@ -106,7 +107,7 @@ def cell_config(suite: str, cell: Cell, rows: Path, base: str) -> Config:
             max_length=TASKS[cell.task].max_length,
         ),
         adaptation=method.adaptation,
-        optimizer=OptimizerConfig(learning_rate=cell.rate, head_learning_rate=method.head_rate),
+        optimizer=dataclasses.replace(method.optimizer, learning_rate=cell.rate),
         train=TrainConfig(seed=cell.seed, epochs=settings.epochs, dropout=method.dropout),
     )
 
