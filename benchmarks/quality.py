@@ -23,8 +23,9 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from benchmarks.cells import SUITES, TASKS, Cell, cells_of, print_tables
+from benchmarks.cells import Cell, cells_of, print_tables
 from benchmarks.reexpress import write_as_distilbert, write_as_roberta
+from benchmarks.suites import SUITES, TASKS
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder
 from maskjax.training import run
