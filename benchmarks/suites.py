@@ -151,5 +151,5 @@ SUITES = {
         seeds=(0, 1),
     ),
 }
-"""`grid` compares settings on three tasks with up to 6,000 rows, `tasks` the chosen ones on all tasks,
-and `sweep` changes one setting at a time."""
+"""`grid` compares settings on three tasks with up to 6,000 rows, `tasks` the chosen ones on all of
+them, and `sweep` changes one setting at a time."""
