@@ -21,7 +21,7 @@ from maskjax.models import with_head
 from maskjax.taskfile import mask_size, save_task_file, shrink
 from maskjax.tasks import LoadedTask, load_task
 
-SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.18, 0.12)
+SHARES = (1.0, 0.7, 0.5, 0.45, 0.4, 0.35, 0.25, 0.18, 0.12)
 """Shares of the zeros that stay."""
 
 
