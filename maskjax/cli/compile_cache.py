@@ -38,7 +38,7 @@ def use_compile_cache(words: Sequence[str]) -> list[str]:
     place = os.environ.get(VARIABLE)
     if SWITCH in words or place == "off":
         jax.config.update("jax_enable_compilation_cache", False)
-    elif place or not jax.config.jax_compilation_cache_dir:
+    elif place or not jax.config.values["jax_compilation_cache_dir"]:
         jax.config.update("jax_compilation_cache_dir", _make(place or default_place()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
     return [word for word in words if word != SWITCH]
