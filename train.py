@@ -7,8 +7,7 @@ The phases of a run are functions, in this order: `load_config` reads the experi
 
 import sys
 
-from maskjax.cli import train
-from maskjax.cli.main import guard
+from maskjax.cli.main import main
 
 if __name__ == "__main__":
-    sys.exit(guard(lambda: train.command(sys.argv[1:])))
+    sys.exit(main(["train", *sys.argv[1:]]))

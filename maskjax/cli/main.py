@@ -29,6 +29,10 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   doctor     versions, devices, known-bad combinations             maskjax doctor
 
 maskjax COMMAND --help lists the options of a command.
+
+Compiled programs are kept in ~/.cache/maskjax/compiled for the next run. MASKJAX_COMPILE_CACHE
+names another folder or a gs:// address, for a disk that is lost between runs; with
+MASKJAX_COMPILE_CACHE=off, or --no-compile-cache after the command, everything is compiled anew.
 """
 
 
@@ -110,10 +114,13 @@ def guard(command: Callable[[], int]) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    from maskjax.cli.compile_cache import use_compile_cache
+
+    name, *words = use_compile_cache(words) or [""]
     commands = _commands()
-    if words[0] not in commands:
-        raise InputError(f"no command {words[0]!r}; there are: {', '.join(commands)}.")
-    return commands[words[0]](words[1:])
+    if name not in commands:
+        raise InputError(f"no command {name!r}; there are: {', '.join(commands)}.")
+    return commands[name](words)
 
 
 def _fail(message: str, code: int) -> int:

@@ -20,6 +20,7 @@ class TrainArguments:
 
     --config FILE loads an experiment (configs/*.py, or the config.json of a run); every option
     below overrides one of its settings. Options show the values that hold if they are not given.
+    --no-compile-cache compiles every program anew (maskjax --help says where they are kept).
 
     Attributes:
         config: All settings.

@@ -1,0 +1,85 @@
+"""Compiled programs are kept by the command, where it is told to, and never by the library."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+from maskjax.cli.compile_cache import default_place, use_compile_cache
+from maskjax.cli.main import main
+
+SETTINGS = (
+    "jax_compilation_cache_dir",
+    "jax_enable_compilation_cache",
+    "jax_persistent_cache_min_compile_time_secs",
+)
+
+
+@pytest.fixture
+def settings(monkeypatch, tmp_path):
+    """JAX's settings as a fresh process has them, put back afterwards."""
+    kept = {name: getattr(jax.config, name) for name in SETTINGS}
+    monkeypatch.delenv("MASKJAX_COMPILE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield monkeypatch
+    for name, value in kept.items():
+        jax.config.update(name, value)
+
+
+def test_the_default_is_a_folder_of_the_user_alone(settings, tmp_path):
+    assert use_compile_cache(["doctor"]) == ["doctor"]
+    place = tmp_path / "xdg" / "maskjax" / "compiled"
+    assert jax.config.jax_compilation_cache_dir == default_place() == str(place)
+    assert place.stat().st_mode & 0o777 == 0o700  # who writes there runs code here
+
+
+@pytest.mark.parametrize("words", [["doctor", "--no-compile-cache"], ["doctor"]])
+def test_it_can_be_turned_off(words, settings, tmp_path):
+    if len(words) == 1:
+        settings.setenv("MASKJAX_COMPILE_CACHE", "off")
+    assert use_compile_cache(words) == ["doctor"]
+    assert not jax.config.jax_enable_compilation_cache
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_jax_was_told_stands_until_ours_is_named(settings, tmp_path):
+    jax.config.update("jax_compilation_cache_dir", "/jax")
+    use_compile_cache([])
+    assert jax.config.jax_compilation_cache_dir == "/jax"
+    settings.setenv("MASKJAX_COMPILE_CACHE", "gs://bucket/compiled")
+    use_compile_cache([])
+    assert jax.config.jax_compilation_cache_dir == "gs://bucket/compiled"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_made_is_one_line(settings, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    settings.setenv("MASKJAX_COMPILE_CACHE", str(tmp_path / "file" / "compiled"))
+    assert main(["doctor"]) == 2
+    error = capsys.readouterr().err
+    assert "MASKJAX_COMPILE_CACHE" in error
+    assert "--no-compile-cache" in error
+    assert error.count("\n") == 1
+
+
+CODE = """
+import jax
+import maskjax, maskjax.cli.compile_cache, maskjax.cli.main, maskjax.training
+assert jax.config.values["jax_compilation_cache_dir"] is None
+maskjax.cli.compile_cache.SHORTEST = 0.0
+assert maskjax.cli.main.main(["doctor"]) == 0
+jax.jit(lambda doubled: doubled * 2)(1.0)
+"""
+
+
+def test_programs_are_kept_from_the_first_on(tmp_path):
+    """In a process of its own, for JAX looks at the settings once; importing changes nothing."""
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    environment["MASKJAX_COMPILE_CACHE"] = str(tmp_path / "cache")
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", CODE], env=environment, cwd=root, check=True)
+    assert list((tmp_path / "cache").glob("jit__lambda*"))
