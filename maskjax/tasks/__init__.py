@@ -8,6 +8,7 @@ from maskjax.tasks.entry import Columns, Entry
 from maskjax.tasks.load import load_task, load_test_texts
 from maskjax.tasks.local import read_file
 from maskjax.tasks.metrics import METRICS, score
+from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.registry import REGISTRY, register
 from maskjax.tasks.rows import read_texts
 from maskjax.tasks.submission import submission_file, submission_text
@@ -26,6 +27,7 @@ __all__ = [
     "Encoded",
     "Entry",
     "LoadedTask",
+    "Ragged",
     "Split",
     "Table",
     "Task",
