@@ -32,7 +32,8 @@ from maskjax.tasks import (
     num_batches,
     train_batches,
 )
-from maskjax.training import Reporter, fit, prepare
+from maskjax.training import fit, prepare
+from maskjax.training.reporting import Reporter
 
 
 def main(

@@ -17,7 +17,8 @@ class Fed(NamedTuple):
     Attributes:
         batch: Its arrays.
         rows: How many rows it has, without those that only fill it up.
-        waited: Seconds that the loop stood still for it.
+        waited: Seconds that the loop stood still for it; at most so long the device had nothing
+            to do.
     """
 
     batch: dict[str, jax.Array]
@@ -28,8 +29,8 @@ class Fed(NamedTuple):
 def feed(batches: Iterator[Batch], put: Callable[[Batch], Any] = jax.device_put) -> Iterator[Fed]:
     """Makes each batch, and puts it on the device, while the step before it runs.
 
-    One thread stays one batch ahead. The loop waits only where a step takes less time than its
-    batch; where steps are queued on the device even then, the device does not.
+    One thread stays one batch ahead, also while the loop waits for the device or evaluates. It
+    starts no process, so nothing is forked after JAX has begun.
 
     Args:
         batches: NumPy batches; taken in their order by another thread.
