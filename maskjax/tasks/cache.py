@@ -17,6 +17,7 @@ from safetensors.numpy import load, save
 from maskjax.tasks.encode import Encoded, WordPiece, encode
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
+from maskjax.tasks.tokenizer import in_rust
 
 if TYPE_CHECKING:  # slow to import
     from transformers import PreTrainedTokenizerBase
@@ -79,7 +80,7 @@ def _key(
 ) -> str:
     import tokenizers
 
-    rust = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
+    rust = json.loads(in_rust(tokenizer).to_str())
     del rust["truncation"], rust["padding"]  # what the last call has left there
     parts = {
         "format": FORMAT,

@@ -12,6 +12,7 @@ import numpy as np
 from maskjax.errors import InputError
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
+from maskjax.tasks.tokenizer import in_rust
 
 if TYPE_CHECKING:  # slow to import
     from tokenizers import Encoding
@@ -129,7 +130,7 @@ def _tokenise(
     tokenizer: "PreTrainedTokenizerBase", sequences: Sequence[Any], max_length: int, *, words: bool
 ) -> "Iterator[Encoding]":
     """What calling the tokenizer does, without the lists of everything that it would make."""
-    rust = tokenizer.backend_tokenizer  # pyright: ignore[reportAttributeAccessIssue]
+    rust = in_rust(tokenizer)
     rust.no_padding()
     side = tokenizer.truncation_side
     rust.enable_truncation(max_length, strategy="longest_first", direction=side)
