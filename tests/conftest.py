@@ -32,6 +32,12 @@ from maskjax.models.model import pretrained_part
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tokenised rows are kept for this session only."""
+    os.environ["MASKJAX_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def write_base() -> Callable[..., Path]:
     """Writes a checkpoint in which every parameter, biases and norms too, is random."""

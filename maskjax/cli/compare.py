@@ -31,10 +31,12 @@ class DiffArguments:
     Attributes:
         first: A run folder or a task file.
         second: Another one.
+        offline: Never ask the network, use only what is stored locally.
     """
 
     first: Annotated[Path, tyro.conf.Positional]
     second: Annotated[Path, tyro.conf.Positional]
+    offline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +48,14 @@ class CombineArguments:
         out: The new task file.
         how: Keep the weights that all of them keep (`and`), or that any keeps (`or`).
         blocks: Keep the mask in these blocks only, first and last, from 0.
+        offline: Never ask the network, use only what is stored locally.
     """
 
     tasks: Annotated[tuple[Path, ...], tyro.conf.Positional]
     out: Path
     how: Literal["and", "or"] = "and"
     blocks: tuple[int, int] | None = None
+    offline: bool = False
 
 
 def diff_command(arguments: Sequence[str]) -> int:
@@ -67,7 +71,8 @@ def diff_command(arguments: Sequence[str]) -> int:
         InputError: If a task cannot be read, or the two do not fit each other.
     """
     given = tyro.cli(DiffArguments, args=arguments, prog="maskjax diff")
-    files = [load_task_file(find_task_file(path)) for path in (given.first, given.second)]
+    paths = [find_task_file(path, offline=given.offline) for path in (given.first, given.second)]
+    files = [load_task_file(path) for path in paths]
     try:
         differences = compare_masks(files[0].masks, files[1].masks)
     except ValueError as error:
@@ -95,7 +100,8 @@ def combine_command(arguments: Sequence[str]) -> int:
         raise InputError("expected at least one run folder or task file.")
     if given.out.exists():
         raise InputError(f"{given.out}: already exists; choose another --out, or delete it.")
-    first, *others = (load_task_file(find_task_file(path)) for path in given.tasks)
+    paths = [find_task_file(path, offline=given.offline) for path in given.tasks]
+    first, *others = (load_task_file(path) for path in paths)
     for other in others:
         first = intersect(first, other) if given.how == "and" else unite(first, other)
     if given.blocks:

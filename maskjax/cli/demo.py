@@ -46,6 +46,7 @@ class DemoArguments:
         train_rows: Training rows a task, drawn at random.
         epochs: Passes over them.
         max_length: Tokens per text.
+        offline: Never ask the network, use only what is stored locally.
     """
 
     out: Path = Path("runs/demo")
@@ -54,6 +55,7 @@ class DemoArguments:
     train_rows: int = 4000
     epochs: int = 1
     max_length: int = 32
+    offline: bool = False
 
 
 class Row(NamedTuple):
@@ -104,7 +106,7 @@ def _compare(given: DemoArguments, task: str, console: Console) -> list[Row]:
 def _config(given: DemoArguments, task: str, method: Method) -> Config:
     lengths = tuple(n for n in (16, 32, 64, 128, 256) if n < given.max_length)
     return Config(
-        model=ModelConfig(base=given.model),
+        model=ModelConfig(base=given.model, offline=given.offline),
         task=TaskConfig(name=task, train_rows=given.train_rows, max_length=given.max_length),
         adaptation=AdaptationConfig(method=method),
         optimizer=OptimizerConfig(learning_rate=RATES[method]),
@@ -124,7 +126,7 @@ def _tfidf(given: DemoArguments, task: str) -> Row:
     """The bag of words, on the rows that the masks are trained on."""
     from maskjax.tasks.baseline import tfidf_baseline
 
-    splits = load_task(_config(given, task, "mask").task).splits
+    splits = load_task(_config(given, task, "mask").task, offline=given.offline).splits
     frames = {
         name: pd.DataFrame({"text": [text for (text,) in split.texts], "label": split.labels})
         for name, split in splits.items()
@@ -143,7 +145,7 @@ def _table(rows: list[Row]) -> Table:
 
 def _show_predictions(given: DemoArguments, task: str, console: Console) -> None:
     predictor = load_predictor(_folder(given, task, "mask"))
-    data = load_task(predictor.config.task)
+    data = load_task(predictor.config.task, offline=given.offline)
     texts, truths = _examples(data)
     table = Table("text", "masked model says", "truth", title=task)
     for text, prediction, truth in zip(texts, predictor(texts), truths, strict=True):

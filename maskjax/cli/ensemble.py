@@ -32,6 +32,7 @@ class EnsembleArguments:
         split: Only this split; by default all but the training rows.
         base: Another place of the same base model.
         allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
+        offline: Never ask the network, use only what is stored locally.
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -39,6 +40,7 @@ class EnsembleArguments:
     split: str | None = None
     base: str | None = None
     allow_base_mismatch: bool = False
+    offline: bool = False
 
 
 def ensemble_command(arguments: Sequence[str]) -> int:
@@ -90,7 +92,11 @@ def _load(given: EnsembleArguments) -> Iterator[Predictor]:
     load = cache(load_base)
     for run in given.runs:
         yield load_predictor(
-            run, base=given.base, allow_base_mismatch=given.allow_base_mismatch, load=load
+            run,
+            base=given.base,
+            allow_base_mismatch=given.allow_base_mismatch,
+            offline=given.offline,
+            load=load,
         )
 
 

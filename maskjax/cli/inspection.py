@@ -23,10 +23,12 @@ class InfoArguments:
     Attributes:
         run: A run folder or a task file.
         picture: Also draw the zeros as a heat map into this .png, .svg or .pdf file.
+        offline: Never ask the network, use only what is stored locally.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     picture: Path | None = None
+    offline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ def info_command(arguments: Sequence[str]) -> int:
         InputError: If the run cannot be read.
     """
     given = tyro.cli(InfoArguments, args=arguments, prog="maskjax info")
-    path = find_task_file(given.run)
+    path = find_task_file(given.run, offline=given.offline)
     file = load_task_file(path)
     console = Console()
     for line in _summary(file, path):

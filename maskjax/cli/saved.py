@@ -24,16 +24,21 @@ class SavedRun:
         base: Another place of the same base model.
         allow_base_mismatch: Accept a base with other weights, as long as the shapes fit, such as
             one that is finetuned already.
+        offline: Never ask the network, use only what is stored locally.
     """
 
     run: Annotated[Path, tyro.conf.Positional]
     base: str | None = None
     allow_base_mismatch: bool = False
+    offline: bool = False
 
     def load(self) -> Predictor:
         """Loads it; what does not fit is an `InputError`."""
         return load_predictor(
-            self.run, base=self.base, allow_base_mismatch=self.allow_base_mismatch
+            self.run,
+            base=self.base,
+            allow_base_mismatch=self.allow_base_mismatch,
+            offline=self.offline,
         )
 
 

@@ -26,12 +26,15 @@ class TrainArguments:
         config: All settings.
         out: The run folder, made by the run: config, metrics, and the task file.
         seeds: How many seeds to train at once; short for --train.seeds.
+        offline: Never ask the network, for base, rows and masks alike, use only what is stored
+            locally; short for --model.offline.
         require_accelerator: Stop at once if JAX found only a CPU.
     """
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     out: Path = Path("runs/last")
     seeds: int | None = None
+    offline: bool = False
     require_accelerator: bool = False
 
 
@@ -64,6 +67,8 @@ def command(arguments: Sequence[str]) -> int:
     config = given.config
     if given.seeds is not None:
         config = replace(config, train=replace(config.train, seeds=given.seeds))
+    if given.offline:
+        config = replace(config, model=replace(config.model, offline=True))
     (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=Console())
     return 0
 

@@ -24,7 +24,8 @@ class ModelConfig:
             checkpoint in safetensors.
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
-        offline: Never ask the network, use only what is stored locally.
+        offline: Never ask the network, use only what is stored locally: of the base, the rows
+            of the task and the masks of an earlier run.
         reinit: Parts of the checkpoint that are drawn anew before anything is learned, to see what
             pretraining gave them (the control of lottery tickets).
         reinit_seed: Seed of these random weights.

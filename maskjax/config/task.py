@@ -42,6 +42,8 @@ class TaskConfig:
             the dev split.
         split_seed: Draws `train_rows`, `eval_rows` and `holdout`; not the seed of the run, so that
             seeds are compared on the same rows.
+        cache: Keep the tokenised rows in the folder MASKJAX_CACHE, `~/.cache/maskjax` if that is
+            not set, for later runs on the same texts; about 8 bytes a token.
     """
 
     name: str = "docstrings/library"
@@ -59,6 +61,7 @@ class TaskConfig:
     eval_rows: int | None = None
     holdout: float = 0.0
     split_seed: int = 0
+    cache: bool = True
 
     def __post_init__(self) -> None:
         check(self.max_length >= 3, "task.max_length", "at least 3 tokens", self.max_length)

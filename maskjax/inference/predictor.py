@@ -1,6 +1,7 @@
 """Predictions from a saved run: the base, one task file, texts in, labels out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -124,6 +125,7 @@ def load_predictor(
     *,
     base: str | None = None,
     allow_base_mismatch: bool = False,
+    offline: bool = False,
     load: Callable[..., Base] = load_base,
 ) -> Predictor:
     """Loads a run folder for prediction.
@@ -132,6 +134,7 @@ def load_predictor(
         folder: A run folder, or its task file.
         base: Another place of the same base model than the one the run was trained with.
         allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
+        offline: Never ask the network, nor later for the rows; as if the run had been told so.
         load: Loads the base; `functools.cache(load_base)` for several runs on one base.
 
     Returns:
@@ -141,8 +144,9 @@ def load_predictor(
         InputError: If the run or its base cannot be read, or they do not belong together.
     """
     path = Path(folder)
-    file = load_task_file(find_task_file(path))
+    file = load_task_file(find_task_file(path, offline=offline))
     config = config_from_dict(file.meta["config"], str(path))
+    config = replace(config, model=replace(config.model, offline=offline or config.model.offline))
     task = _task(file.meta["task"])
     stored = file.meta["base"]
     loaded = load(base or stored["name"], revision=stored["revision"], offline=config.model.offline)

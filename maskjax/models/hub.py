@@ -12,6 +12,7 @@ from huggingface_hub.errors import (
 )
 
 from maskjax.errors import InputError, one_line
+from maskjax.models.backoff import with_backoff
 from maskjax.models.minilm import NAME as MINILM
 from maskjax.models.minilm import minilm_folder
 from maskjax.models.weights import has_weights
@@ -103,8 +104,14 @@ def _download(name: str, revision: str | None, offline: bool) -> Path:
             f"{what} is neither a local folder nor in the cache {constants.HF_HUB_CACHE}; "
             "run once online, or give the folder of a checkpoint"
         )
+
+    def download() -> str:
+        return snapshot_download(name, revision=revision, allow_patterns=FILES)
+
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
+        return Path(with_backoff(download, what))
+    except InputError:
+        raise
     except RevisionNotFoundError as error:
         raise InputError(f"{name} has no revision {revision!r} on the Hub") from error
     except GatedRepoError as error:

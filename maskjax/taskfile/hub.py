@@ -7,6 +7,7 @@ from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download, try_to_l
 from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
 from maskjax.errors import InputError, one_line
+from maskjax.models.backoff import with_backoff
 from maskjax.taskfile.card import task_card
 from maskjax.taskfile.taskfile import TASK_FILE, load_task_file
 
@@ -87,7 +88,9 @@ def push_task(
 
 def _download(name: str, revision: str | None) -> Path:
     try:
-        return Path(hf_hub_download(name, TASK_FILE, revision=revision))
+        return Path(with_backoff(lambda: hf_hub_download(name, TASK_FILE, revision=revision), name))
+    except InputError:
+        raise
     except (RepositoryNotFoundError, RemoteEntryNotFoundError) as error:
         raise InputError(
             f"{name}: neither a run folder nor a repository on the Hub with {TASK_FILE}; check "

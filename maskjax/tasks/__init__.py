@@ -1,6 +1,7 @@
 """Tasks: their rows, tokenised and batched, and their metrics."""
 
 from maskjax.tasks.batching import Batch, buckets_used, eval_batches, num_batches, train_batches
+from maskjax.tasks.cache import cache_folder, encode_cached
 from maskjax.tasks.define import METRICS_OF, find_columns
 from maskjax.tasks.encode import Encoded, encode
 from maskjax.tasks.entities import ENTITY_METRICS, entity_score
@@ -8,6 +9,7 @@ from maskjax.tasks.entry import Columns, Entry
 from maskjax.tasks.load import load_task, load_test_texts
 from maskjax.tasks.local import read_file
 from maskjax.tasks.metrics import METRICS, score
+from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.registry import REGISTRY, register
 from maskjax.tasks.rows import read_texts
 from maskjax.tasks.submission import submission_file, submission_text
@@ -26,11 +28,14 @@ __all__ = [
     "Encoded",
     "Entry",
     "LoadedTask",
+    "Ragged",
     "Split",
     "Table",
     "Task",
     "buckets_used",
+    "cache_folder",
     "encode",
+    "encode_cached",
     "entity_score",
     "eval_batches",
     "find_columns",

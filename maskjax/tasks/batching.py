@@ -68,7 +68,8 @@ def train_batches(
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
 
     Example:
-        >>> ids = [np.full(length, 7, np.int32) for length in (2, 3, 3)]
+        >>> from maskjax.tasks import Ragged
+        >>> ids = Ragged.of([[7] * length for length in (2, 3, 3)])
         >>> encoded = Encoded(ids, ids, np.array([0, 1, 1], np.int32), truncated=0)
         >>> options = dict(batch_size=2, buckets=(4, 8), pad_id=0, seed=0, epoch=0)
         >>> [batch["weights"].tolist() for batch in train_batches(encoded, **options)]
@@ -101,7 +102,8 @@ def eval_batches(
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
 
     Example:
-        >>> ids = [np.full(length, 7, np.int32) for length in (2, 8, 3)]
+        >>> from maskjax.tasks import Ragged
+        >>> ids = Ragged.of([[7] * length for length in (2, 8, 3)])
         >>> encoded = Encoded(ids, ids, np.zeros(3, np.int32), truncated=0)
         >>> for rows, batch in eval_batches(encoded, batch_size=2, buckets=(4, 8), pad_id=0):
         ...     print(rows, batch["input_ids"].shape)
@@ -123,7 +125,8 @@ def num_batches(encoded: Encoded, batch_size: int) -> int:
         The count; buckets do not change it.
 
     Example:
-        >>> ids = [np.zeros(4, np.int32)] * 5
+        >>> from maskjax.tasks import Ragged
+        >>> ids = Ragged.of([[7] * 4] * 5)
         >>> num_batches(Encoded(ids, ids, np.zeros(5, np.int32), truncated=0), batch_size=2)
         3
     """
@@ -145,7 +148,8 @@ def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> t
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
 
     Example:
-        >>> ids = [np.zeros(length, np.int32) for length in (3, 3, 3, 12)]
+        >>> from maskjax.tasks import Ragged
+        >>> ids = Ragged.of([[7] * length for length in (3, 3, 3, 12)])
         >>> encoded = Encoded(ids, ids, np.zeros(4, np.int32), truncated=0)
         >>> buckets_used(encoded, batch_size=2, buckets=(4, 8, 16))
         (4, 16)
@@ -182,26 +186,22 @@ def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Ba
         return {**inputs, "labels": encoded.labels[rows], "weights": real}
     shape = (batch_size, group.bucket)
     labels, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    starts = np.cumsum(encoded.sizes) - encoded.sizes
-    for index, row in enumerate(rows):
-        places = encoded.places[row]
-        words = np.flatnonzero(places >= 0)
-        labels[index, places[words]] = encoded.labels[starts[row] + words]
-        weights[index, places[words]] = real[index]
+    places = encoded.places.padded(rows, width=int(encoded.sizes[rows].max()), fill=-1)
+    row, word = np.nonzero(places >= 0)
+    place = places[row, word]
+    labels[row, place] = encoded.labels[encoded.places.starts[rows][row] + word]
+    weights[row, place] = real[row]
     return {**inputs, "labels": labels, "weights": weights}
 
 
 def _inputs(encoded: Encoded, rows: np.ndarray, bucket: int, pad_id: int) -> Batch:
     sequences = (rows[:, None] * encoded.choices + np.arange(encoded.choices)).ravel()
-    shape = (len(sequences), bucket)
-    ids = np.full(shape, pad_id, np.int32)
-    mask, types = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    for index, sequence in enumerate(sequences):
-        length = len(encoded.input_ids[sequence])
-        ids[index, :length] = encoded.input_ids[sequence]
-        mask[index, :length] = 1
-        types[index, :length] = encoded.token_type_ids[sequence]
-    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    lengths = encoded.input_ids.lengths[sequences]
+    return {
+        "input_ids": encoded.input_ids.padded(sequences, width=bucket, fill=pad_id),
+        "attention_mask": (np.arange(bucket) < lengths[:, None]).astype(np.int32),
+        "token_type_ids": encoded.token_type_ids.padded(sequences, width=bucket, fill=0),
+    }
 
 
 def _check(batch_size: int, buckets: Sequence[int], longest: int) -> None:

@@ -4,42 +4,46 @@ A sequence is what goes through the encoder: a row is one sequence, or one for e
 the sequences of a row stand side by side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from maskjax.errors import InputError
+from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
+from maskjax.tasks.tokenizer import in_rust
 
 if TYPE_CHECKING:  # slow to import
+    from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
 
 WordPiece = Literal["first", "last"]
+
+CHUNK = 4096
+"""Sequences that are tokenised at once: enough for all threads, few enough for memory."""
 
 
 class Encoded(NamedTuple):
     """A tokenised split, not padded.
 
     Attributes:
-        input_ids: The token ids of each sequence, special tokens included; [tokens of the
-            sequence] int32.
+        input_ids: The token ids of each sequence, special tokens included.
         token_type_ids: 1 for the tokens of a second text if the model tells the two texts apart,
-            else 0; [tokens of the sequence] int32.
+            else 0.
         labels: Class ids, int32, or regression targets, float32; [units].
         truncated: How many rows were too long and have been cut.
         choices: Sequences of a row.
         places: For tokens, where in its sequence each word of a row is; -1 for a word that has
-            been cut off, or of which the tokenizer keeps nothing; [words of the row] int32. For
-            the other kinds None.
+            been cut off, or of which the tokenizer keeps nothing. For the other kinds None.
     """
 
-    input_ids: list[np.ndarray]
-    token_type_ids: list[np.ndarray]
+    input_ids: Ragged
+    token_type_ids: Ragged
     labels: np.ndarray
     truncated: int
     choices: int = 1
-    places: list[np.ndarray] | None = None
+    places: Ragged | None = None
 
     @property
     def rows(self) -> int:
@@ -49,7 +53,7 @@ class Encoded(NamedTuple):
     @property
     def lengths(self) -> np.ndarray:
         """The tokens of the longest sequence of each row; [rows] int64."""
-        lengths = np.array([len(ids) for ids in self.input_ids], np.int64)
+        lengths = self.input_ids.lengths
         return lengths.reshape(self.rows, self.choices).max(axis=1, initial=0)
 
     @property
@@ -57,12 +61,12 @@ class Encoded(NamedTuple):
         """The number of units of each row; [rows] int64."""
         if self.places is None:
             return np.ones(self.rows, np.int64)
-        return np.array([len(places) for places in self.places], np.int64)
+        return self.places.lengths
 
     @property
     def lost(self) -> int:
         """How many words have no token: no model sees them, and each counts as predicted wrong."""
-        return sum(int((places < 0).sum()) for places in self.places or [])
+        return 0 if self.places is None else int((self.places.values < 0).sum())
 
 
 def encode(
@@ -71,7 +75,10 @@ def encode(
     max_length: int,
     word_piece: WordPiece = "last",
 ) -> Encoded:
-    """Tokenises a split in one call.
+    """Tokenises a split, on as many threads as the processor has cores.
+
+    The threads are those of the tokenizers library; TOKENIZERS_PARALLELISM=false turns them off.
+    No process is forked, neither here nor later.
 
     Args:
         split: The rows; all have the same number of texts, but for words.
@@ -88,40 +95,47 @@ def encode(
         InputError: If max_length leaves no room for a token of each text.
     """
     words = split.kind == "tokens"
-    if not split.texts:
-        return Encoded([], [], split.labels, truncated=0, places=[] if words else None)
-    first, second = _sequences(split)
-    _check_length(tokenizer, max_length, pair=second is not None)
-    batch = tokenizer(
-        first,
-        second,
-        truncation="longest_first",
-        max_length=max_length,
-        is_split_into_words=words,
-    )
-    found = batch.encodings or []
+    sequences = _sequences(split)
+    if sequences:
+        _check_length(tokenizer, max_length, pair=isinstance(sequences[0], tuple))
     has_types = "token_type_ids" in tokenizer.model_input_names
-    types = (one.type_ids if has_types else [0] * len(one.ids) for one in found)
-    cut = np.array([bool(one.overflowing) for one in found]).reshape(len(split.texts), -1)
+    ids, types, places, cut = [], [], [], []
+    for row, one in enumerate(_tokenise(tokenizer, sequences, max_length, words=words)):
+        ids.append(np.array(one.ids, np.int32))
+        types.append(np.array(one.type_ids, np.int32) * has_types)
+        cut.append(bool(one.overflowing))
+        if words:
+            places.append(_places(one.word_ids, len(split.texts[row]), word_piece))
+    choices = len(sequences) // max(len(split.texts), 1) or 1
     return Encoded(
-        input_ids=[np.array(one.ids, np.int32) for one in found],
-        token_type_ids=[np.array(one, np.int32) for one in types],
+        input_ids=Ragged.of(ids),
+        token_type_ids=Ragged.of(types),
         labels=split.labels,
-        truncated=int(cut.any(axis=1).sum()),
-        choices=cut.shape[1],
-        places=_all_places(split, found, word_piece) if words else None,
+        truncated=int(np.array(cut, bool).reshape(-1, choices).any(axis=1).sum()),
+        choices=choices,
+        places=Ragged.of(places) if words else None,
     )
 
 
-def _sequences(split: Split) -> tuple[list[Any], list[str] | None]:
-    """The first texts, and the second ones where there are such, of all sequences."""
+def _sequences(split: Split) -> list[Any]:
+    """All sequences: a text, a tuple of two texts, or a list of words."""
     if split.kind == "tokens":
-        return [list(words) for words in split.texts], None
+        return [list(words) for words in split.texts]
     if split.kind == "choice":
-        pairs = [(first, ending) for first, *endings in split.texts for ending in endings]
-        return [first for first, _ in pairs], [ending for _, ending in pairs]
-    columns = [list(column) for column in zip(*split.texts, strict=True)]
-    return columns[0], columns[1] if len(columns) == 2 else None
+        return [(first, ending) for first, *endings in split.texts for ending in endings]
+    return [row if len(row) == 2 else row[0] for row in split.texts]
+
+
+def _tokenise(
+    tokenizer: "PreTrainedTokenizerBase", sequences: Sequence[Any], max_length: int, *, words: bool
+) -> "Iterator[Encoding]":
+    """What calling the tokenizer does, without the lists of everything that it would make."""
+    rust = in_rust(tokenizer)
+    rust.no_padding()
+    side = tokenizer.truncation_side
+    rust.enable_truncation(max_length, strategy="longest_first", direction=side)
+    for start in range(0, len(sequences), CHUNK):
+        yield from rust.encode_batch(sequences[start : start + CHUNK], is_pretokenized=words)
 
 
 def _check_length(tokenizer: "PreTrainedTokenizerBase", max_length: int, *, pair: bool) -> None:
@@ -131,11 +145,6 @@ def _check_length(tokenizer: "PreTrainedTokenizerBase", max_length: int, *, pair
             f"--task.max_length: expected at least {least}, one token for each text besides the"
             f" special tokens, got {max_length}."
         )
-
-
-def _all_places(split: Split, found: Sequence[Any], word_piece: WordPiece) -> list[np.ndarray]:
-    pairs = zip(found, split.texts, strict=True)
-    return [_places(one.word_ids, len(words), word_piece) for one, words in pairs]
 
 
 def _places(word_ids: Sequence[int | None], words: int, word_piece: WordPiece) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from maskjax.errors import InputError, near_names
+from maskjax.models.backoff import with_backoff
 from maskjax.tasks.entry import PARQUET, Entry
 from maskjax.tasks.registry import REGISTRY
 from maskjax.tasks.tables import Table
@@ -57,7 +58,7 @@ def _load(name: str, entry: Entry, offline: bool) -> "DatasetDict":
         if offline:
             raise InputError(_explain(name, error, offline)) from error
     try:
-        return load_dataset(name, subset, **options)
+        return with_backoff(lambda: load_dataset(name, subset, **options), f"Data set {name}")
     except (OSError, ValueError, RuntimeError) as error:
         raise InputError(_explain(name, error, offline)) from error
 

@@ -1,13 +1,14 @@
 """The tokenizer of a model, from the model's local folder."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from maskjax.errors import InputError
 from maskjax.models.config import Kind
 from maskjax.tasks.tables import nearby
 
 if TYPE_CHECKING:  # slow to import
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 # A tokenizer is in one of these, or is made from it.
@@ -40,6 +41,18 @@ def load_tokenizer(folder: Path, kind: Kind = "classification") -> "PreTrainedTo
     if kind == "tokens" and getattr(tokenizer, "add_prefix_space", True) is False:
         return _load(folder, add_prefix_space=True)
     return tokenizer
+
+
+def in_rust(tokenizer: "PreTrainedTokenizerBase") -> "Tokenizer":
+    """The part of a fast tokenizer that does the work.
+
+    Args:
+        tokenizer: A fast tokenizer.
+
+    Returns:
+        The tokenizer of the tokenizers library within it.
+    """
+    return cast(Any, tokenizer).backend_tokenizer
 
 
 def _load(folder: Path, **options: bool) -> "PreTrainedTokenizerBase":

@@ -13,6 +13,7 @@ from maskjax.tasks import Batch, train_batches
 from maskjax.training.best import Best
 from maskjax.training.changes import MaskChanges, MaskHistory
 from maskjax.training.evaluate import Evaluator
+from maskjax.training.feed import Fed, feed
 from maskjax.training.lanes import Lanes
 from maskjax.training.losses import make_loss
 from maskjax.training.optimizer import cycle_ends, make_optimizer
@@ -93,8 +94,8 @@ def fit_together(
     start = time.perf_counter()
     loop = _Loop(experiments, reporters)
     state = loop.start()
-    for batch in loop.batches(done=state.step):
-        state = loop.advance(state, batch)
+    for fed in feed(loop.batches(done=state.step)):
+        state = loop.advance(state, fed)
         if state.step in loop.looks:
             state = loop.look(state)
             if not loop.running(state).any():
@@ -145,10 +146,10 @@ class _Loop:
         """Which runs have patience left, bool `[lanes]`."""
         return ~state.best.exhausted(self._config.patience)
 
-    def advance(self, state: FitState, batch: Batch) -> FitState:
+    def advance(self, state: FitState, fed: Fed) -> FitState:
         """Makes one step."""
         step = state.step + 1
-        train = self._window.run(state.train, batch, step, self.running(state))
+        train = self._window.run(state.train, fed, step, self.running(state))
         return state._replace(step=step, train=train)
 
     def look(self, state: FitState) -> FitState:

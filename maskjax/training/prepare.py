@@ -7,11 +7,19 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.adaptation import Adaptation, hold_sparsity, make_adaptation, sparsity_target
-from maskjax.config import Config
+from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
 from maskjax.models import Base, Model, build_model, load_base, reinitialize, with_head
 from maskjax.models.model import Params
-from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
+from maskjax.tasks import (
+    Encoded,
+    LoadedTask,
+    encode,
+    encode_cached,
+    load_task,
+    load_tokenizer,
+    num_batches,
+)
 from maskjax.training.fixed import take_masks
 
 if TYPE_CHECKING:
@@ -78,10 +86,8 @@ def prepare(config: Config) -> Experiment:
     )
     tokenizer = load_tokenizer(base.folder, data.task.kind)
     _check_vocabulary(len(tokenizer), base)
-    encoded = {
-        name: encode(split, tokenizer, config.task.max_length, config.task.word_piece)
-        for name, split in data.splits.items()
-    }
+    encoded, notes = _encode(config.task, data, tokenizer)
+    data = data._replace(notes=(*data.notes, *notes))
     params = _draw(model, jax.tree.map(jnp.asarray, base.params), config.train.seed)
     params, masks = take_masks(config, data.task, base, model, params)
     adaptation = make_adaptation(config.adaptation, model, masks)
@@ -117,6 +123,18 @@ def _with_seed(experiment: Experiment, seed: int) -> Experiment:
         params = _draw(experiment.model, params, seed)
     config = replace(config, train=replace(config.train, seed=seed))
     return experiment._replace(config=config, params=params)
+
+
+def _encode(
+    config: TaskConfig, data: LoadedTask, tokenizer: "PreTrainedTokenizerBase"
+) -> tuple[dict[str, Encoded], list[str]]:
+    """Tokenises all splits, and gives notes on the cache."""
+    encoded, notes = {}, []
+    for name, split in data.splits.items():
+        options = (split, tokenizer, config.max_length, config.word_piece)
+        encoded[name], more = encode_cached(*options) if config.cache else (encode(*options), [])
+        notes += more
+    return encoded, notes
 
 
 def _draw(model: Model, params: Params, seed: int) -> Params:

@@ -137,6 +137,7 @@ _SHOWN = (
     ("selection", "best {:.4f}"),
     ("sparsity", "zeros {:.2%}"),
     ("examples_per_second", "{:.0f} ex/s"),
+    ("input_wait", "input {:.1%}"),
 )
 
 

@@ -34,7 +34,7 @@ class TrainState(NamedTuple):
 
 Arrays = Mapping[str, jax.Array]
 TrainStep = Callable[
-    [TrainState, Params | LaneParams, Batch], tuple[TrainState, dict[str, jax.Array]]
+    [TrainState, Params | LaneParams, Batch | Arrays], tuple[TrainState, dict[str, jax.Array]]
 ]
 
 

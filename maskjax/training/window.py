@@ -10,12 +10,12 @@ import numpy as np
 
 from maskjax.adaptation import sparsity_target
 from maskjax.masking import leaves_by_path
-from maskjax.tasks import Batch
+from maskjax.training.feed import Fed
 from maskjax.training.lanes import Lanes
 from maskjax.training.optimizer import make_schedule
 from maskjax.training.prepare import Experiment
 from maskjax.training.reporting import Reporter
-from maskjax.training.step import TrainState, TrainStep
+from maskjax.training.step import Arrays, TrainState, TrainStep
 
 LOG_EVERY = 10
 """Steps between two looks at the loss; each look waits for the device."""
@@ -56,12 +56,12 @@ class Window:
         self._lengths: set[int] = set()
         self._begin()
 
-    def run(self, state: TrainState, batch: Batch, step: int, running: np.ndarray) -> TrainState:
+    def run(self, state: TrainState, fed: Fed, step: int, running: np.ndarray) -> TrainState:
         """Makes one step.
 
         Args:
             state: Of all runs.
-            batch: Of all runs.
+            fed: The batch of all runs.
             step: The number of the step, from 1.
             running: bool `[lanes]`; the others are carried along, and nothing is told of them.
 
@@ -71,6 +71,7 @@ class Window:
         Raises:
             NotFiniteError: If a look finds a loss infinite or NaN.
         """
+        batch = fed.batch
         length = batch["input_ids"].shape[-1]
         if length not in self._lengths:
             self._lengths.add(length)
@@ -78,12 +79,13 @@ class Window:
         else:
             state, metrics = self._step(state, self._lanes.params, batch)
         self._losses.append(metrics["loss"])
-        self._rows += _count_rows(batch)
+        self._rows += fed.rows
+        self._waited += fed.waited
         if step % LOG_EVERY == 0 or step == self._total:
             self._look(state, step, metrics, running)
         return state
 
-    def _compile(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+    def _compile(self, state: TrainState, batch: Arrays) -> tuple[TrainState, dict[str, jax.Array]]:
         start = time.perf_counter()
         result = jax.block_until_ready(self._step(state, self._lanes.params, batch))
         seconds = time.perf_counter() - start
@@ -102,6 +104,7 @@ class Window:
         common: dict[str, Any] = {
             "learning_rate": self._rate(step - 1),
             "examples_per_second": self._rows / seconds,
+            "input_wait": self._waited / seconds,
         }
         if self._target is not None:
             common["target_sparsity"] = self._target(step - 1)
@@ -118,15 +121,9 @@ class Window:
     def _begin(self) -> None:
         self._losses: list[jax.Array] = []
         self._rows = 0
+        self._waited = 0.0
         self._compiling = 0.0
         self._start = time.perf_counter()
-
-
-def _count_rows(batch: Batch) -> int:
-    """Rows of a batch, without those that only fill it up; words have weights of their own."""
-    weights = batch["weights"]
-    of_words = weights.ndim == batch["input_ids"].ndim
-    return int(np.count_nonzero(weights.any(axis=-1) if of_words else weights))
 
 
 def lane_names(experiments: Sequence[Experiment]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from maskjax.cli.main import main
+from maskjax.cli.saved import SavedRun
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +53,31 @@ def test_evaluate_prints_the_scores_of_the_run(finished, capsys):
     for split, score in scores.items():
         assert split in out
         assert f"{score:.4f}" in out
+
+
+ON_RUNS = {
+    "evaluate": [],
+    "predict": ["--text", "good"],
+    "submit": ["--out", "x"],
+    "info": [],
+    "export": ["--to", "hf", "--out", "x"],
+    "diff": ["other/run"],
+    "combine": ["--out", "x.mask"],
+    "ensemble": ["other/run"],
+    "vectors": ["--out", "x.tsv"],
+}
+
+
+@pytest.mark.parametrize("command", ON_RUNS)
+def test_offline_no_command_asks_the_hub_for_a_run(command, capsys, monkeypatch):
+    monkeypatch.setattr("maskjax.taskfile.hub.hf_hub_download", None)
+    assert main([command, "someone/run", *ON_RUNS[command], "--offline"]) == 2
+    assert "nor in the Hub's cache; run once online" in capsys.readouterr().err
+
+
+def test_offline_goes_from_a_saved_run_to_its_rows(finished):
+    assert not SavedRun(run=finished).load().config.model.offline
+    assert SavedRun(run=finished, offline=True).load().config.model.offline
 
 
 def test_predict_texts_and_files_alike(finished, tmp_path, capsys):

@@ -22,3 +22,14 @@ def test_several_seeds_are_one_option(monkeypatch, words, seeds, runner):
     train.command(words)
     ((name, config),) = calls
     assert (name, config.train.seeds) == (runner, seeds)
+
+
+@pytest.mark.parametrize(
+    ("words", "offline"), [([], False), (["--offline"], True), (["--model.offline"], True)]
+)
+def test_offline_is_one_switch(monkeypatch, words, offline):
+    """The base, the rows and the masks of an earlier run all ask `model.offline`."""
+    calls = []
+    monkeypatch.setattr(train, "run", lambda config, out, console: calls.append(config))
+    train.command(words)
+    assert calls[0].model.offline is offline

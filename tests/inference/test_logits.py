@@ -7,7 +7,7 @@ import pytest
 from scipy.special import log_softmax
 
 from maskjax.inference import predict_logits, score_logits
-from maskjax.tasks import Encoded, Task, eval_batches
+from maskjax.tasks import Encoded, Ragged, Task, eval_batches
 from maskjax.training import make_loss
 
 BATCHING = {"batch_size": 4, "buckets": (6, 12), "pad_id": 0}
@@ -18,12 +18,17 @@ def random_ids(count: int) -> list[np.ndarray]:
     return [random.integers(1, 99, random.integers(2, 12)).astype(np.int32) for _ in range(count)]
 
 
+def encode(ids: list[np.ndarray], units: int, **options) -> Encoded:
+    rows = Ragged.of(ids)
+    return Encoded(rows, rows, np.zeros(units, np.int32), truncated=0, **options)
+
+
 def test_words_get_the_logits_of_their_tokens():
     random = np.random.default_rng(1)
     ids = random_ids(11)
     places = [random.integers(-1, len(row), random.integers(1, 7)).astype(np.int32) for row in ids]
     units = sum(map(len, places))
-    encoded = Encoded(ids, ids, np.zeros(units, np.int32), truncated=0, places=places)
+    encoded = encode(ids, units, places=Ragged.of(places))
 
     def predict(_, inputs):
         return jnp.stack([inputs["input_ids"], -inputs["input_ids"]], axis=-1).astype(jnp.float32)
@@ -39,7 +44,7 @@ def test_words_get_the_logits_of_their_tokens():
 
 def test_rows_of_choices_get_their_own_logits():
     ids = random_ids(3 * 11)
-    encoded = Encoded(ids, ids, np.zeros(11, np.int32), truncated=0, choices=3)
+    encoded = encode(ids, 11, choices=3)
 
     def predict(_, inputs):
         return inputs["input_ids"].sum(axis=1).reshape(-1, 3).astype(jnp.float32)
@@ -75,7 +80,7 @@ def test_batch_without_a_word_has_no_loss_and_no_gradient():
 
 def test_loss_takes_the_batches_of_words():
     ids, places = random_ids(5), [np.array([1, 0], np.int32)] * 5
-    encoded = Encoded(ids, ids, np.zeros(10, np.int32), truncated=0, places=places)
+    encoded = encode(ids, 10, places=Ragged.of(places))
     for _, batch in eval_batches(encoded, **BATCHING):
         logits = jnp.zeros((*batch["input_ids"].shape, 2))
         loss = make_loss("tokens")(logits, batch["labels"], batch["weights"])

@@ -43,6 +43,8 @@ class Hub(BaseHTTPRequestHandler):
 
     folder: Path
     requests: list[str]
+    refusals: list[str]
+    """What the header Retry-After of answers to come says, before the files are served."""
 
     def do_GET(self) -> None:
         self.answer(with_body=True)
@@ -53,7 +55,9 @@ class Hub(BaseHTTPRequestHandler):
     def answer(self, *, with_body: bool) -> None:
         path = self.path.split("?")[0]
         self.requests.append(path)
-        if path == f"/api/models/{NAME}/revision/main":
+        if self.refusals:
+            self.reply(b"", with_body, status=429, retry_after=self.refusals.pop())
+        elif path == f"/api/models/{NAME}/revision/main":
             self.reply(json.dumps({"id": NAME, "sha": COMMIT, "siblings": []}).encode(), with_body)
         elif path == f"/api/models/{NAME}/tree/{COMMIT}":
             self.reply(json.dumps(self.listing()).encode(), with_body)
@@ -70,13 +74,22 @@ class Hub(BaseHTTPRequestHandler):
             for file in sorted(self.folder.iterdir())
         ]
 
-    def reply(self, body: bytes, with_body: bool, status: int = 200, error: str = "") -> None:
+    def reply(
+        self,
+        body: bytes,
+        with_body: bool,
+        status: int = 200,
+        error: str = "",
+        retry_after: str = "",
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{Path(self.path).name}"')
         self.send_header("X-Repo-Commit", COMMIT)
         if error:
             self.send_header("X-Error-Code", error)
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.end_headers()
         if with_body:
             self.wfile.write(body)
@@ -88,7 +101,8 @@ class Hub(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(tmp_path, cache, checkpoint, monkeypatch):
     """A Hub on this machine with one repository; the client is told to ask it."""
-    Hub.folder, Hub.requests = checkpoint("bert").write(tmp_path / "repository"), []
+    Hub.folder = checkpoint("bert").write(tmp_path / "repository")
+    Hub.requests, Hub.refusals = [], []
     (Hub.folder / "vocab.txt").write_text("[PAD]\n", encoding="utf-8")
     (Hub.folder / "pytorch_model.bin").write_bytes(b"pickle")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
@@ -169,6 +183,20 @@ def test_offline_asks_nobody(hub):
     with pytest.raises(InputError, match=r"nor in the cache .*; run once online"):
         load_base(NAME, offline=True)
     assert hub.requests == []
+
+
+def test_waits_where_the_hub_asks_to(hub, caplog):
+    hub.refusals = ["1"]
+    assert load_base(NAME).revision == COMMIT
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("maskjax")]
+    assert told == [f"{NAME}: the Hub takes no more requests for now; waiting 1 s"]
+
+
+def test_does_not_wait_for_longer_than_a_minute(hub):
+    hub.refusals = ["3600"]
+    with pytest.raises(InputError, match=f"{NAME}: the Hub takes no more .* in 3600 s") as error:
+        load_base(NAME)
+    assert "\n" not in str(error.value)
 
 
 def test_unknown_repository(hub):

@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskjax.errors import InputError
-from maskjax.tasks import Encoded, buckets_used, eval_batches, num_batches, train_batches
+from maskjax.tasks import (
+    Encoded,
+    Ragged,
+    buckets_used,
+    eval_batches,
+    num_batches,
+    train_batches,
+)
 
 PAD = 9
 
@@ -16,8 +23,8 @@ bucket_tuples = st.sets(st.integers(1, 39), max_size=4).map(lambda some: (*sorte
 def encode_lengths(lengths: list[int]) -> Encoded:
     """Rows of given lengths, each of whose tokens, types and labels tell its number."""
     return Encoded(
-        input_ids=[np.full(length, 100 + row, np.int32) for row, length in enumerate(lengths)],
-        token_type_ids=[np.full(length, row % 2, np.int32) for row, length in enumerate(lengths)],
+        input_ids=Ragged.of([[100 + row] * length for row, length in enumerate(lengths)]),
+        token_type_ids=Ragged.of([[row % 2] * length for row, length in enumerate(lengths)]),
         labels=np.arange(len(lengths), dtype=np.int32),
         truncated=0,
     )
@@ -169,7 +176,8 @@ def encode_words(sizes: list[list[int]]) -> Encoded:
         places.append(np.where(np.array(words) > 0, ends, -1).astype(np.int32))
         ids.append(np.arange(ends[-1] + 2, dtype=np.int32))
     labels = np.arange(sum(map(len, sizes)), dtype=np.int32) + 100
-    return Encoded(ids, ids, labels, truncated=0, places=places)
+    rows = Ragged.of(ids)
+    return Encoded(rows, rows, labels, truncated=0, places=Ragged.of(places))
 
 
 @given(

@@ -87,7 +87,8 @@ def test_targets_pass_through(bert_tokenizer):
 
 def test_no_rows(bert_tokenizer):
     encoded = encode(Split([], np.zeros(0, np.int32)), bert_tokenizer, max_length=8)
-    assert encoded.input_ids == encoded.token_type_ids == []
+    assert as_lists(encoded.input_ids) == as_lists(encoded.token_type_ids) == []
+    assert encoded.rows == encoded.truncated == 0
 
 
 @pytest.mark.parametrize(("texts", "least"), [(("a b c",), 3), (("a b", "c d"), 5)])

@@ -97,6 +97,7 @@ def test_a_target_is_what_moves_the_sparsity(toy_config, train, target):
         assert told.of("target_sparsity")[40] == pytest.approx(0.6)
         assert 0 < told.of("target_sparsity")[10] < 0.6
         assert told.of("multiplier")[40] > told.of("multiplier")[10] > 0
+    assert all(0 <= told.of("input_wait")[step] < 1 for step in (10, 40))
     # Every weight is kept at first, so what has flipped is what is dropped.
     assert told.of("mask_flips_initial")[40] == pytest.approx(sparsity, abs=1e-6)
     assert told.of("mask_iou_initial")[40] == pytest.approx(1 - sparsity, abs=1e-6)

@@ -1,0 +1,135 @@
+"""Tokenised rows on disk: the same rows again, found by all that they depend on."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from maskjax.errors import InputError
+from maskjax.tasks import Split, cache, encode, encode_cached, load_tokenizer
+
+LABELS = np.arange(3, dtype=np.int32)
+SPLITS = {
+    "one": Split([("a b c d e",), ("b",), ("z a",)], LABELS),
+    "pair": Split([("a", "b"), ("a b c d", "d"), ("c", "e")], LABELS),
+    "choice": Split([("a", "b", "c"), ("a b c d", "d", "a"), ("c", "e", "d")], LABELS, "choice"),
+    "tokens": Split([("a", "bcc"), ("bcc",), ("c", "a", "b", "\u200d")], np.arange(7), "tokens"),
+    "empty": Split([], LABELS[:0]),
+}
+
+
+@pytest.fixture(autouse=True)
+def entries(monkeypatch, tmp_path):
+    """An empty cache; returns what lists its entries."""
+    monkeypatch.setenv("MASKJAX_CACHE", str(tmp_path))
+    return lambda: sorted((tmp_path / "tokens").iterdir())
+
+
+@pytest.fixture
+def no_tokenizing(monkeypatch):
+    """Returns a function that forbids tokenising from then on."""
+    return lambda: monkeypatch.setattr(cache, "encode", None)
+
+
+def as_lists(encoded) -> dict:
+    ragged = {name: getattr(encoded, name) for name in ("input_ids", "token_type_ids", "places")}
+    there = {name: rows for name, rows in ragged.items() if rows is not None}
+    lists = {name: [row.tolist() for row in rows] for name, rows in there.items()}
+    dtypes = {name: (rows.values.dtype, rows.lengths.dtype) for name, rows in there.items()}
+    return lists | {"dtypes": dtypes, "rest": (encoded.truncated, encoded.choices, encoded.rows)}
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_rows_come_back_as_they_were(bert_pieces, no_tokenizing, name):
+    split = SPLITS[name]
+    expected = as_lists(encode(split, bert_pieces, 6))
+    first, notes = encode_cached(split, bert_pieces, 6)
+    assert (as_lists(first), notes) == (expected, [])
+    no_tokenizing()
+    second, notes = encode_cached(split, bert_pieces, 6)
+    assert (as_lists(second), notes) == (expected, [])
+    assert second.labels is split.labels
+
+
+def test_whatever_changes_tokens_has_an_entry_of_its_own(bert_folder, bert_pieces, entries):
+    rows = SPLITS["tokens"]
+    uncased = load_tokenizer(bert_folder)
+    others = [
+        (rows, bert_pieces, 6),
+        (rows, bert_pieces, 7),
+        (rows, bert_pieces, 6, "first"),
+        (rows, uncased, 6),
+        (SPLITS["pair"], bert_pieces, 6),
+        (SPLITS["pair"]._replace(kind="choice"), bert_pieces, 6),
+        (SPLITS["one"], bert_pieces, 6),
+        # The same characters, divided otherwise.
+        (Split([("a b", "c"), ("d", "e")], LABELS[:2]), bert_pieces, 6),
+        (Split([("a", "b c"), ("d", "e")], LABELS[:2]), bert_pieces, 6),
+        (Split([("a", "b"), ("c d", "e")], LABELS[:2]), bert_pieces, 6),
+    ]
+    for count, other in enumerate(others, start=1):
+        encode_cached(*other)
+        assert len(entries()) == count
+        encode_cached(*other)
+        assert len(entries()) == count
+
+
+def test_tokenizer_with_another_vocabulary_or_case(bert_folder, tmp_path, entries):
+    folder = tmp_path / "other"
+    shutil.copytree(bert_folder, folder)
+    encode_cached(SPLITS["one"], load_tokenizer(bert_folder), 6)
+    encode_cached(SPLITS["one"], load_tokenizer(folder), 6)
+    assert len(entries()) == 1  # where it lies does not matter
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
+    encode_cached(SPLITS["one"], load_tokenizer(folder), 6)
+    assert len(entries()) == 2
+    words = (folder / "vocab.txt").read_text().split("\n")
+    (folder / "vocab.txt").write_text("\n".join([*words[:-2], words[-1], words[-2]]))
+    encode_cached(SPLITS["one"], load_tokenizer(folder), 6)
+    assert len(entries()) == 3
+
+
+def test_entry_does_not_depend_on_what_was_tokenised_before(bert_tokenizer, entries):
+    encode_cached(SPLITS["one"], bert_tokenizer, 6)
+    bert_tokenizer("a b c", truncation=True, max_length=3, padding="max_length")
+    encode_cached(SPLITS["one"], bert_tokenizer, 6)
+    assert len(entries()) == 1
+
+
+def test_labels_are_no_part_of_an_entry(bert_tokenizer, entries):
+    encode_cached(SPLITS["one"], bert_tokenizer, 6)
+    other = SPLITS["one"]._replace(labels=np.float32([0.5, 1, 2]))
+    encoded, _ = encode_cached(other, bert_tokenizer, 6)
+    assert encoded.labels is other.labels
+    assert len(entries()) == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flip", "header"])
+def test_damaged_entry_is_rebuilt_and_told(bert_tokenizer, entries, damage):
+    split = SPLITS["pair"]
+    expected, _ = encode_cached(split, bert_tokenizer, 6)
+    (path,) = entries()
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[-3 if damage == "flip" else 45] ^= 1
+    damaged = {"cut": whole[:-5], "empty": b""}.get(damage, bytes(flipped))
+    path.write_bytes(damaged)
+    encoded, notes = encode_cached(split, bert_tokenizer, 6)
+    assert notes == [f"{path}: the entry is damaged; the rows were tokenised again"]
+    assert as_lists(encoded) == as_lists(expected)
+    assert path.read_bytes() == whole
+    assert encode_cached(split, bert_tokenizer, 6)[1] == []
+
+
+def test_folder_that_cannot_be_written_stops_nobody(bert_tokenizer, tmp_path):
+    (tmp_path / "tokens").write_text("a file in its place")
+    encoded, notes = encode_cached(SPLITS["one"], bert_tokenizer, 6)
+    assert as_lists(encoded) == as_lists(encode(SPLITS["one"], bert_tokenizer, 6))
+    assert any("the tokenised rows were not kept" in note for note in notes)
+
+
+def test_nothing_is_kept_of_what_failed(bert_tokenizer, tmp_path):
+    with pytest.raises(InputError, match="max_length"):
+        encode_cached(SPLITS["pair"], bert_tokenizer, 4)
+    assert not (tmp_path / "tokens").exists()
