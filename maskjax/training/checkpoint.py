@@ -4,14 +4,13 @@ orbax-checkpoint writes them, in the background and each under another name unti
 frozen base is in none of them. Importing this module imports orbax, which takes a second.
 """
 
+import logging
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
@@ -19,6 +18,7 @@ from orbax.checkpoint.checkpoint_managers import LatestN
 
 from maskjax.errors import InputError, one_line
 from maskjax.training.folder import check_settings
+from maskjax.training.plain import digest_plain, from_plain, to_plain
 
 Tree = TypeVar("Tree")
 KEEP = 2
@@ -47,15 +47,17 @@ class Checkpoints:
         minutes: float | None,
         tell: Callable[[str], None],
     ) -> None:
-        self._folder = epath.Path(folder)
+        place = epath.Path(folder)
+        self._folder = place if "://" in folder else place.expanduser().absolute()
         self._settings = settings
         self._seconds = np.inf if minutes is None else 60 * minutes
         self._tell = tell
         self._saved = time.perf_counter()
         self._wanted = False
+        logging.getLogger("absl").addFilter(_without_orbax)
         with self._writing():
             self._manager = ocp.CheckpointManager(
-                self._folder if "://" in folder else self._folder.expanduser().absolute(),
+                self._folder,
                 options=ocp.CheckpointManagerOptions(
                     preservation_policy=LatestN(KEEP), cleanup_tmp_directories=True
                 ),
@@ -103,11 +105,11 @@ class Checkpoints:
         self._saved, self._wanted = time.perf_counter(), False
         if step == self._manager.latest_step():
             return
-        leaves = _plain(state)
+        leaves = to_plain(state)
         with self._writing():
             self._manager.save(
                 step,
-                args=ocp.args.PyTreeSave({**leaves, DIGEST: _digest(leaves)}),
+                args=ocp.args.PyTreeSave({**leaves, DIGEST: digest_plain(leaves)}),
                 custom_metadata={"settings": self._settings},
             )
 
@@ -135,11 +137,13 @@ class Checkpoints:
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         for index, step in enumerate(steps):
-            self._check_settings(step)
             try:
+                self._check_settings(step)
                 state = self._read(step, like)
+            except InputError:
+                raise
             except Exception as error:  # a damaged file can make orbax raise anything
-                self._tell(f"the checkpoint of step {step} is damaged ({one_line(error)[:200]})")
+                self._tell(f"the checkpoint of step {step} is damaged ({one_line(error)[:120]})")
                 continue
             for damaged in steps[:index]:
                 self._manager.delete(damaged)
@@ -163,16 +167,15 @@ class Checkpoints:
             check_settings(str(self._folder), settings, self._settings)
 
     def _read(self, step: int, like: Tree) -> Tree:
-        leaves = _plain(like)
-        target = {**leaves, DIGEST: _digest(leaves)}
+        leaves = to_plain(like)
+        target = {**leaves, DIGEST: np.zeros(len(leaves), np.uint32)}
         arguments = ocp.checkpoint_utils.construct_restore_args(target)
-        found = self._manager.restore(
-            step, args=ocp.args.PyTreeRestore(target, restore_args=arguments)
-        )
+        wanted = ocp.args.PyTreeRestore(target, restore_args=arguments)
+        found = dict(self._manager.restore(step, args=wanted))
         digest = found.pop(DIGEST)
-        if not np.array_equal(digest, _digest(found)):
+        if not np.array_equal(digest, digest_plain(found)):
             raise ValueError("numbers have changed since they were written")
-        return _like(found, like)
+        return from_plain(found, like)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -182,71 +185,19 @@ class Checkpoints:
         except ImportError as error:
             raise InputError(f"train.checkpoints: {self._folder}: {one_line(error)}.") from error
         except (OSError, ValueError) as error:
+            for part in self._folder.glob("*.orbax-checkpoint-tmp"):
+                part.rmtree()
             raise InputError(
-                f"{self._folder}: no checkpoint can be written: {one_line(error)[:200]}"
+                f"{self._folder}: no checkpoint can be written: {_reason(error)}."
             ) from error
 
 
-def _named(tree: Any) -> dict[str, Any]:
-    """Leaves by path; orbax knows no arrays of size 0."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    named = {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
-    return {name: leaf for name, leaf in named.items() if np.size(leaf)}
+def _without_orbax(record: logging.LogRecord) -> bool:
+    """What goes wrong in orbax is raised as well; its log would add pages of traceback."""
+    return "orbax" not in record.pathname
 
 
-def _plain(tree: Any) -> dict[str, jax.Array | np.ndarray]:
-    """Leaves by path, with the numbers that keys are made of and arrays for numbers."""
-    return {name: _plain_leaf(leaf) for name, leaf in _named(tree).items()}
-
-
-def _plain_leaf(leaf: Any) -> jax.Array | np.ndarray:
-    if not isinstance(leaf, jax.Array):
-        return np.asarray(leaf)
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
-def _is_key(leaf: jax.Array) -> bool:
-    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _like(plain: Mapping[str, Any], like: Tree) -> Tree:
-    """The inverse of `_plain`."""
-    leaves = {name: _like_leaf(plain[name], leaf) for name, leaf in _named(like).items()}
-
-    def take(path: Any, leaf: Any) -> Any:
-        return leaves.get(jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
-
-    return jax.tree_util.tree_map_with_path(take, like)
-
-
-def _like_leaf(plain: Any, leaf: Any) -> Any:
-    if isinstance(leaf, int | float):
-        return type(leaf)(plain)
-    if isinstance(leaf, jax.Array) and _is_key(leaf):
-        return jax.random.wrap_key_data(plain, impl=jax.random.key_impl(leaf))
-    return plain
-
-
-def _digest(leaves: Mapping[str, jax.Array | np.ndarray]) -> np.ndarray:
-    """A number for each leaf that is another one if any bit is; uint32 `[leaves]`."""
-    sums = [
-        _sum_words(leaves[name])
-        if isinstance(leaves[name], jax.Array)
-        else zlib.crc32(leaves[name].tobytes())
-        for name in sorted(leaves)
-    ]
-    return np.array(jax.device_get(sums), np.uint32)
-
-
-@jax.jit
-def _sum_words(leaf: jax.Array) -> jax.Array:
-    """The words, each times an odd number that depends on its place, added modulo 2³².
-
-    It is computed where the array is, shard by shard, and does not depend on the shards.
-    """
-    if jax.dtypes.issubdtype(leaf.dtype, np.floating):
-        leaf = leaf.view(f"uint{8 * leaf.dtype.itemsize}")
-    place = np.uint32(0)
-    for axis, size in enumerate(leaf.shape):
-        place = place * size + jax.lax.broadcasted_iota(np.uint32, leaf.shape, axis)
-    return (leaf.astype(np.uint32) * (2 * place + 1)).sum(dtype=np.uint32)
+def _reason(error: OSError | ValueError) -> str:
+    """Of a full disk tensorstore says so at the end of a long line."""
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error).rpartition(": ")[2]
