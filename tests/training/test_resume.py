@@ -132,19 +132,19 @@ def test_sigterm_saves_the_step_that_was_reached(toy_config, alone, tmp_path):
 
 
 def test_several_seeds_go_on_together(toy_config, tmp_path, monkeypatch):
-    """SIGTERM comes in the middle of a window of losses, after one seed ran out of patience."""
-    config = noisy(toy_config, epochs=3, seeds=2, eval_every=2, patience=2, checkpoint_minutes=None)
+    """SIGTERM comes in the middle of a window of losses, while patience is being counted."""
+    config = noisy(toy_config, epochs=3, seeds=2, eval_every=4, patience=3, checkpoint_minutes=None)
     run_seeds(config, tmp_path / "alone")
     make_step = Window.run
 
     def stopping(window, state, batch, step, running):
-        if step == 13:
+        if step == 9:
             signal.raise_signal(signal.SIGTERM)
         return make_step(window, state, batch, step, running)
 
     with monkeypatch.context() as patch:
         patch.setattr(Window, "run", stopping)
-        with pytest.raises(StoppedError, match="saved at step 13"):
+        with pytest.raises(StoppedError, match="saved at step 9"):
             run_seeds(config, tmp_path / "all")
     run_seeds(config, tmp_path / "all")
     for seed in ("seed-0", "seed-1"):
