@@ -6,8 +6,9 @@
 A run trains on the docstrings of installed packages, which need no network. It is stopped after its
 last step by SIGTERM, and the same command goes on from there in the same process, so that what is
 printed comes on top of starting Python and importing. `stall` is the time that the loop spends on
-deciding, copying and handing over to the thread that writes, as a share of the run without
-compiling, and so without the first save; `next` is how much longer than the median step the steps took while that thread wrote.
+deciding, copying and handing over to the thread that writes, as a share of the run; compiling is
+left out, and with it the first save. `next` is how much longer than the median step the steps took
+while that thread wrote.
 """
 
 import json
@@ -27,7 +28,6 @@ from maskjax.models.minilm import minilm_folder
 from maskjax.training import StoppedError, run
 from maskjax.training.checkpoint import Checkpoints
 from maskjax.training.window import Window
-
 
 NAMES = ("step", "due", "save", "writing", "restore")
 
