@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 where all went well, 1 where training diverged, 2 where the input is wrong, 130 where
-        the user stopped it.
+        the user stopped it, 143 where SIGTERM stopped training, which is saved.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
@@ -99,7 +99,7 @@ def guard(command: Callable[[], int]) -> int:
     Returns:
         Its exit code, or the code of what went wrong.
     """
-    from maskjax.training import NotFiniteError
+    from maskjax.training import NotFiniteError, StoppedError
 
     try:
         return command()
@@ -109,6 +109,8 @@ def guard(command: Callable[[], int]) -> int:
         return _fail(f"diverged: {error}", 1)
     except OSError as error:
         return _fail(f"error: {error.filename or 'a file'}: {error.strerror}", 2)
+    except StoppedError as error:
+        return _fail(f"stopped: {error}", 143)
     except KeyboardInterrupt:
         return _fail("stopped", 130)
 

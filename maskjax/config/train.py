@@ -26,6 +26,10 @@ class TrainConfig:
         lanes: How a step goes through the seeds: `vmap`, all in one batched computation, or
             `map`, one after the other with memory for the activations of one. `map` is for seeds
             whose activations do not fit together; benchmarks/seeds.py times both.
+        checkpoint_minutes: Minutes between two checkpoints; there is one at every best evaluation
+            too. None means only those. It may change when a run goes on.
+        checkpoints: Where they are, such as a folder of a mounted Drive or `gs://bucket/folder`
+            (which needs gcsfs), of this run alone; None means `checkpoints` in the run folder.
     """
 
     batch_size: int = 32
@@ -37,6 +41,8 @@ class TrainConfig:
     seed: int = 0
     seeds: int = 1
     lanes: Literal["vmap", "map"] = "vmap"
+    checkpoint_minutes: float | None = 3.0
+    checkpoints: str | None = None
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)
@@ -60,3 +66,9 @@ class TrainConfig:
             self.eval_every,
         )
         check(self.seeds >= 1, "train.seeds", "at least 1", self.seeds)
+        check(
+            self.checkpoint_minutes is None or self.checkpoint_minutes >= 0,
+            "train.checkpoint_minutes",
+            "at least 0",
+            self.checkpoint_minutes,
+        )

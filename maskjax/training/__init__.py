@@ -8,6 +8,7 @@ from maskjax.training.optimizer import cycle_ends, make_optimizer, make_schedule
 from maskjax.training.prepare import Experiment, prepare, prepare_seeds
 from maskjax.training.run import RunResult, SeedsResult, run, run_seeds
 from maskjax.training.step import TrainState, init_state, init_states, make_train_step
+from maskjax.training.stop import StoppedError
 from maskjax.training.window import NotFiniteError
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "NotFiniteError",
     "RunResult",
     "SeedsResult",
+    "StoppedError",
     "TrainState",
     "cycle_ends",
     "fit",

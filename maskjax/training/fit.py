@@ -3,8 +3,9 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -20,7 +21,11 @@ from maskjax.training.optimizer import cycle_ends, make_optimizer
 from maskjax.training.prepare import Experiment
 from maskjax.training.reporting import Reporter
 from maskjax.training.step import TrainState, TrainStep, init_states, make_train_step
+from maskjax.training.stop import Sigterm, StoppedError
 from maskjax.training.window import Window, lane_names
+
+if TYPE_CHECKING:
+    from maskjax.training.checkpoint import Checkpoints
 
 
 class FitResult(NamedTuple):
@@ -49,12 +54,16 @@ class FitState(NamedTuple):
         train: Trainables, optimiser states and keys of all runs.
         best: Best evaluations and patience of all runs.
         masks: Masks to compare with.
+        losses: Those that were not looked at yet when the state was last saved.
+        seconds: How long it had taken then.
     """
 
     step: int
     train: TrainState
     best: Best
     masks: MaskHistory
+    losses: np.ndarray
+    seconds: float
 
 
 def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
@@ -74,7 +83,9 @@ def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
 
 
 def fit_together(
-    experiments: Sequence[Experiment], reporters: Sequence[Reporter]
+    experiments: Sequence[Experiment],
+    reporters: Sequence[Reporter],
+    checkpoints: "Checkpoints | None" = None,
 ) -> list[FitResult]:
     """Trains several seeds of an experiment in one program, over one copy of the base.
 
@@ -84,24 +95,29 @@ def fit_together(
     Args:
         experiments: From `prepare_seeds`.
         reporters: One for each.
+        checkpoints: Where to go on from and to save to. A run that is stopped and goes on finds
+            what it would have found at once, bit for bit on a CPU.
 
     Returns:
         What `fit` would have found for each, but for the last digits of sums.
 
     Raises:
         NotFiniteError: If a loss or a trainable array becomes infinite or NaN.
+        InputError: If a checkpoint cannot be read or written.
+        StoppedError: If SIGTERM comes and there are checkpoints; the last one is of that moment.
     """
-    start = time.perf_counter()
     loop = _Loop(experiments, reporters)
-    state = loop.start()
-    for fed in feed(loop.batches(done=state.step)):
-        state = loop.advance(state, fed)
-        if state.step in loop.looks:
-            state = loop.look(state)
+    state = loop.start(checkpoints)
+    with Sigterm() if checkpoints else nullcontext() as sigterm:
+        for fed in feed(loop.batches(done=state.step)):
             if not loop.running(state).any():
                 break
-    seconds = time.perf_counter() - start
-    best = state.best
+            state = loop.advance(state, fed)
+            if state.step in loop.looks:
+                state = loop.look(state)
+            if checkpoints:
+                loop.keep(state, checkpoints, stop=bool(sigterm and sigterm.came))
+    best, seconds = state.best, loop.seconds()
     return [
         FitResult(trainable, int(best.step[lane]), float(best.score[lane]), state.step, seconds)
         for lane, trainable in enumerate(loop.lanes.split(best.trainable))
@@ -113,6 +129,7 @@ class _Loop:
 
     def __init__(self, experiments: Sequence[Experiment], reporters: Sequence[Reporter]) -> None:
         first = experiments[0]
+        self._begun = time.perf_counter()
         self._experiments = experiments
         self._reporters = reporters
         self._config = first.config.train
@@ -128,14 +145,28 @@ class _Loop:
         loss = make_loss(first.data.task.kind)
         return make_train_step(first.model, first.adaptation, self._optimizer, loss, self.lanes)
 
-    def start(self) -> FitState:
-        """Everything before the first step."""
+    def start(self, checkpoints: "Checkpoints | None") -> FitState:
+        """Everything before the first step, or after the last one that was saved."""
+        fresh = self._fresh()
+        state = (checkpoints.restore(fresh) if checkpoints else None) or fresh
+        self._begun -= state.seconds
+        self._window.resume(state.losses, state.step)
+        for reporter in self._reporters:
+            reporter.begin(state.step)
+        return state
+
+    def _fresh(self) -> FitState:
         adaptation = self._experiments[0].adaptation
         params = [some.params for some in self._experiments]
         keys = [jax.random.key(some.config.train.seed) for some in self._experiments]
         train = init_states(adaptation, self._optimizer, params, keys, self.lanes)
         best = Best.before(train.trainable, self.lanes)
-        return FitState(0, train, best, self._changes.start(train.trainable, self.lanes.params))
+        masks = self._changes.start(train.trainable, self.lanes.params)
+        return FitState(0, train, best, masks, self._window.pending(), 0.0)
+
+    def seconds(self) -> float:
+        """How long training has taken, in all processes that had a part in it."""
+        return time.perf_counter() - self._begun
 
     def batches(self, done: int) -> Iterator[Batch]:
         """The batches that come after so many steps, of all runs."""
@@ -166,6 +197,16 @@ class _Loop:
             self._reporters[lane].metrics(state.step, selection | values[lane])
         self._tell_of_the_end(running & best.exhausted(self._config.patience))
         return state._replace(best=best, masks=history)
+
+    def keep(self, state: FitState, checkpoints: "Checkpoints", *, stop: bool) -> None:
+        """Saves the state if it is time to, and at last before a stop."""
+        best = bool((state.best.step == state.step).any())
+        if checkpoints.due(best) or stop:
+            losses, seconds = self._window.pending(), self.seconds()
+            checkpoints.save(state.step, state._replace(losses=losses, seconds=seconds))
+        if stop:
+            checkpoints.wait()
+            raise StoppedError(f"saved at step {state.step}; the same command goes on from there.")
 
     def _score(self, lane: int, trainable: Any, step: int) -> float:
         mine = self.lanes.one(trainable, lane)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import mean
 from types import TracebackType
@@ -17,9 +18,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from maskjax.training.folder import METRICS_FILE
+
 
 class Reporter:
     """Listens to a run; what a listener does not override goes unheard."""
+
+    def begin(self, done: int) -> None:
+        """Takes the steps done before the first that it is told of: 0, unless a run goes on."""
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """Takes numbers of one step."""
@@ -42,11 +48,19 @@ class Recorder(Reporter):
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files = ExitStack()
+
+    def begin(self, done: int) -> None:
+        """Opens both files; what had been told of later steps will be told again."""
         from tensorboardX import SummaryWriter
 
-        self._lines = (folder / "metrics.jsonl").open("w", encoding="utf8")
-        self._board = SummaryWriter(str(folder / "tensorboard"))
-        self._start = time.perf_counter()
+        path = self._folder / METRICS_FILE
+        seconds = _keep_lines(path, done)
+        board = SummaryWriter(str(self._folder / "tensorboard"), purge_step=done + 1)
+        self._board = self._files.enter_context(closing(board))
+        self._lines = self._files.enter_context(path.open("a", encoding="utf8"))
+        self._start = time.perf_counter() - seconds
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
         """Writes one line at once, so that a killed run keeps what it has told."""
@@ -58,8 +72,22 @@ class Recorder(Reporter):
 
     def close(self) -> None:
         """Closes both files."""
-        self._lines.close()
-        self._board.close()
+        self._files.close()
+
+
+def _keep_lines(path: Path, done: int) -> float:
+    """Drops the lines of steps after `done`, and half a line; gives the seconds of the last."""
+    seconds = 0.0
+    if not path.exists():
+        return seconds
+    with path.open("r+b") as file:
+        kept = 0
+        for line in file:
+            if not line.endswith(b"\n") or (values := json.loads(line))["step"] > done:
+                break
+            kept, seconds = kept + len(line), values["seconds"]
+        file.truncate(kept)
+    return seconds
 
 
 class ProgressLine(Reporter):
@@ -154,6 +182,11 @@ class Reporters(Reporter):
 
     def __init__(self, *reporters: Reporter) -> None:
         self._reporters = reporters
+
+    def begin(self, done: int) -> None:
+        """Takes the steps done before."""
+        for reporter in self._reporters:
+            reporter.begin(done)
 
     def metrics(self, step: int, values: dict[str, Any]) -> None:
         """Takes numbers of one step."""

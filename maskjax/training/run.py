@@ -3,25 +3,29 @@
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
 from rich.console import Console
 
 from maskjax.config import Config, config_to_dict
-from maskjax.doctor import versions
 from maskjax.errors import InputError
-from maskjax.taskfile import TASK_FILE, mask_bytes, write_atomically
+from maskjax.taskfile import TASK_FILE, write_atomically
+from maskjax.training.describe import describe
 from maskjax.training.evaluate import Evaluator
 from maskjax.training.fit import FitResult, fit_together
+from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_folder, claim_folder
 from maskjax.training.prepare import Experiment, prepare, prepare_seeds
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
 from maskjax.training.saving import SnapshotSaver, save_trainable
 
-CONFIG_FILE = "config.json"
-RESULT_FILE = "result.json"
+if TYPE_CHECKING:
+    from maskjax.training.checkpoint import Checkpoints
+
+CHECKPOINTS = "checkpoints"
 
 
 class RunResult(NamedTuple):
@@ -67,11 +71,14 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
 
     The folder gets `config.json`, `metrics.jsonl`, `tensorboard/`, `task.safetensors` (the packed
     mask with its head, nothing of the base) and, last, `result.json`; with the schedule `restarts`
-    also `snapshots/1.safetensors` and so on, a task file for each cycle.
+    also `snapshots/1.safetensors` and so on, a task file for each cycle. Until the run is over
+    there is `checkpoints/` as well: a run that was killed goes on from the newest of them when it
+    is called again, and ends as it would have ended.
 
     Args:
         config: The run; `train.seeds` is 1.
-        folder: Made if it is missing; a finished or half-done run in it is refused.
+        folder: Made if it is missing. It is refused if it holds a finished run or one of other
+            settings, or if another process is at it.
         console: Where to tell about it; None tells nobody.
 
     Returns:
@@ -81,13 +88,19 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
         InputError: If something cannot be read, used or written. Where that shows before the
             first step, no folder is made.
         NotFiniteError: If training diverges.
+        StoppedError: If SIGTERM comes while it trains; it is saved.
         ValueError: If the configuration is for several seeds.
     """
     if config.train.seeds != 1:
         raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
     console = console or Console(quiet=True)
-    _refuse_finished(folder)
-    return _run([prepare(config)], [folder], console)[0]
+    with claim_folder(folder):
+        check_folder(folder, config)
+        experiment = prepare(config)
+        with _checkpoints(folder, config, console) as checkpoints:
+            result = _run([experiment], [folder], console, checkpoints)[0]
+            checkpoints.remove()
+    return result
 
 
 def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -> SeedsResult:
@@ -98,7 +111,8 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
 
     Args:
         config: The runs; `train.seed` is the first seed.
-        folder: Made if it is missing; a finished or half-done run in it is refused.
+        folder: Made if it is missing. It is refused if it holds finished runs or some of other
+            settings, or if another process is at it; runs that were killed go on.
         console: Where to tell about it; None tells nobody.
 
     Returns:
@@ -108,113 +122,78 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
         InputError: If something cannot be read, used or written. Where that shows before the
             first step, no folder is made.
         NotFiniteError: If the training of a seed diverges.
+        StoppedError: If SIGTERM comes while they train; they are saved.
     """
     console = console or Console(quiet=True)
-    _refuse_finished(folder)
-    experiments = prepare_seeds(config)
-    folders = [folder / f"seed-{some.config.train.seed}" for some in experiments]
-    for each in folders:
-        _refuse_finished(each)
-    _make_folder(folder, config)
-    runs = _run(experiments, folders, console)
-    result = _together(folder, runs)
-    write_atomically(folder / RESULT_FILE, _json(result._asdict() | {"runs": _scores(runs)}))
+    with claim_folder(folder):
+        check_folder(folder, config)
+        experiments = prepare_seeds(config)
+        folders = [folder / f"seed-{some.config.train.seed}" for some in experiments]
+        if not (folder / CONFIG_FILE).exists():
+            _refuse_occupied(folders)
+        _write_config(folder, config)
+        with _checkpoints(folder, config, console) as checkpoints:
+            runs = _run(experiments, folders, console, checkpoints)
+            result = _together(folder, runs)
+            summary = _json(result._asdict() | {"runs": _scores(runs)})
+            write_atomically(folder / RESULT_FILE, summary)
+            checkpoints.remove()
     for split, mean in result.mean.items():
         line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
-        console.print(line, highlight=False, markup=False)
+        _tell(console, line)
     return result
 
 
+def _checkpoints(folder: Path, config: Config, console: Console) -> "Checkpoints":
+    from maskjax.training.checkpoint import Checkpoints
+
+    place = config.train.checkpoints or str(folder / CHECKPOINTS)
+    minutes = config.train.checkpoint_minutes
+    return Checkpoints(place, config_to_dict(config), minutes, partial(_tell, console))
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False)
+
+
 def _run(
-    experiments: Sequence[Experiment], folders: Sequence[Path], console: Console
+    experiments: Sequence[Experiment],
+    folders: Sequence[Path],
+    console: Console,
+    checkpoints: "Checkpoints",
 ) -> list[RunResult]:
     """Trains experiments that differ in their seeds, and fills a folder for each."""
     first = experiments[0]
     for line in describe(first, seeds=len(experiments)):
-        console.print(line, highlight=False, markup=False)
+        _tell(console, line)
     title = f"{first.config.adaptation.method} {first.data.task.name}"
     with ExitStack() as stack:
         recorders = []
         for experiment, folder in zip(experiments, folders, strict=True):
-            _make_folder(folder, experiment.config)
+            _write_config(folder, experiment.config)
             recorders.append(stack.enter_context(closing(Recorder(folder))))
         progress = stack.enter_context(ProgressLine(console, title))
         progress.start(first.total_steps)
         parts = progress.divide(len(experiments))
         savers = map(SnapshotSaver, experiments, folders)
         listeners = [Reporters(*some) for some in zip(recorders, parts, savers, strict=True)]
-        found = fit_together(experiments, listeners)
+        found = fit_together(experiments, listeners, checkpoints)
     evaluate = Evaluator(first)
     results = []
     for experiment, best, folder in zip(experiments, found, folders, strict=True):
         results.append(_finish(experiment, best, evaluate, folder))
-        console.print(_summary(results[-1], experiment), highlight=False, markup=False)
+        _tell(console, _summary(results[-1], experiment))
     return results
 
 
-def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
-    """The first lines of a run: devices, versions, model, rows, and what is learned.
-
-    Args:
-        experiment: The run, or the first of several seeds.
-        seeds: How many there are.
-
-    Returns:
-        Lines of text.
-    """
-    base, task = experiment.base, experiment.data.task
-    devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
-    rows = ", ".join(f"{name} {len(s.texts):,}" for name, s in experiment.data.splits.items())
-    weights = sum(leaf.size for leaf in jax.tree.leaves(experiment.params))
-    lines = [
-        f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()})",
-        f"versions  {', '.join(f'{name} {version}' for name, version in versions().items())}",
-        f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
-        f"{base.config.hidden_size}, {weights:,} weights",
-        f"task      {task.name}: {task.kind}, scored by {task.metric}; rows: {rows}; "
-        f"{_describe_cuts(experiment)}",
-        *(f"note      {note}" for note in experiment.data.notes),
-        f"method    {_describe_trainable(experiment)}",
-    ]
-    seed = experiment.config.train.seed
-    together = f"seeds     {seed} to {seed + seeds - 1}, together over one copy of the model"
-    return lines if seeds == 1 else [*lines, together]
+def _refuse_occupied(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if (folder / CONFIG_FILE).exists():
+            raise InputError(f"{folder}: already holds a run; choose another --out, or delete it.")
 
 
-def _describe_cuts(experiment: Experiment) -> str:
-    encoded = experiment.encoded.values()
-    cut, lost = sum(split.truncated for split in encoded), sum(split.lost for split in encoded)
-    text = f"{cut:,} texts cut to {experiment.config.task.max_length} tokens"
-    return f"{text}; {lost:,} words without a token, counted as wrong" if lost else text
-
-
-def _describe_trainable(experiment: Experiment) -> str:
-    method = experiment.config.adaptation.method
-    key = jax.random.key(0)
-    trainable = jax.eval_shape(experiment.adaptation.init, key, experiment.params)
-    frozen = jax.eval_shape(experiment.adaptation.freeze, trainable, experiment.params)
-    masked = sum(mask.size for mask in frozen.get("mask", {}).values())
-    trained = sum(leaf.size for leaf in jax.tree.leaves(trainable))
-    if method != "mask":
-        return f"{method}: {trained:,} trained numbers"
-    head = sum(leaf.size for leaf in jax.tree.leaves(trainable.get("head", {})))
-    arrays = len(frozen["mask"])
-    return (
-        f"{method}: {masked:,} weights masked in {arrays} arrays, {head:,} head weights trained; "
-        f"{mask_bytes(frozen['mask']):,} bytes of mask at one bit a weight"
-    )
-
-
-def _refuse_finished(folder: Path) -> None:
-    if (folder / CONFIG_FILE).exists():
-        raise InputError(f"{folder}: already holds a run; choose another --out, or delete it.")
-
-
-def _make_folder(folder: Path, config: Config) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be made: {error.strerror}.") from error
+def _write_config(folder: Path, config: Config) -> None:
+    folder.mkdir(exist_ok=True)
     write_atomically(folder / CONFIG_FILE, json.dumps(config_to_dict(config), indent=2).encode())
 
 

@@ -54,7 +54,23 @@ class Window:
         self._target = sparsity_target(first.config.adaptation, self._total)
         self._stats = jax.jit(lanes.over(first.adaptation.stats))
         self._lengths: set[int] = set()
-        self._begin()
+        self._begin([])
+
+    def pending(self) -> np.ndarray:
+        """The losses since the last look.
+
+        Returns:
+            float32 `[lanes, LOG_EVERY]`, filled up with zeros.
+        """
+        losses = np.zeros((self._lanes.count, LOG_EVERY), np.float32)
+        if self._losses:
+            losses[:, : len(self._losses)] = np.stack(jax.device_get(self._losses), axis=-1)
+        return losses
+
+    def resume(self, pending: np.ndarray, step: int) -> None:
+        """Goes on after a step, with the losses that were pending then."""
+        count = step % LOG_EVERY
+        self._begin([self._lanes.stack(list(losses)) for losses in pending.T[:count, :]])
 
     def run(self, state: TrainState, fed: Fed, step: int, running: np.ndarray) -> TrainState:
         """Makes one step.
@@ -116,10 +132,10 @@ class Window:
             values = {"loss": losses[lane].mean(), "gradient_norm": norms[lane], **common}
             values |= stats[lane]
             self._reporters[lane].metrics(step, {n: float(value) for n, value in values.items()})
-        self._begin()
+        self._begin([])
 
-    def _begin(self) -> None:
-        self._losses: list[jax.Array] = []
+    def _begin(self, losses: list[Any]) -> None:
+        self._losses = losses
         self._rows = 0
         self._waited = 0.0
         self._compiling = 0.0

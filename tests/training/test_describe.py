@@ -2,7 +2,7 @@
 
 from maskjax.config import TaskConfig
 from maskjax.training import prepare
-from maskjax.training.run import describe
+from maskjax.training.describe import describe
 
 
 def test_lost_words_and_skipped_lines_are_reported(toy_config, tmp_path):

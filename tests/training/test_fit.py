@@ -107,6 +107,7 @@ def test_a_target_is_what_moves_the_sparsity(toy_config, train, target):
 
 def test_the_recorder_writes_json_lines_and_events(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin(0)
     recorder.metrics(3, {"loss": 0.5})
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()  # before it is closed
     recorder.close()

@@ -72,9 +72,12 @@ def test_the_folder_holds_config_metrics_and_the_mask_and_nothing_of_the_base(to
 
 def test_a_folder_with_a_run_is_refused_and_left_as_it_is(toy_config, tmp_path):
     (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"train.epochs: 3 there, 2 now\); choose another"):
+        run(toy_config(), tmp_path)
+    (tmp_path / "result.json").write_text("{}")
     with pytest.raises(InputError, match="already holds a run"):
         run(toy_config(), tmp_path)
-    assert (tmp_path / "config.json").read_text() == "{}"
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "result.json"}
 
 
 def test_what_can_fail_fails_before_a_folder_is_made(toy_config, toy_rows, tmp_path):

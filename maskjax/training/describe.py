@@ -1,0 +1,60 @@
+"""What a run says of itself before the first step."""
+
+import jax
+
+from maskjax.doctor import versions
+from maskjax.taskfile import mask_bytes
+from maskjax.training.prepare import Experiment
+
+
+def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
+    """The first lines of a run: devices, versions, model, rows, and what is learned.
+
+    Args:
+        experiment: The run, or the first of several seeds.
+        seeds: How many there are.
+
+    Returns:
+        Lines of text.
+    """
+    base, task = experiment.base, experiment.data.task
+    devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
+    rows = ", ".join(f"{name} {len(s.texts):,}" for name, s in experiment.data.splits.items())
+    weights = sum(leaf.size for leaf in jax.tree.leaves(experiment.params))
+    lines = [
+        f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()})",
+        f"versions  {', '.join(f'{name} {version}' for name, version in versions().items())}",
+        f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
+        f"{base.config.hidden_size}, {weights:,} weights",
+        f"task      {task.name}: {task.kind}, scored by {task.metric}; rows: {rows}; "
+        f"{_describe_cuts(experiment)}",
+        *(f"note      {note}" for note in experiment.data.notes),
+        f"method    {_describe_trainable(experiment)}",
+    ]
+    seed = experiment.config.train.seed
+    together = f"seeds     {seed} to {seed + seeds - 1}, together over one copy of the model"
+    return lines if seeds == 1 else [*lines, together]
+
+
+def _describe_cuts(experiment: Experiment) -> str:
+    encoded = experiment.encoded.values()
+    cut, lost = sum(split.truncated for split in encoded), sum(split.lost for split in encoded)
+    text = f"{cut:,} texts cut to {experiment.config.task.max_length} tokens"
+    return f"{text}; {lost:,} words without a token, counted as wrong" if lost else text
+
+
+def _describe_trainable(experiment: Experiment) -> str:
+    method = experiment.config.adaptation.method
+    key = jax.random.key(0)
+    trainable = jax.eval_shape(experiment.adaptation.init, key, experiment.params)
+    frozen = jax.eval_shape(experiment.adaptation.freeze, trainable, experiment.params)
+    masked = sum(mask.size for mask in frozen.get("mask", {}).values())
+    trained = sum(leaf.size for leaf in jax.tree.leaves(trainable))
+    if method != "mask":
+        return f"{method}: {trained:,} trained numbers"
+    head = sum(leaf.size for leaf in jax.tree.leaves(trainable.get("head", {})))
+    arrays = len(frozen["mask"])
+    return (
+        f"{method}: {masked:,} weights masked in {arrays} arrays, {head:,} head weights trained; "
+        f"{mask_bytes(frozen['mask']):,} bytes of mask at one bit a weight"
+    )
