@@ -5,6 +5,8 @@ from typing import Literal
 
 from maskjax.config.check import check
 
+Remat = Literal["nothing", "masked_weights", "blocks"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -26,6 +28,10 @@ class TrainConfig:
         lanes: How a step goes through the seeds: `vmap`, all in one batched computation, or
             `map`, one after the other with memory for the activations of one. `map` is for seeds
             whose activations do not fit together; benchmarks/seeds.py times both.
+        accumulate: Parts of a batch that a step goes through one after the other, with memory for
+            the activations of one. Gradients are those of the whole batch.
+        remat: What the backward pass computes again instead of keeping it: `nothing`, the
+            `masked_weights` W ⊙ M, or these and what is inside of the `blocks`.
     """
 
     batch_size: int = 32
@@ -37,6 +43,8 @@ class TrainConfig:
     seed: int = 0
     seeds: int = 1
     lanes: Literal["vmap", "map"] = "vmap"
+    accumulate: int = 1
+    remat: Remat = "nothing"
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)
@@ -60,3 +68,9 @@ class TrainConfig:
             self.eval_every,
         )
         check(self.seeds >= 1, "train.seeds", "at least 1", self.seeds)
+        check(
+            self.accumulate >= 1 and self.batch_size % self.accumulate == 0,
+            "train.accumulate",
+            f"a divisor of train.batch_size = {self.batch_size}",
+            self.accumulate,
+        )

@@ -125,14 +125,18 @@ class _Loop:
 
     def _train_step(self, first: Experiment) -> TrainStep:
         loss = make_loss(first.data.task.kind)
-        return make_train_step(first.model, first.adaptation, self._optimizer, loss, self.lanes)
+        return make_train_step(
+            first.model, first.adaptation, self._optimizer, loss, self.lanes, layout=first.layout
+        )
 
     def start(self) -> FitState:
         """Everything before the first step."""
-        adaptation = self._experiments[0].adaptation
+        first = self._experiments[0]
         params = [some.params for some in self._experiments]
         keys = [jax.random.key(some.config.train.seed) for some in self._experiments]
-        train = init_states(adaptation, self._optimizer, params, keys, self.lanes)
+        train = init_states(
+            first.adaptation, self._optimizer, params, keys, self.lanes, layout=first.layout
+        )
         best = Best.before(train.trainable, self.lanes)
         return FitState(0, train, best, self._changes.start(train.trainable, self.lanes.params))
 

@@ -13,6 +13,7 @@ from maskjax.models import Base, Model, build_model, load_base, reinitialize, wi
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded, LoadedTask, encode, load_task, load_tokenizer, num_batches
 from maskjax.training.fixed import take_masks
+from maskjax.training.mesh import Layout, make_layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -30,6 +31,7 @@ class Experiment(NamedTuple):
         data: The task and its rows.
         encoded: The tokenised splits.
         tokenizer: The base's tokenizer.
+        layout: Where arrays live.
     """
 
     config: Config
@@ -40,6 +42,7 @@ class Experiment(NamedTuple):
     data: LoadedTask
     encoded: dict[str, Encoded]
     tokenizer: "PreTrainedTokenizerBase"
+    layout: Layout
 
     @property
     def steps_per_epoch(self) -> int:
@@ -64,6 +67,7 @@ def prepare(config: Config) -> Experiment:
     Raises:
         InputError: If the base, the rows or a setting cannot be used.
     """
+    layout = make_layout(config)
     data = load_task(config.task, offline=config.model.offline)
     base = load_base(
         config.model.base, revision=config.model.revision, offline=config.model.offline
@@ -82,10 +86,13 @@ def prepare(config: Config) -> Experiment:
         name: encode(split, tokenizer, config.task.max_length, config.task.word_piece)
         for name, split in data.splits.items()
     }
-    params = _draw(model, jax.tree.map(jnp.asarray, base.params), config.train.seed)
+    params = _draw(model, layout.place(base.params), config.train.seed)
     params, masks = take_masks(config, data.task, base, model, params)
+    params = layout.place(params)
     adaptation = make_adaptation(config.adaptation, model, masks)
-    experiment = Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
+    experiment = Experiment(
+        config, base, model, params, adaptation, data, encoded, tokenizer, layout
+    )
     target = sparsity_target(config.adaptation, experiment.total_steps)
     if target is not None:
         experiment = experiment._replace(adaptation=hold_sparsity(adaptation, target))
@@ -114,7 +121,7 @@ def prepare_seeds(config: Config) -> list[Experiment]:
 def _with_seed(experiment: Experiment, seed: int) -> Experiment:
     config, params = experiment.config, experiment.params
     if config.adaptation.masks is None:  # else the head is that of the earlier run
-        params = _draw(experiment.model, params, seed)
+        params = experiment.layout.place(_draw(experiment.model, params, seed))
     config = replace(config, train=replace(config.train, seed=seed))
     return experiment._replace(config=config, params=params)
 

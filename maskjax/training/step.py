@@ -14,6 +14,7 @@ from maskjax.models.model import Params
 from maskjax.tasks import Batch
 from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import Loss
+from maskjax.training.mesh import ONE_DEVICE, Layout
 
 
 class TrainState(NamedTuple):
@@ -64,6 +65,8 @@ def init_states(
     params: Sequence[Params],
     keys: Sequence[jax.Array],
     lanes: Lanes,
+    *,
+    layout: Layout = ONE_DEVICE,
 ) -> TrainState:
     """The states of several runs before the first step, each what `init_state` gives.
 
@@ -73,15 +76,21 @@ def init_states(
         params: Of each run.
         keys: Of each run.
         lanes: The runs.
+        layout: Where they are to be.
 
     Returns:
         The stacked states.
     """
-    starts, steps = zip(*map(run_keys, keys), strict=True)
-    trainable = lanes.stack([adaptation.init(*some) for some in zip(starts, params, strict=True)])
-    opt_state = lanes.over(lambda mine, _: optimizer.init(mine))(trainable, lanes.params)
-    zero = lanes.stack([jnp.zeros((), jnp.int32)] * lanes.count)
-    return TrainState(zero, trainable, opt_state, lanes.stack(steps))
+
+    def init(keys: Sequence[jax.Array], params: Sequence[Params], of_lanes: Any) -> TrainState:
+        starts, steps = zip(*map(run_keys, keys), strict=True)
+        each = [adaptation.init(*some) for some in zip(starts, params, strict=True)]
+        trainable = lanes.stack(each)
+        opt_state = lanes.over(lambda mine, _: optimizer.init(mine))(trainable, of_lanes)
+        zero = lanes.stack([jnp.zeros((), jnp.int32)] * lanes.count)
+        return TrainState(zero, trainable, opt_state, lanes.stack(steps))
+
+    return layout.make(init, keys, params, lanes.params)
 
 
 def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -103,6 +112,8 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     loss: Loss,
     lanes: Lanes | None = None,
+    *,
+    layout: Layout = ONE_DEVICE,
 ) -> TrainStep:
     """Compiles the step `(state, params, batch) -> (state, metrics)`.
 
@@ -116,6 +127,7 @@ def make_train_step(
         optimizer: Moves the trainable.
         loss: Of logits, labels and weights.
         lanes: The runs that the step is for, if there are several.
+        layout: Where the arguments are, and where the new state is to be.
 
     Returns:
         The step; it compiles once for each length of a batch. Metrics are `loss`, the penalty of
@@ -127,7 +139,7 @@ def make_train_step(
         trainable: Any, params: Params, batch: Arrays, state: TrainState
     ) -> tuple[jax.Array, jax.Array]:
         sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
-        adapted = adaptation.apply(trainable, params, key=sample)
+        adapted = layout.gather(adaptation.apply(trainable, params, key=sample))
         logits = model.apply(adapted, model_inputs(batch), key=dropout)
         of_rows = loss(logits, batch["labels"], batch["weights"])
         return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
@@ -143,4 +155,9 @@ def make_train_step(
         return TrainState(state.step + 1, trainable, opt_state, state.key), metrics
 
     several = lanes.in_place(train_step) if lanes else train_step
-    return jax.jit(several, donate_argnums=0)
+
+    def placed(*arguments: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        state, metrics = several(*arguments)
+        return layout.keep(state), metrics
+
+    return jax.jit(placed, donate_argnums=0)

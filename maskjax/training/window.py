@@ -48,6 +48,7 @@ class Window:
         self._reporters = reporters
         self._lanes = lanes
         self._step = train_step
+        self._layout = first.layout
         self._total = first.total_steps
         optimizer = first.config.optimizer
         self._rate = make_schedule(optimizer, optimizer.learning_rate, self._total)
@@ -72,18 +73,19 @@ class Window:
             NotFiniteError: If a look finds a loss infinite or NaN.
         """
         length = batch["input_ids"].shape[-1]
+        placed = self._layout.batch(batch, lanes=self._lanes.count)
         if length not in self._lengths:
             self._lengths.add(length)
-            state, metrics = self._compile(state, batch)
+            state, metrics = self._compile(state, placed)
         else:
-            state, metrics = self._step(state, self._lanes.params, batch)
+            state, metrics = self._step(state, self._lanes.params, placed)
         self._losses.append(metrics["loss"])
         self._rows += _count_rows(batch)
         if step % LOG_EVERY == 0 or step == self._total:
             self._look(state, step, metrics, running)
         return state
 
-    def _compile(self, state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
+    def _compile(self, state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         start = time.perf_counter()
         result = jax.block_until_ready(self._step(state, self._lanes.params, batch))
         seconds = time.perf_counter() - start
