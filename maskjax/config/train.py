@@ -31,7 +31,7 @@ class TrainConfig:
         accumulate: Parts of a batch that a step goes through one after the other, with memory for
             the activations of one. Gradients are those of the whole batch.
         remat: What the backward pass computes again instead of keeping it: `nothing`, the
-            `masked_weights` W ⊙ M, or these and what is inside of the `blocks`.
+            `masked_weights` W ⊙ M, or what is inside of the `blocks`.
     """
 
     batch_size: int = 32

@@ -126,7 +126,13 @@ class _Loop:
     def _train_step(self, first: Experiment) -> TrainStep:
         loss = make_loss(first.data.task.kind)
         return make_train_step(
-            first.model, first.adaptation, self._optimizer, loss, self.lanes, layout=first.layout
+            first.model,
+            first.adaptation,
+            self._optimizer,
+            loss,
+            self.lanes,
+            layout=first.layout,
+            train=self._config,
         )
 
     def start(self) -> FitState:

@@ -79,6 +79,7 @@ def prepare(config: Config) -> Experiment:
         data.task.num_outputs,
         kind=data.task.kind,
         compute_dtype=jnp.dtype(config.model.dtype),
+        remat_blocks=config.train.remat == "blocks",
     )
     tokenizer = load_tokenizer(base.folder, data.task.kind)
     _check_vocabulary(len(tokenizer), base)

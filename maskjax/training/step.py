@@ -1,6 +1,6 @@
 """One training step, jitted: the trainable moves, the base is an argument that never changes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,10 +8,12 @@ import jax.numpy as jnp
 import optax
 
 from maskjax.adaptation import Adaptation
+from maskjax.config import TrainConfig
 from maskjax.inference.logits import model_inputs
 from maskjax.models import Model
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
+from maskjax.training.gradients import Arrays, batch_gradients, forget_masked
 from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import Loss
 from maskjax.training.mesh import ONE_DEVICE, Layout
@@ -33,7 +35,7 @@ class TrainState(NamedTuple):
     key: jax.Array
 
 
-Arrays = Mapping[str, jax.Array]
+DEFAULT = TrainConfig()
 TrainStep = Callable[
     [TrainState, Params | LaneParams, Batch], tuple[TrainState, dict[str, jax.Array]]
 ]
@@ -114,6 +116,7 @@ def make_train_step(
     lanes: Lanes | None = None,
     *,
     layout: Layout = ONE_DEVICE,
+    train: TrainConfig = DEFAULT,
 ) -> TrainStep:
     """Compiles the step `(state, params, batch) -> (state, metrics)`.
 
@@ -128,6 +131,8 @@ def make_train_step(
         loss: Of logits, labels and weights.
         lanes: The runs that the step is for, if there are several.
         layout: Where the arguments are, and where the new state is to be.
+        train: Says in how many parts a batch is gone through, and what the backward pass computes
+            again. The model brings `blocks` with it.
 
     Returns:
         The step; it compiles once for each length of a batch. Metrics are `loss`, the penalty of
@@ -135,20 +140,23 @@ def make_train_step(
         takes `lanes.params`, and the rest has a leading axis of runs.
     """
 
-    def batch_loss(
-        trainable: Any, params: Params, batch: Arrays, state: TrainState
-    ) -> tuple[jax.Array, jax.Array]:
-        sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
-        adapted = layout.gather(adaptation.apply(trainable, params, key=sample))
-        logits = model.apply(adapted, model_inputs(batch), key=dropout)
-        of_rows = loss(logits, batch["labels"], batch["weights"])
-        return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
-
     def train_step(
         state: TrainState, params: Params, batch: Arrays
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        differentiate = jax.grad(batch_loss, has_aux=True)
-        gradients, value = differentiate(state.trainable, params, batch, state)
+        sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
+
+        def part_loss(
+            trainable: Any, part: Arrays, number: jax.Array
+        ) -> tuple[jax.Array, jax.Array]:
+            adapted = layout.gather(adaptation.apply(trainable, params, key=sample))
+            if train.remat == "masked_weights":
+                adapted = forget_masked(adaptation, adapted, trainable, layout.gather(params))
+            key = dropout if train.accumulate == 1 else jax.random.fold_in(dropout, number)
+            logits = model.apply(adapted, model_inputs(part), key=key)
+            of_rows = loss(logits, part["labels"], part["weights"])
+            return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
+
+        gradients, value = batch_gradients(part_loss, state.trainable, batch, train.accumulate)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.trainable)
         trainable = optax.apply_updates(state.trainable, updates)
         metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients)}
