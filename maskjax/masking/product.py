@@ -8,30 +8,34 @@ from jax.typing import DTypeLike
 
 
 class MaskedWeight:
-    """W ⊙ M as the right side of a product, whose backward pass keeps M and not W ⊙ M.
+    """W ⊙ M as the right side of a product, whose backward pass keeps W and M, but not W ⊙ M.
 
-    `x @ W` needs W again for the gradient of x. W ⊙ M is as large as W; W is there anyway, and M
-    takes a byte a weight. `jax.checkpoint` is no help: XLA on CPU finds that the recomputed value
-    is the one of the forward pass and keeps that, and where it does not, it may make all of them at
-    once before the first is needed. Here each one depends on the gradient that it is multiplied by.
+    The gradient of x in `x @ (W ⊙ M)` needs W ⊙ M once more, which is as large as W. W is there
+    anyway, and M follows from scores that are there too. `jax.checkpoint` is no help: XLA on CPU
+    finds that the recomputed value is the one of the forward pass, and keeps that; where it does
+    not, it may make all of them before the first is needed. Here each depends on the gradient that
+    it is multiplied by.
 
     It stands in for the array where all that is done with it is `astype` and `x @ it`.
 
     Args:
-        weight: The frozen W, [in, out].
-        masked: W ⊙ M, of the same shape. Gradients go through it.
+        masked: W ⊙ M, [in, out]. Gradients go through it.
+        weight: The frozen W, of the same shape.
+        mask: M, bool, of the same shape. It must not be computed from `masked`, for the compiler
+            would keep that instead.
 
     Example:
-        >>> weight = jnp.array([[2.0], [3.0]])
-        >>> loss = lambda x, masked: (x @ MaskedWeight(weight, masked)).sum()
+        >>> weight, mask = jnp.array([[2.0], [3.0]]), jnp.array([[True], [False]])
+        >>> loss = lambda x, masked: (x @ MaskedWeight(masked, weight, mask)).sum()
         >>> x, masked = jnp.ones((1, 2)), jnp.array([[2.0], [0.0]])
         >>> [gradient.tolist() for gradient in jax.grad(loss, argnums=(0, 1))(x, masked)]
         [[[2.0, 0.0]], [[1.0], [1.0]]]
     """
 
-    def __init__(self, weight: jax.Array, masked: jax.Array) -> None:
-        self._weight = weight
+    def __init__(self, masked: jax.Array, weight: jax.Array, mask: jax.Array) -> None:
         self._masked = masked
+        self._weight = weight
+        self._mask = mask
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,32 +54,32 @@ class MaskedWeight:
 
     def astype(self, dtype: DTypeLike) -> "MaskedWeight":
         """The same in another dtype."""
-        return MaskedWeight(self._weight.astype(dtype), self._masked.astype(dtype))
+        return MaskedWeight(self._masked.astype(dtype), self._weight.astype(dtype), self._mask)
 
     def __rmatmul__(self, x: jax.Array) -> jax.Array:
-        return _product(x, self._masked, self._weight)
+        return _product(x, self._masked, self._weight, self._mask)
 
 
 @jax.custom_vjp
-def _product(x: jax.Array, masked: jax.Array, weight: jax.Array) -> jax.Array:
-    del weight
+def _product(x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array) -> jax.Array:
+    del weight, mask
     return x @ masked
 
 
 def _product_fwd(
-    x: jax.Array, masked: jax.Array, weight: jax.Array
+    x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
-    return x @ masked, (x, masked != 0, weight)
+    return x @ masked, (x, weight, mask)
 
 
 def _product_bwd(
     kept: tuple[jax.Array, jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[jax.Array, jax.Array, None]:
-    x, mask, weight = kept
+) -> tuple[jax.Array, jax.Array, None, None]:
+    x, weight, mask = kept
     # Zero, but no compiler may know: it could be NaN. So this is not computed before the gradient.
     nothing = 0 * gradient[0, 0]
     masked = jnp.where(mask, weight, nothing)
-    return gradient @ masked.T, x.T @ gradient, None
+    return gradient @ masked.T, x.T @ gradient, None, None
 
 
 _product.defvjp(_product_fwd, _product_bwd)

@@ -1,4 +1,4 @@
-"""Gradients of a batch, in one go or part by part, and what is kept for their backward pass."""
+"""Gradients of a batch, in one go or part by part, and what their backward pass keeps."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,33 +7,54 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.adaptation import Adaptation
+from maskjax.config.train import Remat
 from maskjax.masking import MaskedWeight, leaves_by_path, replace_leaves
+from maskjax.training.mesh import Layout
 
 Arrays = Mapping[str, jax.Array]
 PartLoss = Callable[[Any, Arrays, jax.Array], tuple[jax.Array, jax.Array]]
 """`(trainable, part of the batch, number of the part) -> (loss to differentiate, loss to tell)`."""
 
 
-def forget_masked(adaptation: Adaptation, adapted: Any, trainable: Any, params: Any) -> Any:
-    """Lets the backward pass make masked kernels again instead of keeping them.
+def adapt(
+    adaptation: Adaptation,
+    trainable: Any,
+    params: Any,
+    key: jax.Array,
+    *,
+    remat: Remat,
+    layout: Layout,
+) -> Any:
+    """Adapts params for one use by a model that is differentiated.
 
     Args:
-        adaptation: What adapted the params.
-        adapted: Its output.
-        trainable: Its input.
+        adaptation: Adapts them.
+        trainable: Its trainable.
         params: The frozen params.
+        key: For adaptations that sample.
+        remat: With `masked_weights`, kernels that are masked and not trained are made again in the
+            backward pass instead of being kept.
+        layout: Where the arguments are.
 
     Returns:
-        Adapted params for one use by a model: kernels that are masked and not trained are a
-        `MaskedWeight`.
+        Adapted params, in which these kernels are a `MaskedWeight`.
     """
+    adapted = layout.gather(adaptation.apply(trainable, params, key=key))
+    if remat != "masked_weights":
+        return adapted
     frozen = jax.eval_shape(adaptation.freeze, trainable, params)
-    others = {path for sort in frozen if sort != "mask" for path in frozen[sort]}
-    before, after = leaves_by_path(params), leaves_by_path(adapted)
+    trained = {path for sort in frozen if sort != "mask" for path in frozen[sort]}
     kernels = [path for path in frozen.get("mask", {}) if path.endswith("/kernel")]
+    ones = jax.tree.map(jnp.ones_like, params)
+    masks = adaptation.apply(jax.lax.stop_gradient(trainable), ones, key=key)
+    masked, weights, masks = map(leaves_by_path, (adapted, *layout.gather((params, masks))))
     return replace_leaves(
         adapted,
-        {path: MaskedWeight(before[path], after[path]) for path in kernels if path not in others},
+        {
+            path: MaskedWeight(masked[path], weights[path], masks[path] != 0)
+            for path in kernels
+            if path not in trained
+        },
     )
 
 

@@ -13,7 +13,7 @@ from maskjax.inference.logits import model_inputs
 from maskjax.models import Model
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
-from maskjax.training.gradients import Arrays, batch_gradients, forget_masked
+from maskjax.training.gradients import Arrays, adapt, batch_gradients
 from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import Loss
 from maskjax.training.mesh import ONE_DEVICE, Layout
@@ -148,9 +148,7 @@ def make_train_step(
         def part_loss(
             trainable: Any, part: Arrays, number: jax.Array
         ) -> tuple[jax.Array, jax.Array]:
-            adapted = layout.gather(adaptation.apply(trainable, params, key=sample))
-            if train.remat == "masked_weights":
-                adapted = forget_masked(adaptation, adapted, trainable, layout.gather(params))
+            adapted = adapt(adaptation, trainable, params, sample, remat=train.remat, layout=layout)
             key = dropout if train.accumulate == 1 else jax.random.fold_in(dropout, number)
             logits = model.apply(adapted, model_inputs(part), key=key)
             of_rows = loss(logits, part["labels"], part["weights"])

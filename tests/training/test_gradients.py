@@ -108,4 +108,4 @@ def test_masked_weights_that_are_computed_again_take_no_memory():
 
 def test_a_masked_weight_has_no_parts():
     with pytest.raises(ValueError, match="no parts"):
-        MaskedWeight(jnp.ones((2, 2)), jnp.ones((2, 2)))[0]
+        MaskedWeight(jnp.ones((2, 2)), jnp.ones((2, 2)), jnp.ones((2, 2), bool))[0]
