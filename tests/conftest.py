@@ -94,7 +94,7 @@ def toy_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def toy_config(toy_base: Path, toy_rows: Path) -> Callable[..., Config]:
     """Makes the configuration of a run of seconds; keywords replace whole parts of it."""
 

@@ -7,6 +7,7 @@ same in Python, on the command line and in the JSON file that is saved with the 
 from maskjax.config.adaptation import AdaptationConfig, Method
 from maskjax.config.config import Config
 from maskjax.config.file import config_from_dict, config_to_dict, load_config
+from maskjax.config.mesh import MeshConfig
 from maskjax.config.model import ModelConfig
 from maskjax.config.optimizer import OptimizerConfig
 from maskjax.config.task import Metric, TaskConfig
@@ -15,6 +16,7 @@ from maskjax.config.train import TrainConfig
 __all__ = [
     "AdaptationConfig",
     "Config",
+    "MeshConfig",
     "Method",
     "Metric",
     "ModelConfig",

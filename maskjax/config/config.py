@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from maskjax.config.adaptation import AdaptationConfig
+from maskjax.config.mesh import MeshConfig
 from maskjax.config.model import ModelConfig
 from maskjax.config.optimizer import OptimizerConfig
 from maskjax.config.task import TaskConfig
@@ -19,6 +20,7 @@ class Config:
         adaptation: What is learned.
         optimizer: How it moves.
         train: How long.
+        mesh: On which devices.
 
     Example:
         >>> Config(train=TrainConfig(epochs=1)).train.epochs
@@ -30,3 +32,4 @@ class Config:
     adaptation: AdaptationConfig = field(default_factory=AdaptationConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)

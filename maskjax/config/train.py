@@ -5,6 +5,8 @@ from typing import Literal
 
 from maskjax.config.check import check
 
+Remat = Literal["nothing", "masked_weights", "blocks"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -30,6 +32,10 @@ class TrainConfig:
             too. None means only those. It may change when a run goes on.
         checkpoints: Where they are, such as a folder of a mounted Drive or `gs://bucket/folder`
             (which needs gcsfs), of this run alone; None means `checkpoints` in the run folder.
+        accumulate: Parts of a batch that a step goes through one after the other, with memory for
+            the activations of one. Gradients are those of the whole batch.
+        remat: What the backward pass computes again instead of keeping it: `nothing`, the
+            `masked_weights` W ⊙ M, or what is inside of the `blocks`.
     """
 
     batch_size: int = 32
@@ -43,6 +49,8 @@ class TrainConfig:
     lanes: Literal["vmap", "map"] = "vmap"
     checkpoint_minutes: float | None = 3.0
     checkpoints: str | None = None
+    accumulate: int = 1
+    remat: Remat = "nothing"
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)
@@ -71,4 +79,10 @@ class TrainConfig:
             "train.checkpoint_minutes",
             "at least 0",
             self.checkpoint_minutes,
+        )
+        check(
+            self.accumulate >= 1 and self.batch_size % self.accumulate == 0,
+            "train.accumulate",
+            f"a divisor of train.batch_size = {self.batch_size}",
+            self.accumulate,
         )

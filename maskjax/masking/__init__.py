@@ -21,6 +21,7 @@ from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
 from maskjax.masking.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
 from maskjax.masking.philox import Start, philox_words
+from maskjax.masking.product import MaskedWeight
 from maskjax.masking.schedules import (
     constant_sparsity,
     cubic_sparsity,
@@ -56,6 +57,7 @@ __all__ = [
     "Difference",
     "Granularity",
     "MaskTransform",
+    "MaskedWeight",
     "PackedMask",
     "Rule",
     "Start",

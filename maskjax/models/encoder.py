@@ -106,10 +106,11 @@ def attention_bias(attention_mask: jax.Array) -> jax.Array:
 class Stack(nnx.Module):
     """The blocks, one above the other."""
 
-    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
         # A Dict, not a List, for its keys are the strings that the parameter paths need.
         self.layer = nnx.Dict({str(i): Block(config, dtype) for i in range(config.num_layers)})
         self.num_layers = config.num_layers
+        self.remat = remat
 
     def __call__(
         self, x: jax.Array, bias: jax.Array, key: jax.Array | None
@@ -117,16 +118,18 @@ class Stack(nnx.Module):
         """Returns what goes into the first block and what comes out of each."""
         states = [x]
         for i in range(self.num_layers):
-            states.append(self.layer[str(i)](states[-1], bias, site_key(key, i)))
+            block = self.layer[str(i)]
+            block = jax.checkpoint(block) if self.remat else block
+            states.append(block(states[-1], bias, site_key(key, i)))
         return tuple(states)
 
 
 class Encoder(nnx.Module):
     """A BERT, RoBERTa or DistilBERT without head (arXiv 1810.04805, 1907.11692, 1910.01108)."""
 
-    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool = False) -> None:
         self.embeddings = Embeddings(config, dtype)
-        self.encoder = Stack(config, dtype)
+        self.encoder = Stack(config, dtype, remat)
 
     def __call__(self, inputs: Inputs, key: jax.Array | None) -> tuple[jax.Array, ...]:
         """Encodes a batch.

@@ -66,6 +66,7 @@ def build_model(
     *,
     kind: Kind = "classification",
     compute_dtype: DTypeLike = jnp.float32,
+    remat_blocks: bool = False,
 ) -> Model:
     """Builds the functions of a model.
 
@@ -75,6 +76,7 @@ def build_model(
         kind: What the head predicts.
         compute_dtype: Dtype of activations and of kernels at use. Parameters, LayerNorm, softmax
             and logits are float32 in any case.
+        remat_blocks: Let a backward pass compute what is inside of each block again.
 
     Returns:
         The model.
@@ -96,7 +98,7 @@ def build_model(
     """
     if num_outputs < 1:
         raise InputError(f"num_outputs is {num_outputs}; expected 1 for regression, or more")
-    encoder_def, encoder_leaves = _split(lambda: Encoder(config, compute_dtype))
+    encoder_def, encoder_leaves = _split(lambda: Encoder(config, compute_dtype, remat_blocks))
     # A choice is scored by itself; the scores of a row's choices are its logits.
     width = 1 if kind == "choice" else num_outputs
     head_def, head_leaves = _split(lambda: make_head(config, kind, width, compute_dtype))

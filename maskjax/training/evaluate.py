@@ -4,7 +4,9 @@ from typing import Any
 
 import jax
 
-from maskjax.inference.logits import make_predict, predict_logits, score_logits
+from maskjax.inference.logits import Predict, make_predict, predict_logits, score_logits
+from maskjax.models import Model
+from maskjax.training.mesh import Layout
 from maskjax.training.prepare import Experiment
 
 
@@ -16,7 +18,7 @@ class Evaluator:
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        self._predict = make_predict(experiment.model)
+        self._predict = _make_predict(experiment.model, experiment.layout)
         self._adapt = jax.jit(experiment.adaptation.apply)
 
     def __call__(self, experiment: Experiment, trainable: Any, split: str | None = None) -> float:
@@ -40,3 +42,11 @@ class Evaluator:
             pad_id=experiment.base.config.pad_token_id,
         )
         return score_logits(experiment.data.task, logits, encoded.labels, encoded.sizes)
+
+
+def _make_predict(model: Model, layout: Layout) -> Predict:
+    """`make_predict` for any layout: rows are divided, and every process gets all logits."""
+    if layout.mesh is None:
+        return make_predict(model)
+    apply = jax.jit(lambda params, inputs: model.apply(layout.gather(params), inputs))
+    return lambda params, inputs: layout.whole(apply(params, layout.batch(inputs)))

@@ -109,7 +109,7 @@ def fit_together(
     loop = _Loop(experiments, reporters)
     state = loop.start(checkpoints)
     with Sigterm() if checkpoints else nullcontext() as sigterm:
-        for fed in feed(loop.batches(done=state.step)):
+        for fed in feed(loop.batches(done=state.step), loop.put):
             if not loop.running(state).any():
                 break
             state = loop.advance(state, fed)
@@ -143,7 +143,15 @@ class _Loop:
 
     def _train_step(self, first: Experiment) -> TrainStep:
         loss = make_loss(first.data.task.kind)
-        return make_train_step(first.model, first.adaptation, self._optimizer, loss, self.lanes)
+        return make_train_step(
+            first.model,
+            first.adaptation,
+            self._optimizer,
+            loss,
+            self.lanes,
+            layout=first.layout,
+            train=self._config,
+        )
 
     def start(self, checkpoints: "Checkpoints | None") -> FitState:
         """Everything before the first step, or after the last one that was saved."""
@@ -156,10 +164,12 @@ class _Loop:
         return state
 
     def _fresh(self) -> FitState:
-        adaptation = self._experiments[0].adaptation
+        first = self._experiments[0]
         params = [some.params for some in self._experiments]
         keys = [jax.random.key(some.config.train.seed) for some in self._experiments]
-        train = init_states(adaptation, self._optimizer, params, keys, self.lanes)
+        train = init_states(
+            first.adaptation, self._optimizer, params, keys, self.lanes, layout=first.layout
+        )
         best = Best.before(train.trainable, self.lanes)
         masks = self._changes.start(train.trainable, self.lanes.params)
         return FitState(0, train, best, masks, self._window.pending(), 0.0)
@@ -167,6 +177,10 @@ class _Loop:
     def seconds(self) -> float:
         """How long training has taken, in all processes that had a part in it."""
         return time.perf_counter() - self._begun
+
+    def put(self, batch: Batch) -> Any:
+        """Puts a batch of all runs on the devices."""
+        return self._experiments[0].layout.batch(batch, lanes=self.lanes.count)
 
     def batches(self, done: int) -> Iterator[Batch]:
         """The batches that come after so many steps, of all runs."""

@@ -16,7 +16,12 @@ RESULT_FILE = "result.json"
 METRICS_FILE = "metrics.jsonl"
 LOCK_FILE = "run.lock"
 
-FREE = frozenset({"train.checkpoint_minutes", "model.offline"})
+FREE = frozenset(
+    {
+        *("train.checkpoint_minutes", "model.offline", "task.cache"),
+        *("mesh.data", "mesh.model", "mesh.fsdp"),
+    }
+)
 """Settings that may change when a run goes on, since its result does not depend on them."""
 
 

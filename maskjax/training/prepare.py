@@ -21,6 +21,7 @@ from maskjax.tasks import (
     num_batches,
 )
 from maskjax.training.fixed import take_masks
+from maskjax.training.mesh import Layout, make_layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,6 +39,7 @@ class Experiment(NamedTuple):
         data: The task and its rows.
         encoded: The tokenised splits.
         tokenizer: The base's tokenizer.
+        layout: Where arrays live.
     """
 
     config: Config
@@ -48,6 +50,7 @@ class Experiment(NamedTuple):
     data: LoadedTask
     encoded: dict[str, Encoded]
     tokenizer: "PreTrainedTokenizerBase"
+    layout: Layout
 
     @property
     def steps_per_epoch(self) -> int:
@@ -72,6 +75,7 @@ def prepare(config: Config) -> Experiment:
     Raises:
         InputError: If the base, the rows or a setting cannot be used.
     """
+    layout = make_layout(config)
     data = load_task(config.task, offline=config.model.offline)
     base = load_base(
         config.model.base, revision=config.model.revision, offline=config.model.offline
@@ -83,15 +87,19 @@ def prepare(config: Config) -> Experiment:
         data.task.num_outputs,
         kind=data.task.kind,
         compute_dtype=jnp.dtype(config.model.dtype),
+        remat_blocks=config.train.remat == "blocks",
     )
     tokenizer = load_tokenizer(base.folder, data.task.kind)
     _check_vocabulary(len(tokenizer), base)
     encoded, notes = _encode(config.task, data, tokenizer)
     data = data._replace(notes=(*data.notes, *notes))
-    params = _draw(model, jax.tree.map(jnp.asarray, base.params), config.train.seed)
+    params = _draw(model, layout.place(base.params), config.train.seed)
     params, masks = take_masks(config, data.task, base, model, params)
+    params = layout.place(params)
     adaptation = make_adaptation(config.adaptation, model, masks)
-    experiment = Experiment(config, base, model, params, adaptation, data, encoded, tokenizer)
+    experiment = Experiment(
+        config, base, model, params, adaptation, data, encoded, tokenizer, layout
+    )
     target = sparsity_target(config.adaptation, experiment.total_steps)
     if target is not None:
         experiment = experiment._replace(adaptation=hold_sparsity(adaptation, target))
@@ -120,7 +128,7 @@ def prepare_seeds(config: Config) -> list[Experiment]:
 def _with_seed(experiment: Experiment, seed: int) -> Experiment:
     config, params = experiment.config, experiment.params
     if config.adaptation.masks is None:  # else the head is that of the earlier run
-        params = _draw(experiment.model, params, seed)
+        params = experiment.layout.place(_draw(experiment.model, params, seed))
     config = replace(config, train=replace(config.train, seed=seed))
     return experiment._replace(config=config, params=params)
 

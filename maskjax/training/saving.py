@@ -33,7 +33,7 @@ def save_trainable(
         Its size in bytes.
     """
     base = leaves_by_path(experiment.base.params)
-    kept = _kept(experiment, trainable)
+    kept = experiment.layout.whole(_kept(experiment, trainable))
     start, _ = run_keys(jax.random.key(experiment.config.train.seed))
     starts = random_starts(experiment.config.adaptation, start, kept.get("mask", {}))
     meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)

@@ -1,6 +1,6 @@
 """One training step, jitted: the trainable moves, the base is an argument that never changes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import optax
 
 from maskjax.adaptation import Adaptation
+from maskjax.config import TrainConfig
 from maskjax.inference.logits import model_inputs
 from maskjax.models import Model
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
+from maskjax.training.gradients import Arrays, adapt, batch_gradients
 from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import Loss
+from maskjax.training.mesh import ONE_DEVICE, Layout
 
 
 class TrainState(NamedTuple):
@@ -32,7 +35,7 @@ class TrainState(NamedTuple):
     key: jax.Array
 
 
-Arrays = Mapping[str, jax.Array]
+DEFAULT = TrainConfig()
 TrainStep = Callable[
     [TrainState, Params | LaneParams, Batch | Arrays], tuple[TrainState, dict[str, jax.Array]]
 ]
@@ -64,6 +67,8 @@ def init_states(
     params: Sequence[Params],
     keys: Sequence[jax.Array],
     lanes: Lanes,
+    *,
+    layout: Layout = ONE_DEVICE,
 ) -> TrainState:
     """The states of several runs before the first step, each what `init_state` gives.
 
@@ -73,15 +78,21 @@ def init_states(
         params: Of each run.
         keys: Of each run.
         lanes: The runs.
+        layout: Where they are to be.
 
     Returns:
         The stacked states.
     """
-    starts, steps = zip(*map(run_keys, keys), strict=True)
-    trainable = lanes.stack([adaptation.init(*some) for some in zip(starts, params, strict=True)])
-    opt_state = lanes.over(lambda mine, _: optimizer.init(mine))(trainable, lanes.params)
-    zero = lanes.stack([jnp.zeros((), jnp.int32)] * lanes.count)
-    return TrainState(zero, trainable, opt_state, lanes.stack(steps))
+
+    def init(keys: Sequence[jax.Array], params: Sequence[Params], of_lanes: Any) -> TrainState:
+        starts, steps = zip(*map(run_keys, keys), strict=True)
+        each = [adaptation.init(*some) for some in zip(starts, params, strict=True)]
+        trainable = lanes.stack(each)
+        opt_state = lanes.over(lambda mine, _: optimizer.init(mine))(trainable, of_lanes)
+        zero = lanes.stack([jnp.zeros((), jnp.int32)] * lanes.count)
+        return TrainState(zero, trainable, opt_state, lanes.stack(steps))
+
+    return layout.make(init, keys, params, lanes.params)
 
 
 def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -103,6 +114,9 @@ def make_train_step(
     optimizer: optax.GradientTransformation,
     loss: Loss,
     lanes: Lanes | None = None,
+    *,
+    layout: Layout = ONE_DEVICE,
+    train: TrainConfig = DEFAULT,
 ) -> TrainStep:
     """Compiles the step `(state, params, batch) -> (state, metrics)`.
 
@@ -116,6 +130,9 @@ def make_train_step(
         optimizer: Moves the trainable.
         loss: Of logits, labels and weights.
         lanes: The runs that the step is for, if there are several.
+        layout: Where the arguments are, and where the new state is to be.
+        train: Says in how many parts a batch is gone through, and what the backward pass computes
+            again. The model brings `blocks` with it.
 
     Returns:
         The step; it compiles once for each length of a batch. Metrics are `loss`, the penalty of
@@ -123,24 +140,30 @@ def make_train_step(
         takes `lanes.params`, and the rest has a leading axis of runs.
     """
 
-    def batch_loss(
-        trainable: Any, params: Params, batch: Arrays, state: TrainState
-    ) -> tuple[jax.Array, jax.Array]:
-        sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
-        adapted = adaptation.apply(trainable, params, key=sample)
-        logits = model.apply(adapted, model_inputs(batch), key=dropout)
-        of_rows = loss(logits, batch["labels"], batch["weights"])
-        return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
-
     def train_step(
         state: TrainState, params: Params, batch: Arrays
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        differentiate = jax.grad(batch_loss, has_aux=True)
-        gradients, value = differentiate(state.trainable, params, batch, state)
+        sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
+
+        def part_loss(
+            trainable: Any, part: Arrays, number: jax.Array
+        ) -> tuple[jax.Array, jax.Array]:
+            adapted = adapt(adaptation, trainable, params, sample, remat=train.remat, layout=layout)
+            key = dropout if train.accumulate == 1 else jax.random.fold_in(dropout, number)
+            logits = model.apply(adapted, model_inputs(part), key=key)
+            of_rows = loss(logits, part["labels"], part["weights"])
+            return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
+
+        gradients, value = batch_gradients(part_loss, state.trainable, batch, train.accumulate)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.trainable)
         trainable = optax.apply_updates(state.trainable, updates)
         metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients)}
         return TrainState(state.step + 1, trainable, opt_state, state.key), metrics
 
     several = lanes.in_place(train_step) if lanes else train_step
-    return jax.jit(several, donate_argnums=0)
+
+    def placed(*arguments: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        state, metrics = several(*arguments)
+        return layout.keep(state), metrics
+
+    return jax.jit(placed, donate_argnums=0)

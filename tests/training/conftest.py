@@ -28,6 +28,6 @@ class Listener(Reporter):
         return {step: values[name] for step, values in self.values if name in values}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def listener():
     return Listener

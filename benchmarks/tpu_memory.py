@@ -1,0 +1,180 @@
+"""What a training step takes on a TPU v5e: the TPU compiler's own figures, without a TPU.
+
+    pip install libtpu
+    python -m benchmarks.tpu_memory                              # BERT-base, 32 x 128, one chip
+    python -m benchmarks.tpu_memory --chips 8 --mesh.data 4 --mesh.model 2 --mesh.fsdp
+
+A program takes half a minute and more to compile. Peak is what the chip holds at most, arguments
+included: frozen weights, the trainable and the optimiser's state. Bytes are those that a step
+reads and writes. With several chips all figures are those of one of them.
+"""
+
+import json
+import os
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+
+import jax
+import jax.numpy as jnp
+import tyro
+from jax.experimental import topologies
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.speed import Size, make_batch, make_encoder
+from maskjax.adaptation import make_adaptation
+from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
+from maskjax.models import build_model
+from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
+from maskjax.training.mesh import ONE_DEVICE, Layout
+from maskjax.training.partition import DATA, MODEL
+
+SIZES = {
+    "tiny": Size(2, 192, 768, rows=32, tokens=128),
+    "base": Size(12, 768, 3072, rows=32, tokens=128),
+    "large": Size(24, 1024, 4096, rows=32, tokens=128),
+}
+POLICIES = ("nothing", "masked_weights", "blocks")
+EVERY_CHIP = MeshConfig(data=-1)
+COLLECTIVE = re.compile(r" (all-[a-z]+|reduce-scatter|collective-permute)(?:-start)?\(")
+
+
+class Figures(NamedTuple):
+    """What the compiler says of a step, of one chip.
+
+    Attributes:
+        peak: Bytes in use at most.
+        temporary: Bytes beside arguments and results.
+        accessed: Bytes read and written.
+        operations: Floating-point operations.
+        collectives: `{name: count}`.
+    """
+
+    peak: int
+    temporary: int
+    accessed: float
+    operations: float
+    collectives: dict[str, int]
+
+
+def main(
+    *,
+    size: str = "base",
+    methods: tuple[str, ...] = ("finetune", "mask", "lora"),
+    policies: tuple[str, ...] = POLICIES,
+    dtypes: tuple[str, ...] = ("float32", "bfloat16"),
+    chips: int = 1,
+    mesh: MeshConfig = EVERY_CHIP,
+    out: Path | None = None,
+) -> None:
+    """Prints a table.
+
+    Args:
+        size: tiny, base or large.
+        methods: Some of finetune, mask, lora, head and bitfit.
+        policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
+        dtypes: Of activations and products.
+        chips: 1 or 8.
+        mesh: How 8 chips are divided.
+        out: A JSON file for the figures.
+    """
+    layout = ONE_DEVICE if chips == 1 else make_tpu_layout(mesh, chips)
+    table = Table("step", "peak MB", "temp MB", "GB accessed", "TFLOP", "collectives")
+    found = {}
+    for method, remat, dtype in (
+        (m, r, d)
+        for d in dtypes
+        for m in methods
+        for r in policies
+        if m == "mask" or r != POLICIES[1]
+    ):
+        name = f"{method}, {dtype}, {remat}"
+        some = compile_step(SIZES[size], method, remat, dtype, layout)
+        found[name] = some._asdict()
+        table.add_row(
+            name,
+            f"{some.peak / 1e6:,.0f}",
+            f"{some.temporary / 1e6:,.0f}",
+            f"{some.accessed / 1e9:.1f}",
+            f"{some.operations / 1e12:.2f}",
+            ", ".join(f"{count} {name}" for name, count in sorted(some.collectives.items())),
+        )
+    Console().print(table)
+    if out:
+        out.write_text(json.dumps(found, indent=2))
+
+
+def make_tpu_layout(mesh: MeshConfig, chips: int = 8) -> Layout:
+    """A layout on chips that are described, not there."""
+    topology = topologies.get_topology_desc(platform="tpu", topology_name=f"v5e:2x{chips // 2}")
+    shape = (chips // mesh.model if mesh.data == -1 else mesh.data, mesh.model)
+    axes = (AxisType.Auto,) * 2
+    devices = topologies.make_mesh(topology, shape, (DATA, MODEL)).devices
+    return Layout(Mesh(devices, (DATA, MODEL), axis_types=axes), fsdp=mesh.fsdp)
+
+
+def compile_step(size: Size, method: str, remat: str, dtype: str, layout: Layout) -> Figures:
+    """Compiles a training step for the chips of a layout, or for one."""
+    model = build_model(
+        make_encoder(size, dropout=0.0),
+        2,
+        compute_dtype=jnp.dtype(dtype),
+        remat_blocks=remat == "blocks",
+    )
+    adaptation = make_adaptation(AdaptationConfig(method=method), model)  # pyright: ignore[reportArgumentType]
+    optimizer = make_optimizer(OptimizerConfig(), 1000)
+    train = TrainConfig(remat=remat)  # pyright: ignore[reportArgumentType]
+    loss = make_loss("classification")
+    step = make_train_step(model, adaptation, optimizer, loss, layout=layout, train=train)
+    state = jax.eval_shape(
+        lambda params: init_state(adaptation, optimizer, params, jax.random.key(0)), model.abstract
+    )
+    batch = make_batch(size, model.config.vocab_size)
+    arguments = [*(_placed(some, layout) for some in (state, model.abstract)), _rows(batch, layout)]
+    return _figures(step.lower(*arguments).compile())  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def _placed(tree: Any, layout: Layout) -> Any:
+    if layout.mesh is None:
+        chip = _one_chip()
+        return jax.tree.map(lambda leaf: _shape(leaf, chip), tree)
+    return jax.tree.map(_shape, tree, layout.shardings(tree))
+
+
+def _rows(batch: Any, layout: Layout) -> Any:
+    chip = _one_chip() if layout.mesh is None else NamedSharding(layout.mesh, PartitionSpec(DATA))
+    return jax.tree.map(lambda leaf: _shape(leaf, chip), batch)
+
+
+def _shape(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+@cache
+def _one_chip() -> SingleDeviceSharding:
+    topology = topologies.get_topology_desc(
+        platform="tpu", topology_name="v5e:1x1", chips_per_host_bounds=[1, 1, 1]
+    )
+    return SingleDeviceSharding(topology.devices[0])
+
+
+def _figures(compiled: Any) -> Figures:
+    memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
+    return Figures(
+        memory.peak_memory_in_bytes,
+        memory.temp_size_in_bytes,
+        cost["bytes accessed"],
+        cost["flops"],
+        dict(Counter(COLLECTIVE.findall(compiled.as_text()))),
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

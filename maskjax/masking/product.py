@@ -1,0 +1,85 @@
+"""A masked weight that is forgotten after its product, and made again for the backward pass."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+
+class MaskedWeight:
+    """W ⊙ M as the right side of a product, whose backward pass keeps W and M, but not W ⊙ M.
+
+    The gradient of x in `x @ (W ⊙ M)` needs W ⊙ M once more, which is as large as W. W is there
+    anyway, and M follows from scores that are there too. `jax.checkpoint` is no help: XLA on CPU
+    finds that the recomputed value is the one of the forward pass, and keeps that; where it does
+    not, it may make all of them before the first is needed. Here each depends on the gradient that
+    it is multiplied by.
+
+    It stands in for the array where all that is done with it is `astype` and `x @ it`.
+
+    Args:
+        masked: W ⊙ M, [in, out]. Gradients go through it.
+        weight: The frozen W, of the same shape.
+        mask: M, bool, of the same shape. It must not be computed from `masked`, for the compiler
+            would keep that instead.
+
+    Example:
+        >>> weight, mask = jnp.array([[2.0], [3.0]]), jnp.array([[True], [False]])
+        >>> loss = lambda x, masked: (x @ MaskedWeight(masked, weight, mask)).sum()
+        >>> x, masked = jnp.ones((1, 2)), jnp.array([[2.0], [0.0]])
+        >>> [gradient.tolist() for gradient in jax.grad(loss, argnums=(0, 1))(x, masked)]
+        [[[2.0, 0.0]], [[1.0], [1.0]]]
+    """
+
+    def __init__(self, masked: jax.Array, weight: jax.Array, mask: jax.Array) -> None:
+        self._masked = masked
+        self._weight = weight
+        self._mask = mask
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the array."""
+        return self._masked.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the array."""
+        return self._masked.dtype
+
+    def __getitem__(self, index: Any) -> "MaskedWeight":
+        if index is not Ellipsis:
+            raise ValueError(f"A masked weight has no parts, got index {index}.")
+        return self
+
+    def astype(self, dtype: DTypeLike) -> "MaskedWeight":
+        """The same in another dtype."""
+        return MaskedWeight(self._masked.astype(dtype), self._weight.astype(dtype), self._mask)
+
+    def __rmatmul__(self, x: jax.Array) -> jax.Array:
+        return _product(x, self._masked, self._weight, self._mask)
+
+
+@jax.custom_vjp
+def _product(x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array) -> jax.Array:
+    del weight, mask
+    return x @ masked
+
+
+def _product_fwd(
+    x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    return x @ masked, (x, weight, mask)
+
+
+def _product_bwd(
+    kept: tuple[jax.Array, jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, None, None]:
+    x, weight, mask = kept
+    # Zero, but no compiler may know: it could be NaN. So this is not computed before the gradient.
+    nothing = 0 * gradient[0, 0]
+    masked = jnp.where(mask, weight, nothing)
+    return gradient @ masked.T, x.T @ gradient, None, None
+
+
+_product.defvjp(_product_fwd, _product_bwd)

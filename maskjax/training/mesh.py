@@ -1,0 +1,170 @@
+"""Where arrays live: on one device as they come, or divided among the devices of a mesh.
+
+Arrays are placed, and the compiler divides the computation after them (GSPMD, Xu et al., 2021,
+https://arxiv.org/abs/2105.04663). `Layout` hides the mesh: for one device it does nothing at all.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from maskjax.config import Config, MeshConfig
+from maskjax.config.mesh import EVERY
+from maskjax.errors import InputError
+from maskjax.training.partition import DATA, MODEL, partition_specs
+
+Tree = TypeVar("Tree")
+
+
+class Layout:
+    """Places arrays, and holds them in place within compiled functions.
+
+    Args:
+        mesh: With the axes `data` and `model`; None for one device.
+        fsdp: Whether parameters and states are divided over `data` too.
+
+    Attributes:
+        mesh: The mesh; None for one device.
+    """
+
+    def __init__(self, mesh: Mesh | None = None, *, fsdp: bool = False) -> None:
+        self.mesh = mesh
+        sizes = dict(mesh.shape) if mesh else {}
+        self._whole_rows = {axis: n for axis, n in sizes.items() if axis != DATA}
+        self._sizes = sizes if fsdp else self._whole_rows
+
+    def place(self, params: Tree) -> Tree:
+        """Puts parameters where the rules say.
+
+        Args:
+            params: A pytree of arrays of NumPy or of JAX, the same ones in every process.
+
+        Returns:
+            Arrays of JAX. One that is where it belongs stays the same object.
+        """
+        if self.mesh is None:
+            return jax.tree.map(jnp.asarray, params)
+        return jax.tree.map(_put, params, self.shardings(params))
+
+    def make(self, function: Callable[..., Tree], *arguments: Any) -> Tree:
+        """Computes a value where the rules say, so that it never is on one device as a whole.
+
+        Args:
+            function: Pure.
+            *arguments: Pytrees of arrays.
+
+        Returns:
+            What the function gives.
+        """
+        if self.mesh is None:
+            return function(*arguments)
+        shardings = self.shardings(jax.eval_shape(function, *arguments))
+        return jax.jit(function, out_shardings=shardings)(*arguments)
+
+    def batch(self, batch: Tree, *, lanes: int = 1) -> Tree:
+        """Puts a batch on the devices, its rows divided; each process does so for its own devices.
+
+        Args:
+            batch: The whole batch, arrays of NumPy.
+            lanes: How many runs it is for; with several, rows are the second axis.
+
+        Returns:
+            Arrays of JAX.
+        """
+        if self.mesh is None:
+            return jax.device_put(batch)
+        rows = PartitionSpec(DATA) if lanes == 1 else PartitionSpec(None, DATA)
+        sharding = NamedSharding(self.mesh, rows)
+        return jax.tree.map(lambda leaf: _put(leaf, sharding), batch)
+
+    def keep(self, tree: Tree) -> Tree:
+        """Within a compiled function: holds a value where the rules say."""
+        return self._constrain(tree, self._sizes)
+
+    def gather(self, params: Tree) -> Tree:
+        """Within a compiled function: collects weights for use, so that rows stay divided."""
+        return self._constrain(params, self._whole_rows)
+
+    def whole(self, tree: Tree) -> Tree:
+        """A copy of a value that every device holds all of."""
+        if self.mesh is None:
+            return tree
+        return jax.jit(lambda some: some, out_shardings=NamedSharding(self.mesh, PartitionSpec()))(
+            tree
+        )
+
+    def shardings(self, tree: Any) -> Any:
+        """The shardings of a pytree of arrays, or of their shapes, on a mesh."""
+        return self._shardings(tree, self._sizes)
+
+    def _constrain(self, tree: Tree, sizes: dict[str, int]) -> Tree:
+        if self.mesh is None:
+            return tree
+        return jax.lax.with_sharding_constraint(tree, self._shardings(tree, sizes))
+
+    def _shardings(self, tree: Any, sizes: dict[str, int]) -> Any:
+        assert self.mesh is not None
+        mesh = self.mesh
+        return jax.tree.map(
+            lambda spec: NamedSharding(mesh, spec),
+            partition_specs(tree, sizes),
+            is_leaf=lambda leaf: isinstance(leaf, PartitionSpec),
+        )
+
+
+ONE_DEVICE = Layout()
+"""The layout of the main path."""
+
+
+def make_layout(config: Config) -> Layout:
+    """The layout that a configuration asks for.
+
+    Args:
+        config: Its mesh, and the batches that are to be divided.
+
+    Returns:
+        The layout; one device gets none of what a mesh needs.
+
+    Raises:
+        InputError: If there are fewer devices, or a batch does not divide.
+    """
+    data, model = _shape(config.mesh, jax.device_count())
+    if data * model == 1 and jax.process_count() == 1:
+        return ONE_DEVICE
+    rows = config.train.batch_size // config.train.accumulate
+    if rows % data:
+        raise InputError(
+            f"train.batch_size: expected a multiple of mesh.data x train.accumulate = {data} x "
+            f"{config.train.accumulate}, got {config.train.batch_size}; set --train.batch-size or "
+            "--mesh.data."
+        )
+    devices = jax.devices()[: data * model]
+    mesh = jax.make_mesh((data, model), (DATA, MODEL), (AxisType.Auto,) * 2, devices=devices)
+    return Layout(mesh, fsdp=config.mesh.fsdp)
+
+
+def _shape(config: MeshConfig, devices: int) -> tuple[int, int]:
+    data = devices // config.model if config.data == EVERY else config.data
+    wanted = data * config.model
+    if not 1 <= wanted <= devices or (config.data == EVERY and wanted != devices):
+        raise InputError(
+            f"mesh: data {config.data} x model {config.model} does not fit the {devices} devices "
+            "that there are; set --mesh.data and --mesh.model."
+        )
+    if jax.process_count() > 1 and wanted != devices:
+        raise InputError(
+            f"mesh: several hosts use all of their {devices} devices, got {data} x {config.model}; "
+            "set --mesh.data -1."
+        )
+    return data, config.model
+
+
+def _put(leaf: Any, sharding: NamedSharding) -> jax.Array:
+    if isinstance(leaf, jax.Array) and leaf.sharding == sharding:
+        return leaf
+    array = np.asarray(leaf)
+    return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])

@@ -1,0 +1,72 @@
+"""Which axes of which arrays are divided among devices: one table, by the paths of parameters.
+
+Scores, moments of an optimiser and packed copies carry the path of their weight at the end of
+their own, so that one table is for the whole state of training.
+"""
+
+from typing import Any
+
+from jax.sharding import PartitionSpec
+
+from maskjax.masking import choose, leaves_by_path, replace_leaves
+
+DATA = "data"
+"""The axis of devices that share the rows of a batch."""
+MODEL = "model"
+"""The axis of devices that share the matrices of a block."""
+
+RULES = {
+    # The first matrix of each half of a block is divided by its outputs, the second by its inputs:
+    # between the two nothing is exchanged (Shoeybi et al., https://arxiv.org/abs/1909.08053).
+    r".*/(self/query|self/key|self/value|intermediate/dense)/kernel": PartitionSpec(DATA, MODEL),
+    r".*/(self/query|self/key|self/value|intermediate/dense)/bias": PartitionSpec(MODEL),
+    r".*/layer/\d+/(attention/)?output/dense/kernel": PartitionSpec(MODEL, DATA),
+    # Vectors, for the sizes of vocabularies rarely divide.
+    r".*/embedding": PartitionSpec(None, DATA),
+    r".*/kernel": PartitionSpec(DATA, None),
+    r".*": PartitionSpec(),
+}
+"""`{pattern of paths: axes}`; the first pattern that matches a whole path decides."""
+
+
+def partition_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> PartitionSpec:
+    """How an array is divided.
+
+    Args:
+        path: Its path, of which a parameter's is the end.
+        shape: Its shape. Axes before those of the rule, such as that of several seeds, stay whole.
+        sizes: `{axis: devices}`; along an axis that is not named nothing is divided.
+
+    Returns:
+        The axis of devices for each axis of the array. What does not divide evenly stays whole, and
+        so does an array with fewer axes than its rule.
+
+    Example:
+        >>> path = "encoder/layer/0/attention/self/query/kernel"
+        >>> partition_spec(path, (16, 16), {"data": 4, "model": 2})
+        PartitionSpec('data', 'model')
+        >>> partition_spec(path, (3, 16, 18), {"model": 4})
+        PartitionSpec(None, None, None)
+    """
+    rule = choose(path, RULES)
+    before = len(shape) - len(rule)
+    if before < 0:
+        return PartitionSpec()
+    axes = zip(shape[before:], rule, strict=True)
+    divided = [axis if axis in sizes and n % sizes[axis] == 0 else None for n, axis in axes]
+    return PartitionSpec(*(None,) * before, *divided)
+
+
+def partition_specs(tree: Any, sizes: dict[str, int]) -> Any:
+    """How every array of a pytree is divided.
+
+    Args:
+        tree: Arrays, or their shapes.
+        sizes: `{axis: devices}`.
+
+    Returns:
+        A pytree of the same structure.
+    """
+    leaves = leaves_by_path(tree)
+    specs = {path: partition_spec(path, leaf.shape, sizes) for path, leaf in leaves.items()}
+    return replace_leaves(tree, specs)

@@ -1,0 +1,111 @@
+"""Parts of a batch, and what the backward pass computes again: the same step with less memory."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maskjax.adaptation import hold_sparsity, make_adaptation
+from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
+from maskjax.masking import MaskedWeight, constant_sparsity
+from maskjax.models import EncoderConfig, build_model
+from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
+
+VALUES = {
+    "model_type": "bert",
+    "vocab_size": 32,
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 12,
+    "max_position_embeddings": 16,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+ENCODER = EncoderConfig.from_hf(VALUES, "tiny")
+MASK = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(0, 1), head="both")
+
+
+def random_like(tree, scale=0.3):
+    random = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(random.normal(0, scale, leaf.shape), jnp.float32), tree
+    )
+
+
+def make_batch(kind, rows=12, length=6):
+    random = np.random.default_rng(1)
+    each = 3 if kind == "choice" else 1
+    of = (rows, length) if kind == "tokens" else (rows,)
+    weights = (random.random(of) < 0.4).astype(np.float32)
+    weights[::4] = 0  # one of four parts has nothing but padding
+    return {
+        "input_ids": random.integers(1, 32, (rows * each, length)).astype(np.int32),
+        "attention_mask": np.ones((rows * each, length), np.int32),
+        "token_type_ids": np.zeros((rows * each, length), np.int32),
+        "labels": random.integers(0, 3, of).astype(np.int32),
+        "weights": weights,
+    }
+
+
+def one_step(config, train, *, kind="classification", encoder=ENCODER, rows=12):
+    model = build_model(encoder, 3, kind=kind, remat_blocks=train.remat == "blocks")
+    adaptation = make_adaptation(config, model)
+    if config.method == "mask":
+        adaptation = hold_sparsity(adaptation, constant_sparsity(0.9))
+    optimizer = make_optimizer(
+        OptimizerConfig(name="sgd", schedule="constant", warmup=0.0, clip=0.0), 100
+    )
+    step = make_train_step(model, adaptation, optimizer, make_loss(kind), train=train)
+    params = random_like(model.abstract)
+    state = init_state(adaptation, optimizer, params, jax.random.key(0))
+    if config.method == "mask":
+        state.trainable["multiplier"] = jnp.float32(3)
+    return step, state, params, make_batch(kind, rows)
+
+
+def assert_same_step(found, expected):
+    (one, metrics), (other, of_other) = (step(*rest) for step, *rest in (found, expected))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        (one.trainable, metrics),
+        (other.trainable, of_other),
+    )
+
+
+@pytest.mark.parametrize("kind", ["classification", "choice", "tokens"])
+def test_parts_of_a_batch_make_the_step_of_the_whole(kind):
+    parts, whole = TrainConfig(batch_size=12, accumulate=4), TrainConfig(batch_size=12)
+    assert_same_step(one_step(MASK, parts, kind=kind), one_step(MASK, whole, kind=kind))
+
+
+@pytest.mark.parametrize("remat", ["masked_weights", "blocks"])
+@pytest.mark.parametrize(
+    "config", [MASK, AdaptationConfig(method="finetune")], ids=["mask", "finetune"]
+)
+def test_what_is_computed_again_is_what_was_there(config, remat):
+    assert_same_step(one_step(config, TrainConfig(remat=remat)), one_step(config, TrainConfig()))
+
+
+def temporaries(config, train):
+    """The compiler's own count, where both weights and activations matter."""
+    encoder = dataclasses.replace(
+        ENCODER, hidden_size=128, intermediate_size=512, num_layers=4, num_heads=4
+    )
+    step, *arguments = one_step(config, train, encoder=encoder, rows=64)
+    return step.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
+
+
+def test_masked_weights_that_are_computed_again_take_no_memory():
+    config = dataclasses.replace(MASK, blocks=(0, 3), head="trained")
+    weights = 4 * (4 * 128 * 128 + 2 * 128 * 512) * 4
+    again = TrainConfig(remat="masked_weights")
+    saved = temporaries(config, TrainConfig()) - temporaries(config, again)
+    assert saved > weights / 2
+
+
+def test_a_masked_weight_has_no_parts():
+    with pytest.raises(ValueError, match="no parts"):
+        MaskedWeight(jnp.ones((2, 2)), jnp.ones((2, 2)), jnp.ones((2, 2), bool))[0]

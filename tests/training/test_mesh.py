@@ -1,0 +1,123 @@
+"""Training on a mesh of devices against training on one."""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
+from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path
+from maskjax.training import fit, fit_together, prepare, prepare_seeds
+from maskjax.training.mesh import make_layout
+from maskjax.training.partition import partition_spec
+
+TWO = MeshConfig(data=2)
+FOUR = MeshConfig(data=-1, fsdp=True)
+TWO_BY_TWO = MeshConfig(data=2, model=2, fsdp=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_loss():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("maskjax.training.window.LOG_EVERY", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def configured(toy_config):
+    """Dropout, sampled masks and padding rows: all that could depend on where a row is."""
+
+    def make(mesh, **settings):
+        return toy_config(
+            adaptation=AdaptationConfig(
+                binarizer="bernoulli", start="uniform", sparsity=0.3, blocks=(0, 1)
+            ),
+            optimizer=OptimizerConfig(learning_rate=3e-3),
+            train=TrainConfig(
+                batch_size=20, epochs=1, buckets=(16,), dropout=0.1, eval_every=5, **settings
+            ),
+            mesh=mesh,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def alone(configured, listener):
+    told = listener()
+    return fit(prepare(configured(MeshConfig())), told), told
+
+
+def assert_same(found, told, alone):
+    result, expected = alone
+    for name in ("loss", "gradient_norm", "score"):
+        assert told.of(name) == pytest.approx(expected.of(name), abs=1e-5)
+    assert len(told.of("loss")) == 5
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+        found.trainable,
+        result.trainable,
+    )
+
+
+@pytest.mark.parametrize("mesh", [TWO, TWO_BY_TWO], ids=["two", "two by two"])
+def test_a_mesh_learns_what_one_device_learns(configured, listener, alone, mesh):
+    told = listener()
+    experiment = prepare(configured(mesh))
+    assert_same(fit(experiment, told), told, alone)
+
+
+def test_seeds_on_a_mesh_learn_what_each_learns_alone(configured, listener, alone):
+    experiments = prepare_seeds(configured(FOUR, seeds=2))
+    heard = [listener() for _ in experiments]
+    assert_same(fit_together(experiments, heard)[0], heard[0], alone)
+
+
+def test_what_is_divided_is_where_the_rules_say(configured):
+    experiment = prepare(configured(TWO_BY_TWO))
+    leaves = leaves_by_path(experiment.params)
+    kernel = leaves["encoder/layer/0/attention/output/dense/kernel"]
+    assert kernel.sharding.shard_shape(kernel.shape) == (8, 8)
+    again = leaves_by_path(experiment.layout.place(experiment.params))
+    assert all(again[path] is leaf for path, leaf in leaves.items())
+
+
+@pytest.mark.parametrize(
+    ("path", "shape", "expected"),
+    [
+        ("scores/encoder/layer/1/attention/self/query/kernel", (8, 16), P("data", "model")),
+        ("mu/scores/encoder/layer/1/output/dense/kernel", (8, 16), P("model", "data")),
+        ("encoder/layer/1/attention/self/key/bias", (16,), P("model")),
+        ("encoder/layer/1/output/dense/bias", (16,), P(None)),
+        ("own/classifier/kernel", (5, 16, 3), P(None, "data", None)),
+        ("embeddings/word_embeddings/embedding", (30522, 16), P(None, "data")),
+        ("encoder/layer/1/attention/self/value/kernel", (7, 16), P(None, "model")),
+        ("initial/encoder/layer/1/attention/self/value/kernel", (16,), P()),
+        ("step", (), P()),
+    ],
+)
+def test_the_rules_by_hand(path, shape, expected):
+    assert partition_spec(path, shape, {"data": 4, "model": 2}) == expected
+
+
+@pytest.mark.parametrize(
+    ("mesh", "train", "message"),
+    [
+        (MeshConfig(data=5), {}, r"mesh: data 5 x model 1 does not fit the 4 devices"),
+        (MeshConfig(data=-1, model=3), {}, r"mesh: data -1 x model 3 does not fit the 4 devices"),
+        (MeshConfig(data=4), {"batch_size": 6}, r"train.batch_size: .* 4 x 1, got 6"),
+        (
+            MeshConfig(data=4),
+            {"batch_size": 16, "accumulate": 8},
+            r"train.batch_size: .* 4 x 8, got 16",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(toy_config, mesh, train, message):
+    with pytest.raises(InputError, match=message):
+        make_layout(toy_config(mesh=mesh, train=TrainConfig(**train)))
+
+
+def test_one_device_has_no_mesh(toy_config):
+    assert make_layout(toy_config()).mesh is None
