@@ -45,7 +45,7 @@ class Evaluator:
 
 
 def _make_predict(model: Model, layout: Layout) -> Predict:
-    """`make_predict` for any layout: rows are divided, and every process gets all logits."""
+    """`make_predict` for any layout: rows are divided, and all logits come back."""
     if layout.mesh is None:
         return make_predict(model)
     apply = jax.jit(lambda params, inputs: model.apply(layout.gather(params), inputs))

@@ -36,12 +36,14 @@ class Layout:
         sizes = dict(mesh.shape) if mesh else {}
         self._whole_rows = {axis: n for axis, n in sizes.items() if axis != DATA}
         self._sizes = sizes if fsdp else self._whole_rows
+        everywhere = NamedSharding(mesh, PartitionSpec()) if mesh else None
+        self._copy = jax.jit(lambda tree: tree, out_shardings=everywhere)
 
     def place(self, params: Tree) -> Tree:
         """Puts parameters where the rules say.
 
         Args:
-            params: A pytree of arrays of NumPy or of JAX, the same ones in every process.
+            params: A pytree of arrays of NumPy or of JAX.
 
         Returns:
             Arrays of JAX. One that is where it belongs stays the same object.
@@ -66,7 +68,7 @@ class Layout:
         return jax.jit(function, out_shardings=shardings)(*arguments)
 
     def batch(self, batch: Tree, *, lanes: int = 1) -> Tree:
-        """Puts a batch on the devices, its rows divided; each process does so for its own devices.
+        """Puts a batch on the devices, its rows divided among them.
 
         Args:
             batch: The whole batch, arrays of NumPy.
@@ -91,11 +93,7 @@ class Layout:
 
     def whole(self, tree: Tree) -> Tree:
         """A copy of a value that every device holds all of."""
-        if self.mesh is None:
-            return tree
-        return jax.jit(lambda some: some, out_shardings=NamedSharding(self.mesh, PartitionSpec()))(
-            tree
-        )
+        return tree if self.mesh is None else self._copy(tree)
 
     def shardings(self, tree: Any) -> Any:
         """The shardings of a pytree of arrays, or of their shapes, on a mesh."""
@@ -133,7 +131,7 @@ def make_layout(config: Config) -> Layout:
         InputError: If there are fewer devices, or a batch does not divide.
     """
     data, model = _shape(config.mesh, jax.device_count())
-    if data * model == 1 and jax.process_count() == 1:
+    if data * model == 1:
         return ONE_DEVICE
     rows = config.train.batch_size // config.train.accumulate
     if rows % data:
@@ -154,11 +152,6 @@ def _shape(config: MeshConfig, devices: int) -> tuple[int, int]:
         raise InputError(
             f"mesh: data {config.data} x model {config.model} does not fit the {devices} devices "
             "that there are; set --mesh.data and --mesh.model."
-        )
-    if jax.process_count() > 1 and wanted != devices:
-        raise InputError(
-            f"mesh: several hosts use all of their {devices} devices, got {data} x {config.model}; "
-            "set --mesh.data -1."
         )
     return data, config.model
 

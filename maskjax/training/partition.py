@@ -43,10 +43,10 @@ def partition_spec(path: str, shape: tuple[int, ...], sizes: dict[str, int]) -> 
 
     Example:
         >>> path = "encoder/layer/0/attention/self/query/kernel"
-        >>> partition_spec(path, (16, 16), {"data": 4, "model": 2})
-        PartitionSpec('data', 'model')
-        >>> partition_spec(path, (3, 16, 18), {"model": 4})
-        PartitionSpec(None, None, None)
+        >>> tuple(partition_spec(path, (16, 16), {"data": 4, "model": 2}))
+        ('data', 'model')
+        >>> tuple(partition_spec(path, (3, 16, 18), {"model": 4}))
+        (None, None, None)
     """
     rule = choose(path, RULES)
     before = len(shape) - len(rule)

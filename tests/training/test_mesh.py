@@ -1,5 +1,11 @@
 """Training on a mesh of devices against training on one."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -12,6 +18,7 @@ from maskjax.training import fit, fit_together, prepare, prepare_seeds
 from maskjax.training.mesh import make_layout
 from maskjax.training.partition import partition_spec
 
+ROOT = Path(__file__).parents[2]
 TWO = MeshConfig(data=2)
 FOUR = MeshConfig(data=-1, fsdp=True)
 TWO_BY_TWO = MeshConfig(data=2, model=2, fsdp=True)
@@ -121,3 +128,31 @@ def test_what_does_not_fit_is_refused(toy_config, mesh, train, message):
 
 def test_one_device_has_no_mesh(toy_config):
     assert make_layout(toy_config()).mesh is None
+
+
+@pytest.mark.slow
+def test_eight_devices_learn_what_one_learns(toy_base, toy_rows, tmp_path):
+    """In processes of their own, for these tests have four devices."""
+    values = {
+        "model.base": toy_base,
+        "task.name": "toy",
+        "task.path": toy_rows,
+        "task.text": "text",
+        "task.label": "label",
+        "task.max-length": 16,
+        "train.epochs": 5,
+        "train.buckets": 16,
+        "train.batch-size": 16,
+    }
+    words = [word for name, value in values.items() for word in (f"--{name}", str(value))]
+    found = []
+    for devices in (1, 8):
+        out = tmp_path / str(devices)
+        mesh = ["--mesh.data", str(devices), "--out", str(out)]
+        command = [sys.executable, str(ROOT / "train.py"), *words, *mesh]
+        environment = os.environ | {"JAX_NUM_CPU_DEVICES": "8"}
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        lines = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+        found.append([line["loss"] for line in lines if "loss" in line])
+    assert len(found[0]) == 3
+    assert found[0] == pytest.approx(found[1], abs=1e-5)

@@ -25,7 +25,7 @@ from maskjax.training.folder import claim_folder
 from maskjax.training.window import Window
 
 COMMAND = "import sys; from maskjax.cli.main import main; sys.exit(main(sys.argv[1:]))"
-TIMES = {"seconds", "examples_per_second"}
+TIMES = {"seconds", "examples_per_second", "input_wait"}
 
 
 def noisy(toy_config, **settings):
