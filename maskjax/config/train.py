@@ -37,7 +37,7 @@ class TrainConfig:
         remat: What the backward pass computes again instead of keeping it: `nothing`, the
             `masked_weights` W ⊙ M, or what is inside of the `blocks`. On a CPU the first saves
             their bytes and the second nothing; on a TPU the second nearly halves the peak, and
-            the first saves nothing, for masked weights stay in bfloat16 there.
+            the first saves nothing (docs/results.md).
     """
 
     batch_size: int = 32
