@@ -1,7 +1,7 @@
 """Bytes and seconds of saved masks: the coder of task files against well-kept libraries.
 
     python -m benchmarks.codec                                           # random masks
-    python -m benchmarks.codec --files runs/quality/*/task.safetensors   # and learned ones
+    python -m benchmarks.codec --files runs/quality/grid/*/task.safetensors   # and learned ones
     python -m benchmarks.codec --bert                                    # the size of BERT-base
 
 Ratios are to the entropy of the matrices' densities: size · H(zeros / size), summed. Seconds are

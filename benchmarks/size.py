@@ -10,16 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import tyro
 
-from maskjax.adaptation import merge
-from maskjax.inference import Predictor, load_predictor, score_logits
+from maskjax.inference import Predictor, load_predictor
 from maskjax.masking import leaves_by_path
-from maskjax.models import with_head
 from maskjax.taskfile import mask_size, save_task_file, shrink
-from maskjax.tasks import LoadedTask, load_task
+from maskjax.tasks import load_task
 
 SHARES = (1.0, 0.7, 0.5, 0.45, 0.4, 0.35, 0.25, 0.18, 0.12)
 """Shares of the zeros that stay."""
@@ -54,27 +50,18 @@ def main(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path) -> 
 def curve(predictor: Predictor) -> list[Point]:
     """Task files of a run with ever fewer zeros."""
     weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
-    data = load_task(predictor.config.task)
+    rows = load_task(predictor.config.task).splits
+    splits = {name: split for name, split in rows.items() if name != "train"}
     points = []
     for share in SHARES:
         small = shrink(predictor.file, weights, share)
         with TemporaryDirectory() as folder:
-            size = save_task_file(Path(folder) / "task.safetensors", small)
-            bits = mask_size(Path(folder) / "task.safetensors").bits_per_weight
-        blank = with_head(predictor.base.params, predictor.model, jax.random.key(0))
-        params = merge(small.frozen, jax.tree.map(jnp.asarray, blank))
-        points.append(Point(share, size, bits, scores(predictor._replace(params=params), data)))
+            path = Path(folder) / "task.safetensors"
+            size = save_task_file(path, small)
+            bits, shrunk = mask_size(path).bits_per_weight, load_predictor(path)
+        scores = {name: shrunk.score(split) for name, split in splits.items()}
+        points.append(Point(share, size, bits, scores))
     return points
-
-
-def scores(predictor: Predictor, data: LoadedTask) -> dict[str, float]:
-    """`{split: score}` of every split but the training rows."""
-    found = {}
-    for name, split in data.splits.items():
-        if name != "train":
-            logits = predictor.logits(predictor.encode(split))
-            found[name] = score_logits(predictor.task, logits, split.labels, split.sizes)
-    return found
 
 
 def lora_bytes(predictor: Predictor) -> int:

@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.cli.saved import refuse_existing
 from maskjax.errors import InputError
 from maskjax.masking import Difference, block_of, compare_masks, kind_of, total_difference
 from maskjax.taskfile import (
@@ -98,8 +99,7 @@ def combine_command(arguments: Sequence[str]) -> int:
     given = tyro.cli(CombineArguments, args=arguments, prog="maskjax combine")
     if not given.tasks:
         raise InputError("expected at least one run folder or task file.")
-    if given.out.exists():
-        raise InputError(f"{given.out}: already exists; choose another --out, or delete it.")
+    refuse_existing(given.out)
     paths = [find_task_file(path, offline=given.offline) for path in given.tasks]
     first, *others = (load_task_file(path) for path in paths)
     for other in others:

@@ -1,8 +1,7 @@
 """`maskjax evaluate`, and what all commands on a finished run have in common."""
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.inference import Predictor, load_predictor, score_logits
+from maskjax.inference import Predictor, load_predictor
 from maskjax.tasks import LoadedTask, load_task
 
 
@@ -69,18 +69,41 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     """
     given = tyro.cli(EvaluateArguments, args=arguments, prog="maskjax evaluate")
     predictor = given.load()
-    config = dataclasses.replace(predictor.config.task, labels=predictor.task.labels)
-    if given.path:
-        config = dataclasses.replace(config, path=given.path)
+    config = rows_config(predictor, given.path)
     data = load_task(config, offline=predictor.config.model.offline)
     table = RichTable("split", "rows", predictor.task.metric, title=str(given.run))
     for name in wanted_splits(data, given.split):
-        encoded = predictor.encode(data.splits[name])
-        logits = predictor.logits(encoded)
-        score = score_logits(predictor.task, logits, encoded.labels, encoded.sizes)
-        table.add_row(name, f"{encoded.rows:,}", f"{score:.4f}")
+        split = data.splits[name]
+        table.add_row(name, f"{len(split.texts):,}", f"{predictor.score(split):.4f}")
     Console().print(table)
     return 0
+
+
+def rows_config(predictor: Predictor, path: str | None) -> TaskConfig:
+    """Where the rows of a run are, with its labels in the order that it learned them in.
+
+    Args:
+        predictor: The run.
+        path: What `--path` says: another folder of rows; None means the run's own.
+
+    Returns:
+        The settings for `load_task`.
+    """
+    config = replace(predictor.config.task, labels=predictor.task.labels)
+    return replace(config, path=path) if path else config
+
+
+def refuse_existing(out: Path) -> None:
+    """Refuses to write over a file.
+
+    Args:
+        out: What `--out` says.
+
+    Raises:
+        InputError: If it is there.
+    """
+    if out.exists():
+        raise InputError(f"{out}: already exists; choose another --out, or delete it.")
 
 
 def wanted_splits(data: LoadedTask, split: str | None) -> list[str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from maskjax.cli.saved import SavedRun
-from maskjax.errors import InputError
+from maskjax.cli.saved import SavedRun, refuse_existing
 from maskjax.masking import leaves_by_path
 from maskjax.taskfile import save_task_file, shrink
 
@@ -43,8 +42,7 @@ def command(arguments: Sequence[str]) -> int:
             exists already.
     """
     given = tyro.cli(ShrinkArguments, args=arguments, prog="maskjax shrink")
-    if given.out.exists():
-        raise InputError(f"{given.out}: already exists; choose another --out, or delete it.")
+    refuse_existing(given.out)
     predictor = given.load()
     weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
     small = shrink(predictor.file, weights, given.zeros)

@@ -1,6 +1,5 @@
 """`maskjax submit`: a finished run's predictions for the GLUE leaderboard."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from maskjax.cli.saved import SavedRun
+from maskjax.cli.saved import SavedRun, rows_config
 from maskjax.errors import InputError
 from maskjax.taskfile import write_atomically
 from maskjax.tasks import load_test_texts, submission_file, submission_text
@@ -44,9 +43,7 @@ def command(arguments: Sequence[str]) -> int:
     predictor = given.load()
     task = predictor.task
     submission_file(task, "test")  # refuses other tasks before rows are read
-    config = dataclasses.replace(predictor.config.task, labels=task.labels)
-    if given.path:
-        config = dataclasses.replace(config, path=given.path)
+    config = rows_config(predictor, given.path)
     tests = load_test_texts(config, offline=predictor.config.model.offline)
     if not tests:
         raise InputError(f"Task {task.name}: there are no test rows to label.")

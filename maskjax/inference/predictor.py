@@ -13,7 +13,12 @@ import numpy as np
 
 from maskjax.adaptation import merge
 from maskjax.config import Config, config_from_dict
-from maskjax.inference.logits import make_predict, predict_labels, predict_logits
+from maskjax.inference.logits import (
+    make_predict,
+    predict_labels,
+    predict_logits,
+    score_logits,
+)
 from maskjax.masking import leaves_by_path
 from maskjax.models import (
     Base,
@@ -80,6 +85,10 @@ class Predictor(NamedTuple):
         """Tokenises rows as those of the run were."""
         config = self.config.task
         return encode(split, self.tokenizer, config.max_length, config.word_piece)
+
+    def score(self, split: Split) -> float:
+        """Scores labelled rows with the task's metric."""
+        return score_logits(self.task, self.logits(self.encode(split)), split.labels, split.sizes)
 
     def __call__(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
         """Predicts a label, or a number, for each row of texts; words are for `tag`.

@@ -77,16 +77,20 @@ class MaskChanges:
 
     def _bits(self, trainable: Any, params: Params) -> Bits:
         masks = self._adaptation.freeze(trainable, params).get("mask", {})
-        return {path: pack_bits(mask) for path, mask in masks.items()}
+        return _packed(masks)
 
     def _counts(
         self, trainable: Any, params: Params, history: MaskHistory
     ) -> tuple[Bits, dict[str, Difference]]:
         masks = self._adaptation.freeze(trainable, params)["mask"]
         total = sum(mask.size for mask in masks.values())
-        bits = {path: pack_bits(mask) for path, mask in masks.items()}
+        bits = _packed(masks)
         earlier = history._asdict()
         return bits, {name: _difference(past, bits, total) for name, past in earlier.items()}
+
+
+def _packed(masks: dict[str, jax.Array]) -> Bits:
+    return {path: pack_bits(mask) for path, mask in masks.items()}
 
 
 def _difference(first: Bits, second: Bits, total: int) -> Any:
