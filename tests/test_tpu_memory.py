@@ -16,6 +16,8 @@ pytestmark = [
 ROWS = MeshConfig(data=-1)
 DIVIDED = MeshConfig(data=-1, fsdp=True)
 BOTH = MeshConfig(data=4, model=2, fsdp=True)
+METHODS = pytest.mark.parametrize("method", ["mask", "finetune"])
+PRECISIONS = pytest.mark.parametrize("precision", ["float32", "lean"])
 OF_WEIGHTS = {"all-gather", "all-reduce", "reduce-scatter", "collective-permute", "all-to-all"}
 
 
@@ -35,24 +37,25 @@ def nothing_cached():
     jax.config.update(name, before)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("method", ["mask", "finetune"])
-def test_a_step_of_one_chip_exchanges_nothing(method, dtype):
-    figures = compile_step(SIZES["tiny"], method, "masked_weights", dtype, ONE_DEVICE)
+@PRECISIONS
+@METHODS
+def test_a_step_of_one_chip_exchanges_nothing(method, precision):
+    figures = compile_step(SIZES["tiny"], method, "masked_weights", precision, ONE_DEVICE)
     assert figures.collectives == {}
     assert figures.peak > figures.temporary > 0
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("method", ["mask", "finetune"])
-def test_divided_rows_only_sum_gradients(method, dtype):
-    figures = compile_step(SIZES["tiny"], method, "nothing", dtype, make_tpu_layout(ROWS))
+@PRECISIONS
+@METHODS
+def test_divided_rows_only_sum_gradients(method, precision):
+    figures = compile_step(SIZES["tiny"], method, "nothing", precision, make_tpu_layout(ROWS))
     assert set(figures.collectives) == {"all-reduce"}
 
 
+@PRECISIONS
+@METHODS
 @pytest.mark.parametrize("mesh", [DIVIDED, BOTH], ids=["data", "data and model"])
-@pytest.mark.parametrize("method", ["mask", "finetune"])
-def test_divided_weights_are_collected_for_use(method, mesh):
-    figures = compile_step(SIZES["tiny"], method, "nothing", "float32", make_tpu_layout(mesh))
+def test_divided_weights_are_collected_for_use(method, mesh, precision):
+    figures = compile_step(SIZES["tiny"], method, "nothing", precision, make_tpu_layout(mesh))
     assert "all-gather" in figures.collectives
     assert set(figures.collectives) <= OF_WEIGHTS
