@@ -170,13 +170,13 @@ def _frozen(model: Model, method: str, dtype: str) -> Any:
 
 def _placed(tree: Any, layout: Layout) -> Any:
     if layout.mesh is None:
-        chip = _one_chip()
+        chip = one_chip()
         return jax.tree.map(lambda leaf: _shape(leaf, chip), tree)
     return jax.tree.map(_shape, tree, layout.shardings(tree))
 
 
 def _rows(batch: Any, layout: Layout) -> Any:
-    chip = _one_chip() if layout.mesh is None else NamedSharding(layout.mesh, PartitionSpec(DATA))
+    chip = one_chip() if layout.mesh is None else NamedSharding(layout.mesh, PartitionSpec(DATA))
     return jax.tree.map(lambda leaf: _shape(leaf, chip), batch)
 
 
@@ -185,7 +185,8 @@ def _shape(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
 
 
 @cache
-def _one_chip() -> SingleDeviceSharding:
+def one_chip() -> SingleDeviceSharding:
+    """The one chip of a v5e that is described, not there."""
     topology = topologies.get_topology_desc(
         platform="tpu", topology_name="v5e:1x1", chips_per_host_bounds=[1, 1, 1]
     )
