@@ -1,6 +1,5 @@
 """Programs through the TPU compiler, which needs no TPU; `pip install libtpu` brings it."""
 
-import re
 from importlib.util import find_spec
 
 import jax
@@ -74,8 +73,11 @@ def test_the_kernel_compiles_for_the_matrices_of_all_sizes(shape, dtype, rows):
     x = on_chip((16, rows, inputs), dtype)
     planes = on_chip((16, inputs // 8, outputs), "uint8")
     program = masked_product.lower(x, on_chip(shape, dtype), planes).compile()
-    assert "tpu_custom_call" in program.as_text()
-    assert program.memory_analysis().temp_size_in_bytes < inputs * outputs  # no W * M
+    text, memory = program.as_text(), program.memory_analysis()
+    assert text is not None
+    assert memory is not None
+    assert "tpu_custom_call" in text
+    assert memory.temp_size_in_bytes < inputs * outputs  # no room for W * M
 
 
 def test_a_model_of_packed_weights_compiles_for_several_tasks():
@@ -93,7 +95,8 @@ def test_a_model_of_packed_weights_compiles_for_several_tasks():
     planes = {p: on_chip((4, w.shape[0] // 8, w.shape[1]), "uint8") for p, w in kernels.items()}
     program = jax.jit(jax.vmap(logits, in_axes=(None, 0, 0)))
     text = program.lower(params, planes, on_chip((4, 1, 128), "int32")).compile().as_text()
-    assert len(re.findall(r"%masked_product[.\d]* = ", text)) == len(kernels)
+    assert text is not None
+    assert text.count("/pallas_call") == len(kernels)
 
 
 def on_chip(shape, dtype):
