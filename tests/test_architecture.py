@@ -22,6 +22,7 @@ ROOMS = (
     "inference",
     "export",
     "training",
+    "analysis",
     "cli",
 )
 FILES = sorted(HOUSE.rglob("*.py"))
