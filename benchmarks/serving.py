@@ -6,8 +6,8 @@
 Task files with random masks are written for the base; every request is one text of random length
 for a random task. First the predictor answers all of them in this process, once for its compiles
 and once for the clock. Then `maskjax serve` runs in a process of its own, and as many clients as
-asked for, here, each send one request after the other; the first pass over a part of the rows is
-for compiles. Clients, server and model share the cores of one machine.
+asked for, here, each send one request after the other, in a first pass for the compiles and in a
+second for the clock. Clients, server and model share the cores of one machine.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ def main(
         direct = _call_directly(base, Path(folder), texts, asked)
         _tell(f"called directly: {requests / direct:.1f} rows/s")
         with _server(base, Path(folder)) as address:
-            asyncio.run(_load(address, texts[: requests // 4], asked, clients))
+            asyncio.run(_load(address, texts, asked, clients))
             start = time.perf_counter()
             latencies, errors = asyncio.run(_load(address, texts, asked, clients))
             seconds = time.perf_counter() - start
@@ -147,7 +147,7 @@ async def _load(
     address: str, texts: Sequence[str], asked: Sequence[str], clients: int
 ) -> tuple[list[float], int]:
     """Seconds of every request, and how many were not answered with 200."""
-    rows = iter(zip(texts, asked, strict=False))  # a warm-up has fewer texts
+    rows = iter(zip(texts, asked, strict=True))
     latencies: list[float] = []
     errors = 0
 
