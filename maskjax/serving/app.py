@@ -198,7 +198,7 @@ def _log_death(loop: "asyncio.Task[None]") -> None:
 
 
 async def _tell(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, HTTPException)  # handlers are typed for every error
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 

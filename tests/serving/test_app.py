@@ -26,7 +26,8 @@ def client(predictor):
         ("next", {"text": "a", "choices": ["b", "c"]}, [("a", "b", "c")]),
         ("next", [["a", "b", "c"]], [("a", "b", "c")]),
         ("tags", ["two words", ["New York", "is"]], [("two", "words"), ("New York", "is")]),
-        ("stars", ["a"], [("a",)]),
+        ("stars", "a", [("a",)]),
+        (None, "a", [("a",)]),
         (None, ["a", "b"], [("a",), ("b",)]),
     ],
 )

@@ -174,7 +174,7 @@ def test_nothing_that_was_accepted_is_lost_at_sigterm(fake, tmp_path, drain):
     With time to drain, no client that looks at /readyz, as load balancers do, meets an error.
     """
     (tmp_path / "mood.mask").write_text("1")
-    program = [sys.executable, str(Path(__file__).with_name("fake.py")), str(tmp_path), "0.05"]
+    program = [sys.executable, str(Path(__file__).with_name("fake.py")), str(tmp_path), "0.3"]
     server = subprocess.Popen(
         [*program, str(drain)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -196,7 +196,7 @@ def test_nothing_that_was_accepted_is_lost_at_sigterm(fake, tmp_path, drain):
 
     with httpx2.Client() as client, ThreadPoolExecutor(16) as pool:
         loops = [pool.submit(ask) for _ in range(16)]
-        wait_until(lambda: len(answered) > 50)
+        wait_until(lambda: len(answered) > 30)
         signalled = time.monotonic()
         server.send_signal(signal.SIGTERM)
         wait_until(lambda: is_ready(address, client) == (503 if drain else None))
@@ -206,7 +206,7 @@ def test_nothing_that_was_accepted_is_lost_at_sigterm(fake, tmp_path, drain):
     _, log = server.communicate(timeout=20)
     assert server.returncode == -signal.SIGTERM
     assert b"Traceback" not in log
-    assert sum(start < signalled for start in answered) > 50
+    assert sum(start < signalled for start in answered) > 30
     assert not drain or not failed
     assert all(start > signalled - 0.02 for start in failed)
 
