@@ -4,8 +4,7 @@
     python -m benchmarks.serving --requests 4000 --clients 64 --tasks 16
 
 Task files with random masks are written for the base; every request is one text of random length
-for a random task. First the predictor answers all of them in this process, once for its compiles
-and once for the clock. Then `maskjax serve` runs in a process of its own, and as many clients as
+for a random task. First the predictor answers all of them in this process, compiled and once warm. Then `maskjax serve` runs in a process of its own, and as many clients as
 asked for, here, each send one request after the other, in a first pass for the compiles and in a
 second for the clock. Clients, server and model share the cores of one machine.
 """
@@ -111,6 +110,7 @@ def _write_tasks(
 def _call_directly(base: str, folder: Path, texts: Sequence[str], asked: Sequence[str]) -> float:
     """Seconds that the predictor takes for all rows, tokenising included."""
     predictor = Predictor(base, sorted(folder.glob("*.safetensors")))
+    predictor.warm_up()
     predictor(texts, tasks=asked)
     start = time.perf_counter()
     predictor(texts, tasks=asked)

@@ -39,6 +39,10 @@ class ServeArguments:
         token_file: A file with a token that clients have to bring as `Authorization: Bearer`.
         revision: Branch, tag or commit of the base on the Hub.
         offline: Never ask the network, use only what is stored locally.
+        device_bytes: For packed tasks on the device; others wait in host memory.
+        host_bytes: For packed tasks in host memory; others are read from their files again.
+        hot_bytes: For merged copies of tasks that are asked for all the time; 0 for none.
+        warm_up: Compile programs before the first request; without it /readyz is 200 sooner.
         poll: Seconds between looks at the folder of tasks.
         drain: Seconds after SIGTERM in which /readyz says 503 and requests are still answered.
         access_log: Write a line for every request.
@@ -52,6 +56,10 @@ class ServeArguments:
     token_file: Path | None = None
     revision: str | None = None
     offline: bool = False
+    device_bytes: int = 2 * 2**30
+    host_bytes: int = 4 * 2**30
+    hot_bytes: int = 2**29
+    warm_up: bool = True
     poll: float = 2.0
     drain: float = 0.0
     access_log: bool = False
@@ -89,9 +97,16 @@ def _serve(given: ServeArguments) -> None:
     if not given.tasks.is_dir():
         raise InputError(f"--tasks: expected a folder of task files, got {given.tasks}.")
     bound = bind(given.host, given.port)
-    predictor = Predictor(given.base, revision=given.revision, offline=given.offline)
+    predictor = Predictor(
+        given.base,
+        revision=given.revision,
+        offline=given.offline,
+        device_bytes=given.device_bytes,
+        host_bytes=given.host_bytes,
+        hot_bytes=given.hot_bytes,
+    )
     metrics = Metrics(predictor.resident)
-    watcher = Watcher(given.tasks, predictor, metrics, given.poll)
+    watcher = Watcher(given.tasks, predictor, metrics, seconds=given.poll, warm_up=given.warm_up)
     app = make_app(predictor, watcher=watcher, limits=given.limits, metrics=metrics, token=token)
     serve(app, bound, drain=given.drain, access_log=given.access_log)
 

@@ -84,23 +84,32 @@ class Watcher:
     what was served under its name goes on being served. Of two files of one name the first wins.
 
     Attributes:
-        ready: Whether all files that were there at the start were looked at.
+        ready: Whether all files that were there at the start were looked at, and programs for
+            their tasks compiled.
 
     Args:
         folder: Of task files.
         predictor: Gets and loses tasks.
         metrics: What is counted.
         seconds: From one look to the next.
+        warm_up: Whether programs are compiled before the first request instead of for it.
     """
 
     def __init__(
-        self, folder: Path, predictor: "Predictor", metrics: Metrics, seconds: float = 2.0
+        self,
+        folder: Path,
+        predictor: "Predictor",
+        metrics: Metrics,
+        *,
+        seconds: float = 2.0,
+        warm_up: bool = True,
     ) -> None:
         self.ready = False
         self._folder = folder
         self._predictor = predictor
         self._metrics = metrics
         self._seconds = seconds
+        self._warm_up = warm_up
         self._seen: dict[Path, Stamp] | None = None
         self._judged: dict[Path, Stamp] = {}
         self._served: dict[str, Path] = {}
@@ -110,7 +119,8 @@ class Watcher:
         while True:
             for path in await asyncio.to_thread(self.look):
                 await asyncio.to_thread(self.judge, path)
-            self.ready = self._seen is not None
+            if self._seen is not None and not self.ready:
+                await self._start()
             await asyncio.sleep(self._seconds)
 
     def look(self) -> list[Path]:
@@ -153,6 +163,12 @@ class Watcher:
         else:
             self._served[name] = path
             self._tell("added", path)
+
+    async def _start(self) -> None:
+        if self._warm_up:
+            programs = await asyncio.to_thread(self._predictor.warm_up)
+            log.info("%d tasks are ready, with %d programs", len(self._served), programs)
+        self.ready = True
 
     def _changes(self, before: dict[Path, Stamp], found: dict[Path, Stamp]) -> Iterator[Path]:
         yield from (path for path in self._judged if path not in before and path not in found)

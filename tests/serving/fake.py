@@ -46,6 +46,7 @@ class FakePredictor:
         self.seconds = seconds
         self.gate = threading.Event()
         self.gate.set()
+        self.warm = False
         self.before: Callable[[], None] = lambda: None
 
     def prepare(self, inputs, task):
@@ -93,6 +94,10 @@ class FakePredictor:
     def remove(self, name):
         self.tasks = {other: task for other, task in self.tasks.items() if other != name}
 
+    def warm_up(self):
+        self.warm = True
+        return 1
+
     def resident(self):
         return {"base": 1000, "packed": 10 * len(self.tasks)}
 
@@ -102,7 +107,7 @@ def main(folder: str, seconds: str, drain: str) -> None:
 
     predictor = FakePredictor({}, float(seconds))
     metrics = Metrics(predictor.resident)
-    watcher = Watcher(Path(folder), predictor, metrics, 0.05)
+    watcher = Watcher(Path(folder), predictor, metrics, seconds=0.05)
     bound = bind("127.0.0.1", 0)
     print(bound.getsockname()[1], flush=True)
     serve(make_app(predictor, watcher=watcher, metrics=metrics), bound, drain=float(drain))

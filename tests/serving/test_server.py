@@ -137,6 +137,7 @@ def test_files_that_are_replaced_under_load(serving, fake, tmp_path):
     refused = 'maskjax_task_files_total{event="refused"} 1.0'
     address = serving(predictor, watcher=watcher, metrics=metrics)
     wait_until(lambda: httpx2.get(f"{address}/readyz").status_code == 200)
+    assert predictor.warm
     stop, found = threading.Event(), set()
 
     def ask():
