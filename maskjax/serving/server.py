@@ -1,6 +1,7 @@
 """The process: a socket, uvicorn on it, and an end in which nothing is lost."""
 
 import asyncio
+import logging
 import socket
 
 import uvicorn
@@ -8,6 +9,7 @@ from starlette.applications import Starlette
 
 from maskjax.errors import InputError
 
+log = logging.getLogger("maskjax.serving")
 LONGEST_END = 30
 """Seconds that accepted requests get at the end; Kubernetes kills a pod after as many."""
 
@@ -57,6 +59,8 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=LONGEST_END,
     )
+    host, port = bound.getsockname()[:2]
+    log.info("http://%s:%d", f"[{host}]" if ":" in host else host, port)
     _Server(config, app, drain).run(sockets=[bound])
 
 
