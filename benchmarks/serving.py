@@ -179,7 +179,7 @@ def _timed(call: Callable[[], object]) -> float:
 
 
 def _tell(line: str) -> None:
-    Console().print(line, highlight=False)
+    Console().print(line, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
