@@ -168,7 +168,7 @@ def _fits(texts: tuple[str, ...], task: Task | None) -> bool:
 
 def _checked(row: Row, task: Task | None) -> tuple[str, ...]:
     name = f"task {task.name}" if task else "the base"
-    texts = (row,) if isinstance(row, str) else tuple(row)
+    texts = tuple(row) if isinstance(row, tuple | list) else (row,)
     for text in texts:
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"{name}: expected texts that are not empty, got {text!r}.")
