@@ -33,7 +33,7 @@ from rich.table import Table
 from benchmarks.speed import Size, make_batch, make_encoder
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
-from maskjax.models import build_model
+from maskjax.models import Model, build_model, hold_matrices
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 from maskjax.training.mesh import ONE_DEVICE, Layout
 from maskjax.training.partition import DATA, MODEL
@@ -44,6 +44,22 @@ SIZES = {
     "large": Size(24, 1024, 4096, rows=32, tokens=128),
 }
 POLICIES = ("nothing", "masked_weights", "blocks")
+
+
+class Precision(NamedTuple):
+    """Dtypes of a step: of its products, of frozen matrices, of first moments."""
+
+    compute: str = "float32"
+    frozen: str = "float32"
+    moments: str = "float32"
+
+
+PRECISIONS = {
+    "float32": Precision(),
+    "bfloat16": Precision(compute="bfloat16"),
+    "lean": Precision("bfloat16", "bfloat16", "bfloat16"),
+}
+"""What finetuning trains is not frozen, so in its lean steps only moments are smaller."""
 EVERY_CHIP = MeshConfig(data=-1)
 COLLECTIVE = re.compile(r" (all-[a-z]+|reduce-scatter|collective-permute)(?:-start)?\(")
 
@@ -71,7 +87,7 @@ def main(
     size: str = "base",
     methods: tuple[str, ...] = ("finetune", "mask", "lora"),
     policies: tuple[str, ...] = POLICIES,
-    dtypes: tuple[str, ...] = ("float32", "bfloat16"),
+    precisions: tuple[str, ...] = tuple(PRECISIONS),
     chips: int = 1,
     mesh: MeshConfig = EVERY_CHIP,
     out: Path | None = None,
@@ -82,7 +98,8 @@ def main(
         size: tiny, base or large.
         methods: Some of finetune, mask, lora, head and bitfit.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
-        dtypes: Of activations and products.
+        precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices
+            and first moments too).
         chips: 1 or 8.
         mesh: How 8 chips are divided.
         out: A JSON file for the figures.
@@ -90,15 +107,15 @@ def main(
     layout = ONE_DEVICE if chips == 1 else make_tpu_layout(mesh, chips)
     table = Table("step", "peak MB", "temp MB", "GB accessed", "TFLOP", "collectives")
     found = {}
-    for method, remat, dtype in (
-        (m, r, d)
-        for d in dtypes
+    for method, remat, precision in (
+        (m, r, p)
+        for p in precisions
         for m in methods
         for r in policies
         if m == "mask" or r != POLICIES[1]
     ):
-        name = f"{method}, {dtype}, {remat}"
-        some = compile_step(SIZES[size], method, remat, dtype, layout)
+        name = f"{method}, {precision}, {remat}"
+        some = compile_step(SIZES[size], method, remat, precision, layout)
         found[name] = some._asdict()
         table.add_row(
             name,
@@ -122,36 +139,44 @@ def make_tpu_layout(mesh: MeshConfig, chips: int = 8) -> Layout:
     return Layout(Mesh(devices, (DATA, MODEL), axis_types=axes), fsdp=mesh.fsdp)
 
 
-def compile_step(size: Size, method: str, remat: str, dtype: str, layout: Layout) -> Figures:
+def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: Layout) -> Figures:
     """Compiles a training step for the chips of a layout, or for one."""
+    dtypes = PRECISIONS[precision]
     model = build_model(
         make_encoder(size, dropout=0.0),
         2,
-        compute_dtype=jnp.dtype(dtype),
+        compute_dtype=jnp.dtype(dtypes.compute),
         remat_blocks=remat == "blocks",
     )
-    adaptation = make_adaptation(AdaptationConfig(method=method), model)  # pyright: ignore[reportArgumentType]
-    optimizer = make_optimizer(OptimizerConfig(), 1000)
-    train = TrainConfig(remat=remat)  # pyright: ignore[reportArgumentType]
+    adaptation = make_adaptation(AdaptationConfig(method=method), model)
+    optimizer = make_optimizer(OptimizerConfig(moment_dtype=dtypes.moments), 1000)  # pyright: ignore[reportArgumentType]
     loss = make_loss("classification")
+    train = TrainConfig(remat=remat)
     step = make_train_step(model, adaptation, optimizer, loss, layout=layout, train=train)
+    params = _frozen(model, method, dtypes.frozen)
     state = jax.eval_shape(
-        lambda params: init_state(adaptation, optimizer, params, jax.random.key(0)), model.abstract
+        lambda params: init_state(adaptation, optimizer, params, jax.random.key(0)), params
     )
     batch = make_batch(size, model.config.vocab_size)
-    arguments = [*(_placed(some, layout) for some in (state, model.abstract)), _rows(batch, layout)]
+    arguments = [*(_placed(some, layout) for some in (state, params)), _rows(batch, layout)]
     return _figures(step.lower(*arguments).compile())  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def _frozen(model: Model, method: str, dtype: str) -> Any:
+    if method == "finetune":
+        return model.abstract
+    return jax.eval_shape(lambda params: hold_matrices(params, model, dtype), model.abstract)
 
 
 def _placed(tree: Any, layout: Layout) -> Any:
     if layout.mesh is None:
-        chip = _one_chip()
+        chip = one_chip()
         return jax.tree.map(lambda leaf: _shape(leaf, chip), tree)
     return jax.tree.map(_shape, tree, layout.shardings(tree))
 
 
 def _rows(batch: Any, layout: Layout) -> Any:
-    chip = _one_chip() if layout.mesh is None else NamedSharding(layout.mesh, PartitionSpec(DATA))
+    chip = one_chip() if layout.mesh is None else NamedSharding(layout.mesh, PartitionSpec(DATA))
     return jax.tree.map(lambda leaf: _shape(leaf, chip), batch)
 
 
@@ -160,7 +185,8 @@ def _shape(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
 
 
 @cache
-def _one_chip() -> SingleDeviceSharding:
+def one_chip() -> SingleDeviceSharding:
+    """The one chip of a v5e that is described, not there."""
     topology = topologies.get_topology_desc(
         platform="tpu", topology_name="v5e:1x1", chips_per_host_bounds=[1, 1, 1]
     )

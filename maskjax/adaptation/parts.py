@@ -144,8 +144,9 @@ def lora(where: Sequence[Rule | str], *, rank: int = 8, alpha: float = 16.0) -> 
     def apply(factors: Trainable, params: Params, *, key: jax.Array | None = None) -> Params:
         del key
         leaves = leaves_by_path(params)
+        added = {path: scale * (f["a"] @ f["b"]) for path, f in factors.items()}
         return replace_leaves(
-            params, {path: leaves[path] + scale * (f["a"] @ f["b"]) for path, f in factors.items()}
+            params, {path: leaves[path] + a.astype(leaves[path].dtype) for path, a in added.items()}
         )
 
     def freeze(factors: Trainable, params: Params) -> Frozen:

@@ -24,6 +24,8 @@ class ModelConfig:
             checkpoint in safetensors.
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
+        frozen_dtype: The dtype in which frozen matrices are held while a mask or an adapter is
+            learned; `bfloat16` halves them. Task files are for the base as it is stored.
         offline: Never ask the network, use only what is stored locally: of the base, the rows
             of the task and the masks of an earlier run.
         reinit: Parts of the checkpoint that are drawn anew before anything is learned, to see what
@@ -34,6 +36,7 @@ class ModelConfig:
     base: str = "bert-base-uncased"
     revision: str | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
+    frozen_dtype: Literal["float32", "bfloat16"] = "float32"
     offline: bool = False
     reinit: tuple[Part, ...] = ()
     reinit_seed: int = 0

@@ -25,6 +25,9 @@ class OptimizerConfig:
         weight_decay: Decoupled weight decay of AdamW, on matrices of finetuned weights; scores
             are not decayed, since zero is not a neutral score.
         clip: Global norm that gradients are clipped to; 0 turns clipping off.
+        moment_dtype: The dtype of the first moments of Adam and AdamW, and of the momentum of
+            gradient descent. Second moments stay in float32: in bfloat16, of 8 bits, a step of
+            the mean that changes them by less than 1/256 would be lost.
         multiplier_learning_rate: Rate of the Lagrange multiplier λ that holds masks to
             `adaptation.target_sparsity`, by Adam: about what λ grows by in a step while the mask
             is off its target. The more weights are masked, the larger the λ it takes.
@@ -39,6 +42,7 @@ class OptimizerConfig:
     warmup: float = 0.1
     weight_decay: float = 0.01
     clip: float = 1.0
+    moment_dtype: Literal["float32", "bfloat16"] = "float32"
     multiplier_learning_rate: float = 1.0
 
     def __post_init__(self) -> None:

@@ -17,10 +17,13 @@ from maskjax.masking.initializers import (
     start_of,
     uniform,
 )
+from maskjax.masking.kernel import masked_product
 from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
+from maskjax.masking.packed_weight import PackedWeight
 from maskjax.masking.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
 from maskjax.masking.philox import Start, philox_words
+from maskjax.masking.planes import pack_planes, unpack_planes
 from maskjax.masking.product import MaskedWeight
 from maskjax.masking.schedules import (
     constant_sparsity,
@@ -59,6 +62,7 @@ __all__ = [
     "MaskTransform",
     "MaskedWeight",
     "PackedMask",
+    "PackedWeight",
     "Rule",
     "Start",
     "bernoulli",
@@ -84,8 +88,10 @@ __all__ = [
     "leaves_by_path",
     "magnitude",
     "mask_transform",
+    "masked_product",
     "mean_sparsity",
     "pack_bits",
+    "pack_planes",
     "packed_size",
     "paired",
     "per_head",
@@ -104,4 +110,5 @@ __all__ = [
     "total_difference",
     "uniform",
     "unpack_bits",
+    "unpack_planes",
 ]

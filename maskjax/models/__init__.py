@@ -15,6 +15,7 @@ from maskjax.models.key_maps import (
 )
 from maskjax.models.model import Model, build_model, head_paths, init_head, with_head
 from maskjax.models.reinit import reinitialize
+from maskjax.models.storage import hold_matrices
 
 __all__ = [
     "Base",
@@ -24,6 +25,7 @@ __all__ = [
     "build_model",
     "checkpoint_name",
     "head_paths",
+    "hold_matrices",
     "init_head",
     "is_ignored",
     "load_base",

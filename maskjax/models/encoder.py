@@ -29,7 +29,7 @@ class Embedding(nnx.Module):
 
     def __call__(self, ids: jax.Array) -> jax.Array:
         """Maps ids of any shape to vectors, [..., size] float32."""
-        return self.embedding[...][ids]
+        return self.embedding[...][ids].astype(jnp.float32)
 
 
 class Embeddings(nnx.Module):

@@ -101,11 +101,11 @@ def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> 
 def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
     """The named optimiser, taken apart so that decay and pull bypass its moments."""
     direction = {
-        "sgd": lambda: optax.trace(0.9),
-        "signsgd": optax.scale_by_sign,
-        "adam": optax.scale_by_adam,
-        "adamw": optax.scale_by_adam,
-    }[config.name]()
+        "sgd": lambda dtype: optax.trace(0.9, accumulator_dtype=dtype),
+        "signsgd": lambda _: optax.scale_by_sign(),
+        "adam": lambda dtype: optax.scale_by_adam(mu_dtype=dtype),
+        "adamw": lambda dtype: optax.scale_by_adam(mu_dtype=dtype),
+    }[config.name](config.moment_dtype)
     decay = config.weight_decay if config.name == "adamw" else 0.0
     return optax.chain(
         direction,

@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from maskjax.adaptation import Adaptation, hold_sparsity, make_adaptation, sparsity_target
 from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
-from maskjax.models import Base, Model, build_model, load_base, reinitialize, with_head
+from maskjax.models import (
+    Base,
+    Model,
+    build_model,
+    hold_matrices,
+    load_base,
+    reinitialize,
+    with_head,
+)
 from maskjax.models.model import Params
 from maskjax.tasks import (
     Encoded,
@@ -95,6 +104,7 @@ def prepare(config: Config) -> Experiment:
     data = data._replace(notes=(*data.notes, *notes))
     params = _draw(model, layout.place(base.params), config.train.seed)
     params, masks = take_masks(config, data.task, base, model, params)
+    base, params = _hold(config, base, model, params)
     params = layout.place(params)
     adaptation = make_adaptation(config.adaptation, model, masks)
     experiment = Experiment(
@@ -143,6 +153,20 @@ def _encode(
         encoded[name], more = encode_cached(*options) if config.cache else (encode(*options), [])
         notes += more
     return encoded, notes
+
+
+def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Base, Params]:
+    """Rounds frozen matrices if that is asked for; the base itself then leaves the device."""
+    dtype = config.model.frozen_dtype
+    if dtype == "float32":
+        return base, params
+    if config.adaptation.method == "finetune":
+        raise InputError(
+            f"model.frozen_dtype: finetuning freezes nothing that could be held in {dtype}; leave "
+            "it out, or use another --adaptation.method."
+        )
+    on_host = base._replace(params=jax.tree.map(np.asarray, base.params))
+    return on_host, hold_matrices(params, model, dtype)
 
 
 def _draw(model: Model, params: Params, seed: int) -> Params:
