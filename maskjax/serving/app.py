@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable
 from importlib.resources import files
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -17,15 +17,13 @@ from starlette.routing import Route
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
+from maskjax.inference import Answer, Predictor, Prepared
 from maskjax.serving.asking import Question, describe_tasks, read_question, shape_answers
 from maskjax.serving.batcher import Batcher, BusyError
 from maskjax.serving.batches import padded_tokens
 from maskjax.serving.guard import CountAnswers, RequireToken, read_body, wait_for_hang_up
 from maskjax.serving.metrics import Metrics
 from maskjax.serving.watch import Watcher
-
-if TYPE_CHECKING:
-    from maskjax.inference import Answer, Predictor, Prepared
 
 log = logging.getLogger("maskjax.serving")
 BASE = "(base)"
@@ -56,7 +54,7 @@ class Service:
     """
 
     def __init__(
-        self, predictor: "Predictor", watcher: Watcher | None, limits: Limits, metrics: Metrics
+        self, predictor: Predictor, watcher: Watcher | None, limits: Limits, metrics: Metrics
     ) -> None:
         self.stopping = False
         self._predictor = predictor
@@ -95,7 +93,7 @@ class Service:
         self._metrics.latency.labels(question.task or BASE).observe(time.perf_counter() - start)
         return JSONResponse(shape_answers(question, answers))
 
-    async def _answers(self, question: Question) -> "list[Answer]":
+    async def _answers(self, question: Question) -> list[Answer]:
         with self._batcher.admit(len(question.rows)):
             try:
                 return await self._batcher.answer(await self._prepare(question))
@@ -103,7 +101,7 @@ class Service:
                 status = 422 if question.task in {None, *self._predictor.tasks} else 404
                 raise HTTPException(status, str(error)) from error
 
-    async def _prepare(self, question: Question) -> "list[Prepared]":
+    async def _prepare(self, question: Question) -> list[Prepared]:
         rows = await asyncio.to_thread(self._predictor.prepare, question.rows, question.task)
         tokens, most = sum(map(padded_tokens, rows)), self._limits.request_tokens
         if tokens > most:
@@ -137,7 +135,7 @@ class Service:
 
 
 def make_app(
-    predictor: "Predictor",
+    predictor: Predictor,
     *,
     watcher: Watcher | None = None,
     limits: Limits | None = None,
@@ -192,7 +190,7 @@ async def _unless_gone(request: Request, work: Awaitable[T]) -> T | None:
         task.cancel()
 
 
-def _log_death(loop: "asyncio.Task[None]") -> None:
+def _log_death(loop: asyncio.Task[None]) -> None:
     if not loop.cancelled():
         log.critical("a loop has died, /healthz says so", exc_info=loop.exception())
 

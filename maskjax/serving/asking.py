@@ -2,16 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
 from maskjax.errors import near_names
+from maskjax.inference import Answer, Row
 from maskjax.serving.rows import read_rows
 from maskjax.tasks import Task
-
-if TYPE_CHECKING:
-    from maskjax.inference import Answer, Row
 
 BODY = {"inputs", "parameters", "task"}
 PARAMETERS = {"top_k"}
@@ -32,7 +30,7 @@ class Question(NamedTuple):
 
     task: str | None
     kind: str
-    rows: "list[Row]"
+    rows: list[Row]
     single: bool
     top_k: int | None
 
@@ -66,7 +64,7 @@ def read_question(body: bytes, path_task: str | None, tasks: Mapping[str, Task])
     return Question(name, kind, read_rows(inputs, task), not isinstance(inputs, list), top_k)
 
 
-def shape_answers(question: Question, answers: "Sequence[Answer]") -> "list[Answer] | Answer":
+def shape_answers(question: Question, answers: Sequence[Answer]) -> list[Answer] | Answer:
     """Puts answers into the shape that clients of Hugging Face's inference API read.
 
     Args:

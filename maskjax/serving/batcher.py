@@ -8,15 +8,12 @@ import contextlib
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
+from maskjax.inference import Answer, Predictor, Prepared
 from maskjax.serving.batches import Batch, Waiting, next_batch
 from maskjax.serving.metrics import Metrics
-
-if TYPE_CHECKING:
-    from maskjax.inference import Answer, Predictor, Prepared
 
 LONGEST_PATIENCE = 60
 """Seconds that a client is asked to stay away at most."""
@@ -49,7 +46,7 @@ class Batcher:
         metrics: What is counted.
     """
 
-    def __init__(self, predictor: "Predictor", limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, predictor: Predictor, limits: Limits, metrics: Metrics) -> None:
         self._predictor = predictor
         self._limits = limits
         self._metrics = metrics
@@ -77,7 +74,7 @@ class Batcher:
         finally:
             self._hold(-rows)
 
-    async def answer(self, rows: Sequence["Prepared"]) -> list["Answer"]:
+    async def answer(self, rows: Sequence[Prepared]) -> list[Answer]:
         """Waits for the answers to the rows of a request.
 
         Args:
@@ -145,7 +142,7 @@ class Batcher:
                 job.answer.set_result(outcome)
         self._count(batch, loop.time() - start)
 
-    def _outcomes(self, rows: list["Prepared"]) -> "list[Answer | InputError]":
+    def _outcomes(self, rows: list[Prepared]) -> list[Answer | InputError]:
         """Answers; where a row has none, such as when its task has gone, the others have theirs."""
         try:
             return list(self._predictor.run(rows, None))

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from maskjax.inference import Answer, Prepared
+from maskjax.inference import Answer, Prepared
 
 SHORTEST = 16
 """The shortest length that sequences are padded to."""
@@ -21,7 +20,7 @@ class Waiting(NamedTuple):
     """
 
     row: "Prepared"
-    answer: "asyncio.Future[Answer]"
+    answer: asyncio.Future[Answer]
     since: float
 
 
@@ -55,7 +54,7 @@ def bucket(length: int) -> int:
     return max(SHORTEST, 1 << (length - 1).bit_length())
 
 
-def padded_tokens(row: "Prepared") -> int:
+def padded_tokens(row: Prepared) -> int:
     """The tokens that a row is counted with, padding included.
 
     Args:

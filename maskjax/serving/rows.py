@@ -4,14 +4,12 @@ A list is always a list of rows; so what one row is, if it is more than a text, 
 list within the list of rows.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from starlette.exceptions import HTTPException
 
+from maskjax.inference import Row
 from maskjax.tasks import Task
-
-if TYPE_CHECKING:
-    from maskjax.inference import Row
 
 Shape = Literal["text", "pair", "choice", "words"]
 
@@ -48,7 +46,7 @@ def shape_of(task: Task | None) -> Shape:
     return "pair" if len(task.text) == 2 else "text"
 
 
-def read_rows(inputs: object, task: Task | None) -> "list[Row]":
+def read_rows(inputs: object, task: Task | None) -> list[Row]:
     """Reads the inputs of a request.
 
     Args:
@@ -68,7 +66,7 @@ def read_rows(inputs: object, task: Task | None) -> "list[Row]":
     return [_read_row(value, task, f"inputs[{row}]") for row, value in enumerate(inputs)]
 
 
-def _read_row(value: object, task: Task | None, place: str) -> "Row":
+def _read_row(value: object, task: Task | None, place: str) -> Row:
     shape = shape_of(task)
     texts = _texts(value, shape)
     if texts is None or not all(isinstance(text, str) for text in texts):

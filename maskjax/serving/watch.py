@@ -8,14 +8,12 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from maskjax.errors import InputError
+from maskjax.inference import Predictor
 from maskjax.serving.metrics import Metrics
 from maskjax.taskfile import TASK_FILE
-
-if TYPE_CHECKING:
-    from maskjax.inference import Predictor
 
 log = logging.getLogger("maskjax.serving")
 PATTERNS = ("*.safetensors", "*.mask", f"*/{TASK_FILE}")
@@ -98,7 +96,7 @@ class Watcher:
     def __init__(
         self,
         folder: Path,
-        predictor: "Predictor",
+        predictor: Predictor,
         metrics: Metrics,
         *,
         seconds: float = 2.0,
