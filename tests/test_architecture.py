@@ -22,6 +22,7 @@ ROOMS = (
     "inference",
     "export",
     "training",
+    "serving",
     "cli",
 )
 FILES = sorted(HOUSE.rglob("*.py"))
