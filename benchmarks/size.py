@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from maskjax.inference import Predictor, load_predictor
+from maskjax.inference import TaskPredictor, load_predictor
 from maskjax.masking import leaves_by_path
 from maskjax.taskfile import mask_size, save_task_file, shrink
 from maskjax.tasks import load_task
@@ -47,7 +47,7 @@ def main(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path) -> 
     draw(curves, adapter, out)
 
 
-def curve(predictor: Predictor) -> list[Point]:
+def curve(predictor: TaskPredictor) -> list[Point]:
     """Task files of a run with ever fewer zeros."""
     weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
     rows = load_task(predictor.config.task).splits
@@ -64,7 +64,7 @@ def curve(predictor: Predictor) -> list[Point]:
     return points
 
 
-def lora_bytes(predictor: Predictor) -> int:
+def lora_bytes(predictor: TaskPredictor) -> int:
     """Bytes of A and B of query and value in all blocks, r=8, bfloat16."""
     config = predictor.base.config
     return config.num_layers * 2 * 2 * config.hidden_size * 8 * 2

@@ -18,18 +18,65 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
-from maskjax.masking import leaves_by_path
-from maskjax.models import EncoderConfig, build_model, swap_layout, torch_name
+from maskjax.adaptation import make_adaptation
+from maskjax.config import (
+    AdaptationConfig,
+    Config,
+    ModelConfig,
+    OptimizerConfig,
+    TaskConfig,
+    TrainConfig,
+)
+from maskjax.masking import leaves_by_path, replace_leaves
+from maskjax.models import (
+    EncoderConfig,
+    build_model,
+    head_paths,
+    load_base,
+    swap_layout,
+    torch_name,
+    with_head,
+)
 from maskjax.models.model import pretrained_part
+from maskjax.taskfile import TASK_FILE, make_meta, make_task_file, save_task_file
+from maskjax.tasks import Task
 
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
+LETTERS = "abcdefghijklmnopqrst"
+SHAPE = {
+    "vocab_size": 25,
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 34,
+}
+CONFIGS = {
+    "bert": {"model_type": "bert", "pad_token_id": 0, **SHAPE},
+    "roberta": {"model_type": "roberta", "pad_token_id": 1, "type_vocab_size": 1, **SHAPE},
+    "distilbert": {
+        "model_type": "distilbert",
+        "vocab_size": 25,
+        "dim": 16,
+        "n_layers": 3,
+        "n_heads": 4,
+        "hidden_dim": 24,
+        "max_position_embeddings": 34,
+    },
+}
+TASKS = {
+    "classification": Task(name="toy", labels=("low", "middle", "high")),
+    "regression": Task(name="toy-score", kind="regression", text=("a", "b"), metric="pearson"),
+    "tokens": Task(name="toy-tags", kind="tokens", labels=("O", "B-X", "I-X", "B-Y")),
+    "choice": Task(name="toy-choice", kind="choice", text=("a", "b"), labels=("one", "two")),
+}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -108,5 +155,62 @@ def toy_config(toy_base: Path, toy_rows: Path) -> Callable[..., Config]:
             "train": TrainConfig(batch_size=16, epochs=2, buckets=(8, 16)),
         }
         return Config(**{**defaults, **parts})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def task_of() -> Callable[[str], Task]:
+    """A small task of each kind."""
+    return TASKS.__getitem__
+
+
+@pytest.fixture(scope="session")
+def write_run() -> Callable[..., Path]:
+    """Writes a finished run of a small model: every family, kind of task and method, untrained."""
+    return _write_run
+
+
+def _write_run(
+    base: Path, task: Task, adaptation: AdaptationConfig, folder: Path, seed: int = 0
+) -> Path:
+    """What a run of this method leaves, with random instead of trained numbers."""
+    config = Config(
+        model=ModelConfig(base=str(base)),
+        task=TaskConfig(name=task.name, text=task.text, max_length=24),
+        adaptation=adaptation,
+        train=TrainConfig(batch_size=8, buckets=(24,)),
+    )
+    loaded = load_base(base)
+    model = build_model(loaded.config, task.num_outputs, kind=task.kind)
+    params = with_head(loaded.params, model, jax.random.key(seed))
+    drawn = leaves_by_path(params)
+    params = replace_leaves(params, {path: 30 * drawn[path] for path in head_paths(model)})
+    method = make_adaptation(adaptation, model)
+    trained = jax.tree.map(_shaken, method.init(jax.random.key(seed + 1), params))
+    leaves, frozen = leaves_by_path(params), method.freeze(trained, params)
+    head = {path: leaves[path] for path in head_paths(model)}
+    folder.mkdir()
+    frozen = {**frozen, "weight": head | frozen.get("weight", {})}
+    meta = make_meta(task, loaded, config, {"dev": 0.5})
+    file = make_task_file(frozen, leaves_by_path(loaded.params), meta)
+    save_task_file(folder / TASK_FILE, file)
+    return folder
+
+
+def _shaken(leaf: jax.Array) -> jax.Array:
+    return leaf + 0.1 * jax.random.normal(jax.random.key(leaf.size), leaf.shape)
+
+
+@pytest.fixture(scope="session")
+def base_of(tmp_path_factory, write_base):
+    """The folder of a family's base, made once."""
+    folder = tmp_path_factory.mktemp("bases")
+
+    @cache
+    def make(family: str) -> Path:
+        first = ["[UNK]", "[PAD]"] if family == "roberta" else ["[PAD]", "[UNK]"]
+        words = [*first, "[CLS]", "[SEP]", "[MASK]", *LETTERS]
+        return write_base(folder / family, CONFIGS[family], words, scale=0.3)
 
     return make

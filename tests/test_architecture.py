@@ -22,7 +22,11 @@ ROOMS = (
     "inference",
     "export",
     "training",
+<<<<<<< HEAD
     "analysis",
+=======
+    "serving",
+>>>>>>> main
     "cli",
 )
 FILES = sorted(HOUSE.rglob("*.py"))

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.inference import Predictor, load_predictor
+from maskjax.inference import TaskPredictor, load_predictor
 from maskjax.masking import PackedMask
 from maskjax.models import load_base
 from maskjax.tasks import Split, load_task
@@ -26,7 +26,7 @@ class Run(NamedTuple):
     """
 
     name: str
-    predictor: Predictor
+    predictor: TaskPredictor
 
     @property
     def masks(self) -> dict[str, PackedMask]:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from maskjax.cli.saved import wanted_splits
 from maskjax.errors import InputError
-from maskjax.inference import By, Predictor, combine_logits, load_predictor, score_logits
+from maskjax.inference import By, TaskPredictor, combine_logits, load_predictor, score_logits
 from maskjax.models import load_base
 from maskjax.tasks import LoadedTask, Task, load_task
 
@@ -87,7 +87,7 @@ def _run(given: EnsembleArguments) -> tuple[LoadedTask, list[Logits]]:
     return data, members
 
 
-def _load(given: EnsembleArguments) -> Iterator[Predictor]:
+def _load(given: EnsembleArguments) -> Iterator[TaskPredictor]:
     """One member after the other, on one base where they share it."""
     load = cache(load_base)
     for run in given.runs:
@@ -100,7 +100,7 @@ def _load(given: EnsembleArguments) -> Iterator[Predictor]:
         )
 
 
-def _logits(predictor: Predictor, data: LoadedTask, splits: Sequence[str]) -> Logits:
+def _logits(predictor: TaskPredictor, data: LoadedTask, splits: Sequence[str]) -> Logits:
     return {name: predictor.logits(predictor.encode(data.splits[name])) for name in splits}
 
 

@@ -25,6 +25,7 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   shrink     a smaller task file     maskjax shrink runs/first --out small.safetensors
   ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
   vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
+  serve      many tasks on one base over HTTP    maskjax serve --base minilm --tasks runs
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
   doctor     versions, devices, known-bad combinations             maskjax doctor
 
@@ -46,6 +47,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         inspection,
         predict,
         saved,
+        serve,
         shrink,
         submit,
         tasks,
@@ -68,6 +70,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "shrink": shrink.command,
         "ensemble": ensemble.ensemble_command,
         "vectors": vectors.vectors_command,
+        "serve": serve.command,
         "demo": demo.command,
         "doctor": inspection.doctor_command,
     }

@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 
 from maskjax.cli.saved import SavedRun
 from maskjax.errors import InputError
-from maskjax.inference import Prediction, Predictor
+from maskjax.inference import Prediction, TaskPredictor
 from maskjax.taskfile import write_atomically
 from maskjax.tasks import Task, find_columns, read_file, read_texts
 
@@ -67,7 +67,7 @@ def command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _texts(given: PredictArguments, predictor: Predictor) -> Texts:
+def _texts(given: PredictArguments, predictor: TaskPredictor) -> Texts:
     if bool(given.text) == bool(given.input):
         raise InputError("expected either --text TEXT ... or --input FILE.")
     if given.input:
@@ -78,7 +78,7 @@ def _texts(given: PredictArguments, predictor: Predictor) -> Texts:
     return _rows(given, predictor.task)
 
 
-def _read(path: Path, predictor: Predictor) -> Texts:
+def _read(path: Path, predictor: TaskPredictor) -> Texts:
     """Reads texts by the column names of the form that the file has, which may be another one."""
     table = read_file(path, predictor.task.kind)
     columns = find_columns(predictor.config.task, table)
@@ -101,7 +101,7 @@ def _rows(given: PredictArguments, task: Task) -> Texts:
     ]
 
 
-def _tag(predictor: Predictor, sentences: Texts, output: Path | None) -> int:
+def _tag(predictor: TaskPredictor, sentences: Texts, output: Path | None) -> int:
     """Prints one word and its label a line, a blank line between sentences."""
     tags = predictor.tag(sentences)
     if output:

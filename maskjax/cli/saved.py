@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.inference import Predictor, load_predictor
+from maskjax.inference import TaskPredictor, load_predictor
 from maskjax.tasks import LoadedTask, load_task
 
 
@@ -32,7 +32,7 @@ class SavedRun:
     allow_base_mismatch: bool = False
     offline: bool = False
 
-    def load(self) -> Predictor:
+    def load(self) -> TaskPredictor:
         """Loads it; what does not fit is an `InputError`."""
         return load_predictor(
             self.run,
@@ -79,7 +79,7 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def rows_config(predictor: Predictor, path: str | None) -> TaskConfig:
+def rows_config(predictor: TaskPredictor, path: str | None) -> TaskConfig:
     """Where the rows of a run are, with its labels in the order that it learned them in.
 
     Args:

@@ -10,12 +10,14 @@ from maskjax.config.file import config_from_dict, config_to_dict, load_config
 from maskjax.config.mesh import MeshConfig
 from maskjax.config.model import ModelConfig
 from maskjax.config.optimizer import OptimizerConfig
+from maskjax.config.serving import Limits
 from maskjax.config.task import Metric, TaskConfig
 from maskjax.config.train import TrainConfig
 
 __all__ = [
     "AdaptationConfig",
     "Config",
+    "Limits",
     "MeshConfig",
     "Method",
     "Metric",

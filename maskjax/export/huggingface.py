@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from maskjax.errors import InputError
 from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
-from maskjax.inference import Predictor
+from maskjax.inference import TaskPredictor
 from maskjax.masking import leaves_by_path
 from maskjax.models import Kind, checkpoint_name, swap_layout
 from maskjax.models.config import Family
@@ -44,7 +44,7 @@ WITHOUT_TOKEN_TYPES: tuple[Family, ...] = ("roberta", "distilbert")
 LOADING_NOTES = ("is_local", "local_files_only", "name_or_path")
 
 
-def export_hf(predictor: Predictor, folder: Path) -> None:
+def export_hf(predictor: TaskPredictor, folder: Path) -> None:
     """Writes a folder that `AutoModel….from_pretrained` and `pipeline()` load.
 
     It holds the merged weights in float32, the config with the label names, the tokenizer and a
@@ -69,7 +69,7 @@ def export_hf(predictor: Predictor, folder: Path) -> None:
         (part / "README.md").write_text(card, encoding="utf8")
 
 
-def torch_params(predictor: Predictor) -> dict[str, np.ndarray]:
+def torch_params(predictor: TaskPredictor) -> dict[str, np.ndarray]:
     """The merged params under PyTorch's names, in PyTorch's layout.
 
     Args:
@@ -145,7 +145,7 @@ def problem_type(task: Task) -> str | None:
     return PROBLEM_TYPES.get(task.kind)
 
 
-def hf_config(predictor: Predictor) -> Any:
+def hf_config(predictor: TaskPredictor) -> Any:
     """The configuration of the exported model.
 
     Args:
@@ -173,7 +173,7 @@ def hf_config(predictor: Predictor) -> Any:
     return config
 
 
-def _save_tokenizer(predictor: Predictor, folder: Path) -> None:
+def _save_tokenizer(predictor: TaskPredictor, folder: Path) -> None:
     """Saves the base's tokenizer, which from now on cuts texts where the task does."""
     load_tokenizer(predictor.base.folder).save_pretrained(folder)
     path = folder / "tokenizer_config.json"

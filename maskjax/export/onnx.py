@@ -10,14 +10,14 @@ from typing import Any
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import HEADS, WITHOUT_TOKEN_TYPES, export_hf
-from maskjax.inference import Predictor
+from maskjax.inference import TaskPredictor
 from maskjax.models import Model
 
 MODEL = "model.onnx"
 NEEDS = ("torch", "onnx", "onnxscript")
 
 
-def export_onnx(predictor: Predictor, folder: Path) -> None:
+def export_onnx(predictor: TaskPredictor, folder: Path) -> None:
     """Writes a folder with `model.onnx`, the config with the label names, and the tokenizer.
 
     The graph takes int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`, each

@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import architecture, in_torch, label_names, problem_type
-from maskjax.inference import Predictor
+from maskjax.inference import TaskPredictor
 from maskjax.masking import leaves_by_path, pack_bits
 from maskjax.models import checkpoint_name, head_paths
 
@@ -26,7 +26,7 @@ FINGERPRINT = 8
 """How many weights of each masked matrix tell whether a model has the right base."""
 
 
-def export_torch_masks(predictor: Predictor, folder: Path) -> None:
+def export_torch_masks(predictor: TaskPredictor, folder: Path) -> None:
     """Writes a folder from which `maskjax_torch` puts the task on a live model.
 
     `masks.safetensors` holds `{torch parameter name: packed bits}` in torch's layout,
@@ -64,7 +64,7 @@ def export_torch_masks(predictor: Predictor, folder: Path) -> None:
         shutil.copyfile(SHIPPED, part / SHIPPED.name)
 
 
-def _info(predictor: Predictor, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _info(predictor: TaskPredictor, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     task, base, meta = predictor.task, predictor.base, predictor.file.meta
     family = base.config.family
     return {
@@ -83,7 +83,7 @@ def _info(predictor: Predictor, arrays: Mapping[str, np.ndarray]) -> dict[str, A
     }
 
 
-def _fingerprint(predictor: Predictor) -> dict[str, list[float]]:
+def _fingerprint(predictor: TaskPredictor) -> dict[str, list[float]]:
     """The first weights, in torch's order, of each masked matrix of the base."""
     file = predictor.file
     base = leaves_by_path(predictor.base.params)

@@ -49,7 +49,7 @@ class Prediction(NamedTuple):
     score: float
 
 
-class Predictor(NamedTuple):
+class TaskPredictor(NamedTuple):
     """A base with one task put into it.
 
     Attributes:
@@ -136,7 +136,7 @@ def load_predictor(
     allow_base_mismatch: bool = False,
     offline: bool = False,
     load: Callable[..., Base] = load_base,
-) -> Predictor:
+) -> TaskPredictor:
     """Loads a run folder for prediction.
 
     Args:
@@ -156,7 +156,7 @@ def load_predictor(
     file = load_task_file(find_task_file(path, offline=offline))
     config = config_from_dict(file.meta["config"], str(path))
     config = replace(config, model=replace(config.model, offline=offline or config.model.offline))
-    task = _task(file.meta["task"])
+    task = task_of(file)
     stored = file.meta["base"]
     loaded = load(base or stored["name"], revision=stored["revision"], offline=config.model.offline)
     loaded = reinitialize(loaded, config.model.reinit, config.model.reinit_seed)
@@ -175,9 +175,18 @@ def load_predictor(
     )
     params = merge(file.frozen, jax.tree.map(jnp.asarray, blank))
     tokenizer = load_tokenizer(loaded.folder, task.kind)
-    return Predictor(config, task, file, loaded, model, params, tokenizer)
+    return TaskPredictor(config, task, file, loaded, model, params, tokenizer)
 
 
-def _task(values: Mapping[str, Any]) -> Task:
+def task_of(file: TaskFile) -> Task:
+    """The task that a file is for.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Kind, labels, texts and metric.
+    """
+    values: Mapping[str, Any] = file.meta["task"]
     lists = {name: tuple(values.get(name, ())) for name in ("text", "labels", "choices")}
     return Task(**{**values, **lists})

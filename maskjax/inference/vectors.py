@@ -6,13 +6,13 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.inference.logits import predict_logits
-from maskjax.inference.predictor import Predictor
+from maskjax.inference.predictor import TaskPredictor
 from maskjax.models.encoder import Inputs
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded
 
 
-def cls_vectors(predictor: Predictor, encoded: Encoded, layer: int | None = None) -> np.ndarray:
+def cls_vectors(predictor: TaskPredictor, encoded: Encoded, layer: int | None = None) -> np.ndarray:
     """The hidden states of the first tokens.
 
     Args:

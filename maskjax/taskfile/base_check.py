@@ -18,6 +18,7 @@ def check_base(
     *,
     allow_mismatch: bool = False,
     remedy: str = REMEDY,
+    digests: Mapping[str, str] | None = None,
 ) -> None:
     """Refuses a base that a task does not fit.
 
@@ -27,6 +28,8 @@ def check_base(
         head: Paths of the head, all of which the task must bring.
         allow_mismatch: Accept other values; shapes must fit in any case.
         remedy: What to do about another base.
+        digests: Of the base's leaves, where they are known: one base is then read but once for
+            many tasks.
 
     Raises:
         InputError: With every leaf that is missing, unknown or of another shape, or with the
@@ -38,7 +41,7 @@ def check_base(
         raise InputError(f"{file.name} does not fit the base: {'; '.join(problems)}.")
     if not allow_mismatch:
         base = {path: leaf for path, leaf in leaves.items() if path not in head}
-        _check_values(file, base, remedy)
+        _check_values(file, digest_leaves(base) if digests is None else digests, remedy)
 
 
 def _misfits(file: TaskFile, leaves: Mapping[str, np.ndarray]) -> Iterator[str]:
@@ -54,8 +57,7 @@ def _missing_head(file: TaskFile, head: set[str]) -> Iterator[str]:
         yield f"{path}: missing, and the head comes with the task"
 
 
-def _check_values(file: TaskFile, base: Mapping[str, np.ndarray], remedy: str) -> None:
-    digests = digest_leaves(base)
+def _check_values(file: TaskFile, digests: Mapping[str, str], remedy: str) -> None:
     name = file.meta["base"]["name"]
     for path, expected in file.digests.items():
         if digests.get(path) != expected:

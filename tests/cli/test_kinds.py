@@ -10,7 +10,7 @@ import pytest
 from maskjax.cli.main import main
 from maskjax.cli.saved import SavedRun
 from maskjax.config import Config, TaskConfig, TrainConfig
-from maskjax.inference import Predictor
+from maskjax.inference import TaskPredictor
 from maskjax.tasks import Task, load_tokenizer
 
 GOOD, BAD = 5, 6  # ids in the vocabulary of the toy base
@@ -44,7 +44,7 @@ TASKS = {
 def use(toy_base, monkeypatch):
     """Makes every saved run one of this kind."""
 
-    def make(kind, **settings) -> Predictor:
+    def make(kind, **settings) -> TaskPredictor:
         values, labels, apply = TASKS[kind]
         config = Config(
             task=TaskConfig(**{"kind": kind, "max_length": 16, **values, **settings}),
@@ -53,7 +53,7 @@ def use(toy_base, monkeypatch):
         task = Task(kind=kind, labels=labels, **values)
         base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0))
         model, tokenizer = SimpleNamespace(apply=apply), load_tokenizer(toy_base, kind)
-        predictor = Predictor(config, task, None, base, model, {}, tokenizer)
+        predictor = TaskPredictor(config, task, None, base, model, {}, tokenizer)
         monkeypatch.setattr(SavedRun, "load", lambda self: predictor)
         return predictor
 

@@ -1,0 +1,186 @@
+"""The server under load on loopback, against calling the predictor with the same rows in one go.
+
+    python -m benchmarks.serving
+    python -m benchmarks.serving --requests 4000 --clients 64 --tasks 16
+
+Task files with random masks are written for the base; every request is one text of random length
+for a random task. The predictor answers all of them in this process, and in turn with it the
+server does, in a process of its own: as many clients as asked for, here, each send one request
+after the other. Both are compiled and warm. Clients, server and model share the cores of one
+machine, so that what clients and HTTP cost is in the ratio.
+"""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import httpx2
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+
+from maskjax.adaptation import masked_rules
+from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig
+from maskjax.inference import Predictor
+from maskjax.masking import leaves_by_path, select_paths
+from maskjax.models import build_model, head_paths, load_base, with_head
+from maskjax.taskfile import make_meta, make_task_file, save_task_file
+from maskjax.tasks import Task
+
+WORDS = (
+    "a",
+    "the",
+    "film",
+    "book",
+    "was",
+    "is",
+    "very",
+    "good",
+    "bad",
+    "long",
+    "short",
+    "and",
+    "but",
+)
+LONGEST = 110
+"""Words of the longest text; MiniLM's tokens are these words and two more."""
+START_SECONDS = 300
+
+
+def main(
+    *,
+    base: str = "minilm",
+    tasks: int = 16,
+    requests: int = 4000,
+    clients: int = 64,
+    repeats: int = 3,
+    seed: int = 0,
+) -> None:
+    """Prints a line for each measure.
+
+    Args:
+        base: The base.
+        tasks: Task files.
+        requests: Requests, all of them in each repeat.
+        clients: How many are under way at a time.
+        repeats: How often both are timed, in turn.
+        seed: Of masks, texts and tasks.
+    """
+    random = np.random.default_rng(seed)
+    names = [f"task{number:03}" for number in range(tasks)]
+    texts = [" ".join(random.choice(WORDS, _length(random))) for _ in range(requests)]
+    asked = [names[number] for number in random.integers(tasks, size=requests)]
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        _write_tasks(Path(folder), base, names, random)
+        predictor = Predictor(base, sorted(Path(folder).glob("*.safetensors")))
+        predictor.warm_up()
+        with _server(base, Path(folder)) as address:
+            for number in range(repeats + 1):
+                direct = _timed(lambda: predictor(texts, tasks=asked))
+                latencies: list[float] = []
+                seconds = _timed(lambda into=latencies: _load(address, texts, asked, clients, into))
+                if number:  # the first one is for what is compiled or loaded late
+                    ratios.append(direct / seconds)
+                    _report(latencies, seconds, direct)
+    _tell(f"median of the ratios: {np.median(ratios):.2f}")
+
+
+def _report(latencies: list[float], seconds: float, direct: float) -> None:
+    rows = len(latencies)
+    p50, p99 = 1e3 * np.percentile(latencies, [50, 99])
+    _tell(
+        f"{rows:,} answers, no error; p50 {p50:.0f} ms, p99 {p99:.0f} ms, {rows / seconds:.1f} "
+        f"requests/s; called directly {rows / direct:.1f} rows/s; ratio {direct / seconds:.2f}"
+    )
+
+
+def _length(random: np.random.Generator) -> int:
+    """Words of a text: most are short, some are long."""
+    return min(LONGEST, 3 + int(random.exponential(25)))
+
+
+def _write_tasks(
+    folder: Path, base: str, names: Sequence[str], random: np.random.Generator
+) -> None:
+    loaded = load_base(base)
+    config = Config(model=ModelConfig(base=base), task=TaskConfig(max_length=128))
+    leaves = leaves_by_path(loaded.params)
+    for number, name in enumerate(names):
+        task = Task(name=name, labels=("bad", "good", "neither")[: 2 + number % 2])
+        model = build_model(loaded.config, task.num_outputs, kind=task.kind)
+        whole = leaves_by_path(with_head(loaded.params, model, jax.random.key(number)))
+        paths = select_paths(list(whole), masked_rules(AdaptationConfig(), model))
+        masks = {path: random.random(whole[path].shape) >= 0.05 for path in paths}
+        head = {path: np.asarray(whole[path]) for path in head_paths(model)}
+        meta = make_meta(task, loaded, config, {})
+        file = make_task_file({"mask": masks, "weight": head}, leaves, meta)
+        save_task_file(folder / f"{name}.safetensors", file)
+
+
+@contextlib.contextmanager
+def _server(base: str, folder: Path) -> Iterator[str]:
+    """`maskjax serve` in a process of its own; gives its address once it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["serve", "--base", base, "--tasks", str(folder), "--port", str(port)]
+    program = f"from maskjax.cli.main import main; raise SystemExit(main({words!r}))"
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
+        try:
+            _wait_until_ready(address)
+            yield address
+        finally:
+            process.terminate()
+
+
+def _wait_until_ready(address: str) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        with contextlib.suppress(httpx2.TransportError):
+            if httpx2.get(f"{address}/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"The server was not ready after {START_SECONDS} s.")
+
+
+def _load(
+    address: str, texts: Sequence[str], asked: Sequence[str], clients: int, into: list[float]
+) -> None:
+    """Sends all requests; an answer that is none ends the benchmark."""
+    rows = iter(zip(texts, asked, strict=True))
+
+    async def ask(client: httpx2.AsyncClient) -> None:
+        for text, task in rows:
+            start = time.perf_counter()
+            response = await client.post(f"{address}/models/{task}", json={"inputs": text})
+            response.raise_for_status()
+            into.append(time.perf_counter() - start)
+
+    async def ask_all() -> None:
+        limits = httpx2.Limits(max_connections=clients)
+        async with httpx2.AsyncClient(limits=limits, timeout=60) as client:
+            await asyncio.gather(*(ask(client) for _ in range(clients)))
+
+    asyncio.run(ask_all())
+
+
+def _timed(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _tell(line: str) -> None:
+    Console().print(line, highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,282 @@
+"""One base and any number of tasks, answered in mixed batches."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import EllipsisType, MappingProxyType
+from typing import Literal, NamedTuple
+
+import jax
+
+from maskjax.errors import InputError, near_names
+from maskjax.inference.answers import Answer, make_answer
+from maskjax.inference.grouping import BUCKETS, ROWS
+from maskjax.inference.mixed import Mixed
+from maskjax.inference.reading import Asked, Read, Reader, Row, takes
+from maskjax.inference.registered import Registered, Registry
+from maskjax.models import load_base
+from maskjax.tasks import Task
+
+
+class UnknownTaskError(InputError):
+    """A task is asked for that is not there, or no longer of the kind that it was."""
+
+
+class Prepared(NamedTuple):
+    """A row that is ready to be run.
+
+    Attributes:
+        task: The name of its task; None for the base itself.
+        length: Tokens of its longest sequence.
+        sequences: 1, or the number of choices.
+        asked: How the task read it.
+        read: Its tokens.
+    """
+
+    task: str | None
+    length: int
+    sequences: int
+    asked: Asked
+    read: Read
+
+
+class Predictor:
+    """One base and any number of tasks.
+
+    The base is held once, and a task at one bit a masked weight with its head. Rows of many tasks
+    and lengths run in one go. A task is data: adding, replacing or removing one compiles nothing,
+    once programs for tasks of its kind exist (`warm_up`).
+
+    All methods may be called from any thread; `run`, `add` and `remove` wait for each other.
+
+    Args:
+        base: A local folder, a Hub id, or `minilm`.
+        tasks: Task files or run folders, as for `add`.
+        revision: Branch, tag or commit of the base on the Hub.
+        offline: Never ask the network.
+        dtype: Of activations and products.
+        device_bytes: For packed tasks on the device. One that is asked for is there in any case.
+        host_bytes: For packed tasks in host memory; more are read from their files again.
+        hot_bytes: For merged copies of tasks that are asked for all the time, which then cost what
+            the base alone costs; 0 for none.
+        buckets: Lengths that sequences are padded to; more of them, more programs.
+        rows: Numbers of sequences that run at once, ascending from 1.
+        together: Tasks that run at once under `jax.vmap`; None means one on CPU, where that is
+            fastest, and 16 on other devices.
+
+    Raises:
+        InputError: If the base or a task cannot be read, or they do not belong together.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        tasks: Iterable[str | Path] = (),
+        *,
+        revision: str | None = None,
+        offline: bool = False,
+        dtype: Literal["float32", "bfloat16"] = "float32",
+        device_bytes: int = 2 * 2**30,
+        host_bytes: int = 4 * 2**30,
+        hot_bytes: int = 2**29,
+        buckets: Sequence[int] = BUCKETS,
+        rows: tuple[int, ...] = ROWS,
+        together: int | None = None,
+    ) -> None:
+        loaded = load_base(base, revision=revision, offline=offline)
+        self._lock = threading.Lock()
+        self._reader = Reader(loaded.folder)
+        self._registry = Registry(loaded, dtype=dtype, offline=offline)
+        self._mixed = Mixed(
+            loaded,
+            self._registry.read,
+            dtype=dtype,
+            device_bytes=device_bytes,
+            host_bytes=host_bytes,
+            hot_bytes=hot_bytes,
+            buckets=buckets,
+            rows=rows,
+            together=together or (1 if jax.default_backend() == "cpu" else 16),
+        )
+        # Never changed but exchanged, so that it can be read without the lock.
+        self._known: dict[str, Registered] = {}
+        self._whole_base = Asked(None, loaded.config.max_positions)
+        for place in tasks:
+            self.add(place)
+
+    @property
+    def tasks(self) -> Mapping[str, Task]:
+        """The tasks by name, as they are now."""
+        return MappingProxyType({name: one.task for name, one in self._known.items()})
+
+    def add(self, place: str | Path, name: str | None = None) -> str:
+        """Adds a task, or replaces the one of the same name in one step.
+
+        Args:
+            place: A task file, a run folder, or the Hub id of a published task.
+            name: What to call it; None for the stem of the file, or the name of the run folder.
+
+        Returns:
+            The name.
+
+        Raises:
+            InputError: If it cannot be read or does not fit the base; all is as it was then.
+        """
+        one, packed = self._registry.open(place)
+        name = name or one.name
+        with self._lock:
+            old = self._known.get(name)
+            self._mixed.residency.add(one, packed)
+            self._known = {**self._known, name: one}
+            if old is not None:
+                self._mixed.residency.drop(old)
+        return name
+
+    def remove(self, name: str) -> None:
+        """Removes a task.
+
+        Raises:
+            UnknownTaskError: If there is none of this name.
+        """
+        with self._lock:
+            self._mixed.residency.drop(self._find(name))
+            self._known = {other: one for other, one in self._known.items() if other != name}
+
+    def warm_up(self, *, base: bool = False) -> int:
+        """Compiles what the present tasks, and others of their kinds and sizes, can need.
+
+        Args:
+            base: Also compile what answers without a task.
+
+        Returns:
+            How many programs there are.
+        """
+        with self._lock:
+            return self._mixed.warm_up(list(self._known.values()), base=base)
+
+    def prepare(self, inputs: Sequence[Row], task: str | None) -> list[Prepared]:
+        """Tokenises rows; the device is not touched.
+
+        Args:
+            inputs: The rows.
+            task: The task that is to answer; None for the base.
+
+        Returns:
+            One for each row.
+
+        Raises:
+            InputError: If there is no such task, or a row is not what it takes.
+        """
+        return self._prepare([(row, task) for row in inputs])
+
+    def run(self, rows: Sequence[Prepared], top_k: int | None = 1) -> list[Answer]:
+        """Answers rows of any tasks and lengths.
+
+        Args:
+            rows: From `prepare`.
+            top_k: How many classes or choices to name; None for all.
+
+        Returns:
+            One answer for each row, in order; `maskjax.inference.Answer` says of which shape. A
+            task that was replaced since is answered by the new one.
+
+        Raises:
+            UnknownTaskError: If a task was removed since, or replaced by one that reads rows in
+                another way; nothing is computed then, for any row.
+            InputError: If the file of a task that is on disk only has changed or is gone.
+        """
+        with self._lock:
+            known = [None if row.task is None else self._find(row.task) for row in rows]
+            for row, one in zip(rows, known, strict=True):
+                _check_same(row, one)
+            outputs = self._mixed.run(known, [row.read.tokens for row in rows])
+        return [
+            make_answer(one and one.task, row.read, each, top_k)
+            for row, one, each in zip(rows, known, outputs, strict=True)
+        ]
+
+    def __call__(
+        self,
+        inputs: Sequence[Row],
+        task: str | EllipsisType | None = ...,
+        *,
+        tasks: Sequence[str | None] | None = None,
+        top_k: int | None = 1,
+    ) -> list[Answer]:
+        """Prepares and runs.
+
+        Args:
+            inputs: The rows.
+            task: The task of all; it may be left out where there is exactly one. None for the base.
+            tasks: The task of each row instead.
+            top_k: As for `run`.
+
+        Returns:
+            One answer for each row.
+
+        Raises:
+            InputError: If there is no such task, or a row is not what its task takes.
+        """
+        names = self._names(len(inputs), task, tasks)
+        return self.run(self._prepare(list(zip(inputs, names, strict=True))), top_k)
+
+    def all(self, inputs: Sequence[Row], top_k: int | None = 1) -> dict[str, list[Answer]]:
+        """Lets every task answer that takes rows of this form.
+
+        Args:
+            inputs: The rows; each text is tokenised once for all tasks of one length.
+            top_k: As for `run`.
+
+        Returns:
+            The answers by task.
+
+        Raises:
+            InputError: If a row is empty.
+        """
+        known = self._known
+        names = [name for name, one in known.items() if all(takes(one.task, row) for row in inputs)]
+        answers = self.run(self._prepare([(row, name) for name in names for row in inputs]), top_k)
+        each = len(inputs)
+        return {name: answers[i * each : (i + 1) * each] for i, name in enumerate(names)}
+
+    def resident(self) -> dict[str, int]:
+        """Bytes by place: "base", "packed" masks and "heads" on the device, "hot", "host"."""
+        return self._mixed.residency.resident()
+
+    def _find(self, name: str) -> Registered:
+        known = self._known
+        if name not in known:
+            hint = near_names(name, list(known)) if known else "there are no tasks"
+            raise UnknownTaskError(f"task {name!r} is not there; {hint}.")
+        return known[name]
+
+    def _prepare(self, rows: Sequence[tuple[Row, str | None]]) -> list[Prepared]:
+        asked = [self._whole_base if name is None else self._find(name).asked for _, name in rows]
+        texts = [(row, how) for (row, _), how in zip(rows, asked, strict=True)]
+        return [
+            Prepared(name, read.length, len(read.tokens), how, read)
+            for (_, name), how, read in zip(rows, asked, self._reader.read(texts), strict=True)
+        ]
+
+    def _names(
+        self, rows: int, task: str | EllipsisType | None, tasks: Sequence[str | None] | None
+    ) -> Sequence[str | None]:
+        if tasks is not None:
+            if len(tasks) != rows:
+                raise InputError(
+                    f"tasks: expected one for each of {rows} inputs, got {len(tasks)}."
+                )
+            return tasks
+        if isinstance(task, EllipsisType):
+            known = list(self._known)
+            if len(known) != 1:
+                raise InputError(f"task: expected a name, for there are {len(known)} tasks.")
+            return known * rows
+        return [task] * rows
+
+
+def _check_same(row: Prepared, one: Registered | None) -> None:
+    if one is not None and row.asked.form != one.asked.form:
+        raise UnknownTaskError(
+            f"task {row.task!r} was replaced by one that reads other rows; prepare this row again."
+        )

@@ -1,0 +1,198 @@
+"""Running sequences of many tasks: groups in turn, or several at once on devices with room."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.inference.bank import PackedTask
+from maskjax.inference.grouping import Group, Tokens, collate, plan_groups
+from maskjax.inference.programs import Programs, full_planes, make_features, stack, unmask
+from maskjax.inference.registered import Registered
+from maskjax.inference.residency import Loaded, Residency
+from maskjax.masking import leaves_by_path
+from maskjax.models import Base
+
+Inputs = dict[str, np.ndarray]
+Outputs = list[list[np.ndarray]]
+
+
+class Mixed:
+    """A base on the device, and the tasks that run on it. Not thread-safe.
+
+    Args:
+        base: The base.
+        read: Reads a task that is in no memory.
+        dtype: Of activations and products.
+        device_bytes: As for `Residency`.
+        host_bytes: As for `Residency`.
+        hot_bytes: As for `Residency`.
+        buckets: Lengths of groups, ascending; cut at what the base can read.
+        rows: Numbers of sequences of a group, ascending from 1.
+        together: Groups that run at once.
+
+    Attributes:
+        residency: Where the tasks are.
+    """
+
+    def __init__(
+        self,
+        base: Base,
+        read: Callable[[Registered], PackedTask],
+        *,
+        dtype: str,
+        device_bytes: int,
+        host_bytes: int,
+        hot_bytes: int,
+        buckets: Sequence[int],
+        rows: tuple[int, ...],
+        together: int,
+    ) -> None:
+        most = base.config.max_positions
+        self._buckets = (*(length for length in buckets if length < most), most)
+        self._rows = rows
+        self._together = together
+        self._pad_id = base.config.pad_token_id
+        self._leaves = {path: jnp.asarray(x) for path, x in leaves_by_path(base.params).items()}
+        self._features = make_features(base.config, dtype)
+        self.residency: Residency[Registered] = Residency(
+            self._leaves,
+            lambda one: one.programs,
+            read,
+            device_bytes=device_bytes,
+            host_bytes=host_bytes,
+            hot_bytes=hot_bytes,
+        )
+
+    def run(
+        self, tasks: Sequence[Registered | None], rows: Sequence[tuple[Tokens, ...]]
+    ) -> Outputs:
+        """Runs rows, in any order of tasks and lengths.
+
+        Args:
+            tasks: The task of each row; None for the base.
+            rows: Their sequences.
+
+        Returns:
+            For each sequence of each row its logits, `[width]` or for tokens `[seq, width]`; the
+            vector of its first token where there is no task.
+        """
+        places = [(row, place) for row, each in enumerate(rows) for place in range(len(each))]
+        sequences = [one for each in rows for one in each]
+        keys = [tasks[row] for row, _ in places]
+        lengths = [len(one.input_ids) for one in sequences]
+        groups = plan_groups(keys, lengths, buckets=self._buckets, rows=self._rows)
+        self.residency.begin({one for one in tasks if one is not None})
+        outputs: Outputs = [[np.zeros(0)] * len(each) for each in rows]
+        for batch in self._batches(groups):
+            inputs = [collate(group, sequences, self._pad_id) for group in batch]
+            for group, found in zip(batch, self._compute(batch, inputs), strict=True):
+                for number, output in zip(group.members, found, strict=False):
+                    row, place = places[number]
+                    outputs[row][place] = output
+        return outputs
+
+    def warm_up(self, tasks: Sequence[Registered], *, base: bool) -> int:
+        """Runs every shape of every program once.
+
+        Args:
+            tasks: Those whose programs are meant, and whose longest rows.
+            base: Also the program that answers without a task.
+
+        Returns:
+            How many programs there are.
+        """
+        longest: dict[Programs | None, int] = {}
+        for one in tasks:
+            longest[one.programs] = max(longest.get(one.programs, 0), one.asked.max_length)
+        if base:
+            longest[None] = self._buckets[-1]
+        count = 0
+        for programs, length in longest.items():
+            last = int(np.searchsorted(self._buckets, length))
+            for bucket in self._buckets[: last + 1]:
+                for rows in self._rows:
+                    inputs = collate(Group(None, bucket, rows, (0,)), [_BLANK], self._pad_id)
+                    count += self._warm(programs, inputs)
+        return count
+
+    def _batches(self, groups: Sequence[Group]) -> Iterator[list[Group]]:
+        """Groups of one shape and program, as many as run at once."""
+
+        def shape(group: Group) -> tuple[int, int, int]:
+            return group.length, group.rows, 0 if group.key is None else id(group.key.programs)
+
+        for _, same in groupby(sorted(groups, key=shape), key=shape):
+            alike = list(same)
+            for start in range(0, len(alike), self._together):
+                yield alike[start : start + self._together]
+
+    def _compute(self, groups: list[Group], inputs: list[Inputs]) -> list[np.ndarray]:
+        """The outputs of each group. One after the other where its weights are merged already."""
+        if groups[0].key is None:
+            return [np.asarray(self._features(self._leaves, each)) for each in inputs]
+        loaded = [self.residency.fetch(group.key) for group in groups]
+        programs = groups[0].key.programs
+        at_once = [n for n, one in enumerate(loaded) if one.planes and _only_head(one, programs)]
+        if len(at_once) < 2:
+            return [_alone(programs, *pair) for pair in zip(loaded, inputs, strict=True)]
+        found = self._vmapped(programs, [loaded[n] for n in at_once], [inputs[n] for n in at_once])
+        outputs = dict(zip(at_once, found, strict=True))
+        return [
+            outputs[n] if n in outputs else _alone(programs, loaded[n], inputs[n])
+            for n in range(len(groups))
+        ]
+
+    def _vmapped(
+        self, programs: Programs, loaded: list[Loaded], inputs: list[Inputs]
+    ) -> list[np.ndarray]:
+        """Runs groups at once; their number is filled up to a power of two."""
+        count = 1 << (len(loaded) - 1).bit_length()
+        numbers = np.resize(np.arange(len(loaded)), count)
+        heads = [{path: one.leaves[path] for path in programs.head} for one in loaded]
+        trees = [(heads[n], loaded[n].planes, inputs[n]) for n in numbers]
+        shared = {path: self._leaves[path] for path in programs.paths if path in self._leaves}
+        return list(np.asarray(programs.together(shared, *stack(*trees))))[: len(loaded)]
+
+    def _warm(self, programs: Programs | None, inputs: Inputs) -> int:
+        if programs is None:
+            self._features(self._leaves, inputs)
+            return 1
+        bare = self._blank(programs)
+        full = self.residency.load(programs, bare)
+        programs.dense(full.leaves, inputs)
+        path = programs.maskable[0]
+        masked = self.residency.load(programs, bare._replace(planes={path: _ones(full, path)}))
+        count = 1 << (self._together - 1).bit_length()
+        while count > 1:
+            self._vmapped(programs, [masked] * count, [inputs] * count)
+            count //= 2
+        programs.masked(masked.leaves, masked.planes, inputs)
+        for path in programs.maskable:
+            unmask(masked.leaves[path], masked.planes[path])
+        return 2 + (self._together - 1).bit_length()
+
+    def _blank(self, programs: Programs) -> PackedTask:
+        shapes = leaves_by_path(programs.model.abstract)
+        head = {path: np.zeros(shapes[path].shape, np.float32) for path in programs.head}
+        return PackedTask({}, jax.device_put(head))
+
+
+_BLANK = Tokens(np.zeros(1, np.int32), np.zeros(1, np.int32))
+
+
+def _ones(loaded: Loaded, path: str) -> jax.Array:
+    return jax.device_put(full_planes(loaded.leaves[path].shape))
+
+
+def _only_head(loaded: Loaded, programs: Programs) -> bool:
+    return loaded.packed.own.keys() <= set(programs.head)
+
+
+def _alone(programs: Programs, loaded: Loaded, inputs: Inputs) -> np.ndarray:
+    # As an array of NumPy, which waits: programs that wait for each other would all hold weights.
+    if loaded.planes:
+        return np.asarray(programs.masked(loaded.leaves, loaded.planes, inputs))
+    return np.asarray(programs.dense(loaded.leaves, inputs))

@@ -1,0 +1,160 @@
+"""The compiled functions that run tasks: a task is an argument of theirs, never a constant.
+
+Three forms of the same model, of which the one that is quickest for a batch is taken:
+
+- `masked` reads the base and the packed masks of one task, unmasks and multiplies in one program.
+- `dense` runs a task whose weights are there already.
+- `together` runs several tasks at once under `jax.vmap`, for devices that one task does not fill.
+
+Tasks in turn through `masked` measured faster on CPU than `jax.lax.map` over them, and that faster
+than `jax.vmap`, which keeps the weights of all tasks at once.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.inference.bank import Leaves, maskable_paths
+from maskjax.masking import leaves_by_path, replace_leaves, unpack_planes
+from maskjax.models import EncoderConfig, Kind, Model, build_model, head_paths
+
+LEAST_WIDTH = 8
+"""Outputs of the narrowest head; wider ones are powers of two."""
+
+Inputs = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """A model for all tasks of one kind and at most so many classes.
+
+    Attributes:
+        model: Its functions and shapes.
+        head: Paths of the leaves that every task brings.
+        paths: Paths of all leaves.
+        maskable: Paths of the matrices that have masks, sorted.
+        masked: `(leaves, planes, inputs) -> logits`, float32, `[rows, width]` and for tokens
+            `[rows, seq, width]`; choices have one logit each.
+        dense: `(leaves, inputs) -> logits`.
+        together: `(leaves, heads, planes, inputs) -> logits` with a leading axis of groups on all
+            but `leaves`, which are those of the base.
+    """
+
+    model: Model
+    head: tuple[str, ...]
+    paths: tuple[str, ...]
+    maskable: tuple[str, ...]
+    masked: Callable[[Leaves, Leaves, Inputs], jax.Array]
+    dense: Callable[[Leaves, Inputs], jax.Array]
+    together: Callable[[Leaves, Leaves, Leaves, Inputs], jax.Array]
+
+
+def width_of(outputs: int) -> int:
+    """The width of the head in which a task of so many outputs is put.
+
+    Args:
+        outputs: Classes of the task, or 1.
+
+    Returns:
+        A power of two.
+
+    Example:
+        >>> [width_of(outputs) for outputs in (1, 8, 9)]
+        [8, 8, 16]
+    """
+    return max(LEAST_WIDTH, 1 << (outputs - 1).bit_length())
+
+
+@cache
+def make_programs(config: EncoderConfig, kind: Kind, outputs: int, dtype: str) -> Programs:
+    """Makes the programs of a task; those of the same kind and width are the same object.
+
+    Args:
+        config: The shape of the encoder.
+        kind: Of the task.
+        outputs: Its classes, its choices, or 1.
+        dtype: Of activations and products.
+
+    Returns:
+        The programs, each of which compiles once for a shape of its inputs.
+    """
+    head = "classification" if kind == "regression" else kind
+    return _make(config, head, 1 if kind == "choice" else width_of(outputs), dtype)
+
+
+@cache
+def make_features(config: EncoderConfig, dtype: str) -> Callable[[Leaves, Inputs], jax.Array]:
+    """Makes the program that answers with the vectors of the base.
+
+    Args:
+        config: The shape of the encoder.
+        dtype: Of activations and products.
+
+    Returns:
+        `(leaves of the base, inputs) -> [rows, hidden]` float32, the first tokens of the last
+        block.
+    """
+    model = build_model(config, 1, kind="tokens", compute_dtype=jnp.dtype(dtype))
+    known = leaves_by_path(model.abstract).keys()
+
+    def features(leaves: Leaves, inputs: Inputs) -> jax.Array:
+        used = {path: leaf for path, leaf in leaves.items() if path in known}  # not the pooler
+        params = replace_leaves(model.abstract, used)  # the head, which is not read, stays abstract
+        return model.hidden_states(params, inputs)[-1][:, 0].astype(jnp.float32)
+
+    return jax.jit(features)
+
+
+@jax.jit
+def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
+    """W ⊙ M.
+
+    Args:
+        weight: W, `[in, out]`.
+        planes: M, from `pack_planes`.
+
+    Returns:
+        `[in, out]`, of the dtype of W.
+    """
+    return weight * unpack_planes(planes, weight.shape[0]).astype(weight.dtype)
+
+
+@jax.jit
+def stack(*trees: Any) -> Any:
+    """Puts pytrees of one structure together along a new first axis."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def full_planes(shape: tuple[int, ...]) -> np.ndarray:
+    """Planes that keep every weight of a matrix of this shape."""
+    return np.full((-(-shape[0] // 8), shape[1]), 255, np.uint8)
+
+
+@cache
+def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str) -> Programs:
+    model = build_model(config, width, kind=kind, compute_dtype=jnp.dtype(dtype))
+
+    def dense(leaves: Leaves, inputs: Inputs) -> jax.Array:
+        return model.apply(replace_leaves(model.abstract, leaves), inputs)
+
+    def masked(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
+        merged = {path: unmask(leaves[path], bits) for path, bits in planes.items()}
+        return dense(leaves | merged, inputs)
+
+    def one(leaves: Leaves, head: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
+        return masked(leaves | head, planes, inputs)
+
+    return Programs(
+        model,
+        head_paths(model),
+        tuple(leaves_by_path(model.abstract)),
+        tuple(sorted(maskable_paths(model))),
+        jax.jit(masked),
+        jax.jit(dense),
+        jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0))),
+    )

@@ -1,0 +1,163 @@
+"""Batches across requests and tasks: rows in, answers out, one batch on the model at a time.
+
+Everything but the model runs on the event loop, so that nothing here needs a lock.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from maskjax.config import Limits
+from maskjax.errors import InputError
+from maskjax.inference import Answer, Predictor, Prepared
+from maskjax.serving.batches import Batch, Waiting, next_batch
+from maskjax.serving.metrics import Metrics
+
+LONGEST_PATIENCE = 60
+"""Seconds that a client is asked to stay away at most."""
+MEMORY = 0.9
+"""The weight of the past in the running mean of the seconds a row."""
+
+
+class BusyError(Exception):
+    """So many rows wait that no more are accepted.
+
+    Attributes:
+        retry_after: Whole seconds after which there should be room again.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"too many rows wait; try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Batcher:
+    """Puts the rows of many requests into few batches.
+
+    A request first says how many rows it has (`admit`), which is where back-pressure is, then
+    hands them over tokenised (`answer`). A row whose request was cancelled is dropped before it
+    is run. `run` is the loop that forms batches; it has to be started once, as a task.
+
+    Args:
+        predictor: Runs rows of mixed tasks and lengths; in one thread only.
+        limits: How many rows may wait, how long, and how large a batch is.
+        metrics: What is counted.
+    """
+
+    def __init__(self, predictor: Predictor, limits: Limits, metrics: Metrics) -> None:
+        self._predictor = predictor
+        self._limits = limits
+        self._metrics = metrics
+        self._waiting: list[Waiting] = []
+        self._arrived = asyncio.Event()
+        self._inside = 0
+        self._row_seconds = 0.0
+
+    @contextlib.contextmanager
+    def admit(self, rows: int) -> Iterator[None]:
+        """Holds a place for the rows of a request until they are answered.
+
+        Args:
+            rows: How many.
+
+        Raises:
+            BusyError: If that is more than there is room for.
+        """
+        if self._inside + rows > self._limits.waiting_rows:
+            seconds = math.ceil(self._inside * self._row_seconds)
+            raise BusyError(min(max(1, seconds), LONGEST_PATIENCE))
+        self._hold(rows)
+        try:
+            yield
+        finally:
+            self._hold(-rows)
+
+    async def answer(self, rows: Sequence[Prepared]) -> list[Answer]:
+        """Waits for the answers to the rows of a request.
+
+        Args:
+            rows: Tokenised rows that were admitted.
+
+        Returns:
+            One answer a row, in their order.
+
+        Raises:
+            InputError: If one of them cannot be answered, such as when its task has just gone.
+        """
+        loop = asyncio.get_running_loop()
+        jobs = [Waiting(row, loop.create_future(), loop.time()) for row in rows]
+        self._waiting += jobs
+        self._arrived.set()
+        try:
+            return await asyncio.gather(*(job.answer for job in jobs))
+        finally:
+            for job in jobs:  # nobody waits for the others where one has failed
+                job.answer.cancel()
+
+    async def run(self) -> None:
+        """Forms batches and runs them, for ever."""
+        with ThreadPoolExecutor(1, "maskjax-model") as worker:
+            while True:
+                batch = await self._next()
+                taken = set(map(id, batch.rows))
+                self._waiting = [job for job in self._waiting if id(job) not in taken]
+                await self._run(batch, worker)
+
+    async def _next(self) -> Batch:
+        """Waits for a batch that is full, or whose oldest row has waited long enough."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._drop_abandoned()
+            self._arrived.clear()
+            left = None
+            if self._waiting:
+                left = self._waiting[0].since + self._limits.wait_ms / 1e3 - loop.time()
+                batch = next_batch(self._waiting, self._limits.batch_tokens)
+                if batch.full or left <= 0:
+                    return batch
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), left)
+
+    def _drop_abandoned(self) -> None:
+        kept = [job for job in self._waiting if not job.answer.done()]
+        self._metrics.dropped.inc(len(self._waiting) - len(kept))
+        self._waiting = kept
+
+    async def _run(self, batch: Batch, worker: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        rows = [job.row for job in batch.rows]
+        try:
+            outcomes = await loop.run_in_executor(worker, self._outcomes, rows)
+        except Exception as error:  # a defect: it is told to those that asked, and work goes on
+            outcomes = [error] * len(rows)
+        for job, outcome in zip(batch.rows, outcomes, strict=True):
+            if job.answer.done():
+                continue
+            if isinstance(outcome, Exception):
+                job.answer.set_exception(outcome)
+            else:
+                job.answer.set_result(outcome)
+        self._count(batch, loop.time() - start)
+
+    def _outcomes(self, rows: list[Prepared]) -> list[Answer | InputError]:
+        """Answers; where a row has none, such as when its task has gone, the others have theirs."""
+        try:
+            return list(self._predictor.run(rows, None))
+        except InputError as error:
+            if len(rows) == 1:
+                return [error]
+            return [outcome for row in rows for outcome in self._outcomes([row])]
+
+    def _hold(self, rows: int) -> None:
+        self._inside += rows
+        self._metrics.queue.set(self._inside)
+
+    def _count(self, batch: Batch, seconds: float) -> None:
+        each = seconds / len(batch.rows)
+        self._row_seconds = MEMORY * (self._row_seconds or each) + (1 - MEMORY) * each
+        self._metrics.batch_seconds.observe(seconds)
+        self._metrics.batch_rows.observe(len(batch.rows))
+        self._metrics.batch_fill.observe(batch.tokens / self._limits.batch_tokens)

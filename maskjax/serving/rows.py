@@ -1,0 +1,110 @@
+"""What one input of a request may look like, by the kind of its task.
+
+A list is always a list of rows; so what one row is, if it is more than a text, is an object, or a
+list within the list of rows.
+"""
+
+from typing import Literal
+
+from starlette.exceptions import HTTPException
+
+from maskjax.inference import Row
+from maskjax.tasks import Task
+
+Shape = Literal["text", "pair", "choice", "words"]
+
+FORMS: dict[Shape, str] = {
+    "text": "a text",
+    "pair": 'a pair {"text": ..., "text_pair": ...}, or in a list [first, second]',
+    "choice": '{"text": ..., "choices": [...]}, or in a list [text, choice, choice, ...]',
+    "words": 'a sentence, {"words": [...]}, or in a list [word, word, ...]',
+}
+"""What errors say that was expected."""
+SHOWN = 40
+"""Characters of a wrong value that an error repeats."""
+
+
+def shape_of(task: Task | None) -> Shape:
+    """What a row of a task is.
+
+    Args:
+        task: The task; None for features of the base.
+
+    Returns:
+        The shape.
+
+    Example:
+        >>> shape_of(Task(name="mrpc", text=("sentence1", "sentence2"), labels=("no", "yes")))
+        'pair'
+    """
+    if task is None:
+        return "text"
+    if task.kind == "tokens":
+        return "words"
+    if task.kind == "choice":
+        return "choice"
+    return "pair" if len(task.text) == 2 else "text"
+
+
+def read_rows(inputs: object, task: Task | None) -> list[Row]:
+    """Reads the inputs of a request.
+
+    Args:
+        inputs: One row, or a list of rows.
+        task: What they are for.
+
+    Returns:
+        Texts, or tuples of texts, choices or words.
+
+    Raises:
+        HTTPException: 422, naming the row, if one is not of the task's shape.
+    """
+    if not isinstance(inputs, list):
+        return [_read_row(inputs, task, "inputs")]
+    if not inputs:
+        raise HTTPException(422, "inputs: expected at least one, got none")
+    return [_read_row(value, task, f"inputs[{row}]") for row, value in enumerate(inputs)]
+
+
+def _read_row(value: object, task: Task | None, place: str) -> Row:
+    shape = shape_of(task)
+    texts = _texts(value, shape)
+    if texts is None or not all(isinstance(text, str) for text in texts):
+        raise HTTPException(422, f"{place}: expected {FORMS[shape]}, got {_show(value)}")
+    choices = len(task.labels) if task else 0
+    if shape in ("pair", "choice") and len(texts) != (2 if shape == "pair" else 1 + choices):
+        more = f" with {choices} choices" if shape == "choice" else ""
+        raise HTTPException(
+            422, f"{place}: expected {FORMS[shape]}{more}, got {len(texts)} texts in all"
+        )
+    if not texts or any(not text.strip() for text in texts):
+        raise HTTPException(422, f"{place}: expected {FORMS[shape]}, got an empty one")
+    if any(_has_surrogates(text) for text in texts):
+        raise HTTPException(422, f"{place}: expected Unicode, got half of a surrogate pair")
+    return texts[0] if shape == "text" else texts
+
+
+def _texts(value: object, shape: Shape) -> tuple[str, ...] | None:
+    """The texts of a row, not all of them strings yet; None where the shape is another one."""
+    if isinstance(value, str):
+        return {"text": (value,), "words": tuple(value.split())}.get(shape)
+    if isinstance(value, list) and shape != "text":
+        return tuple(value)
+    match shape, value:
+        case "pair", {"text": first, "text_pair": second, **rest} if not rest:
+            return first, second
+        case "choice", {"text": first, "choices": [*choices], **rest} if not rest:
+            return first, *choices
+        case "words", {"words": [*words], **rest} if not rest:
+            return tuple(words)
+    return None
+
+
+def _has_surrogates(text: str) -> bool:
+    """JSON can escape what is no character, and what tokenizers do not take."""
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _show(value: object) -> str:
+    whole = repr(value)
+    return whole if len(whole) <= SHOWN else f"{whole[:SHOWN]}..."

@@ -1,0 +1,78 @@
+"""The process: a socket, uvicorn on it, and an end in which nothing is lost."""
+
+import asyncio
+import logging
+import socket
+
+import uvicorn
+from starlette.applications import Starlette
+
+from maskjax.errors import InputError
+
+log = logging.getLogger("maskjax.serving")
+LONGEST_END = 30
+"""Seconds that accepted requests get at the end; Kubernetes kills a pod after as many."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Takes a port, before anything slow is done.
+
+    Args:
+        host: The address.
+        port: The port; 0 for any that is free.
+
+    Returns:
+        The socket, which does not listen yet, so that connections are refused.
+
+    Raises:
+        InputError: If the port is taken or the address is none of this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise InputError(
+            f"--port: {host} port {port}: {error.strerror}; choose another."
+        ) from error
+    return bound
+
+
+def serve(
+    app: Starlette, bound: socket.socket, *, drain: float = 0.0, access_log: bool = False
+) -> None:
+    """Serves until SIGTERM or SIGINT, which is raised again at the end, as is the custom.
+
+    Args:
+        app: From `make_app`.
+        bound: From `bind`.
+        drain: Seconds between the signal and the end of listening. `/readyz` says 503 at once, and
+            in this time load balancers notice; requests that still come are answered.
+        access_log: Whether every request is one line in the log.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="on",
+        access_log=access_log,
+        server_header=False,
+        timeout_graceful_shutdown=LONGEST_END,
+    )
+    host, port = bound.getsockname()[:2]
+    log.info("http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    _Server(config, app, drain).run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells load balancers before it stops listening."""
+
+    def __init__(self, config: uvicorn.Config, app: Starlette, drain: float) -> None:
+        super().__init__(config)
+        self._service = app.state.service
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.stopping = True
+        await asyncio.sleep(self._drain)
+        await super().shutdown(sockets)

@@ -1,0 +1,107 @@
+"""Task files of random small models, as many as a test wants."""
+
+from string import ascii_lowercase
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from maskjax.adaptation import merge
+from maskjax.config import AdaptationConfig
+from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.masking import PackedMask, leaves_by_path, replace_leaves
+from maskjax.models import load_base
+from maskjax.taskfile import TaskFile, load_task_file, save_task_file
+
+COMMON = {"start": "uniform", "sparsity": 0.3, "blocks": (1, 2)}
+METHODS = {
+    "masks": ("classification", {}),
+    "numbers": ("regression", {}),
+    "words": ("tokens", {}),
+    "choices": ("choice", {"head": "both"}),
+    "biases": ("classification", {"head": "masked", "biases": True}),
+    "heads": ("classification", {"granularity": "head", "structured": ("query", "key", "value")}),
+    "lora": ("classification", {"method": "lora"}),
+    "finetuned": ("tokens", {"method": "finetune"}),
+    "bitfit": ("choice", {"method": "bitfit"}),
+}
+"""Runs by name: their kind and how they were adapted."""
+
+
+class Made(NamedTuple):
+    """A task file and what runs it by itself."""
+
+    path: str
+    alone: TaskPredictor
+
+
+@pytest.fixture(scope="session")
+def run_of(base_of, task_of, write_run, tmp_path_factory):
+    """One of `METHODS`, made once."""
+    made: dict[tuple[str, str], TaskPredictor] = {}
+
+    def make(family: str, name: str) -> TaskPredictor:
+        if (family, name) not in made:
+            kind, settings = METHODS[name]
+            folder = tmp_path_factory.mktemp("runs") / name
+            method = AdaptationConfig(**{**COMMON, **settings})
+            write_run(base_of(family), task_of(kind), method, folder)
+            made[family, name] = load_predictor(folder)
+        return made[family, name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_task(run_of, tmp_path_factory):
+    """Writes a task file like that of a run, with masks and weights of its own."""
+    folder = tmp_path_factory.mktemp("tasks")
+
+    def make(family: str, name: str, seed: int) -> Made:
+        like, random = run_of(family, name), np.random.default_rng(seed)
+        file = shuffled(like.file, random)
+        path = folder / f"{family}-{name}-{seed}.safetensors"
+        save_task_file(path, file)
+        params = merge(load_task_file(path).frozen, _blank(like))
+        return Made(str(path), like._replace(file=file, params=params))
+
+    return make
+
+
+def shuffled(file: TaskFile, random: np.random.Generator) -> TaskFile:
+    masks = {path: _shuffled(mask, random) for path, mask in file.masks.items()}
+    arrays = {
+        sort: {path: leaf * np.float32(random.uniform(0.5, 1.5)) for path, leaf in leaves.items()}
+        for sort, leaves in file.arrays.items()
+    }
+    return file._replace(masks=masks, arrays=arrays)
+
+
+def _shuffled(mask: PackedMask, random: np.random.Generator) -> PackedMask:
+    return PackedMask.of(random.permutation(mask.unpack().ravel()).reshape(mask.shape))
+
+
+def _blank(like: TaskPredictor) -> dict:
+    """The base's params with a head of zeros."""
+    base = leaves_by_path(load_base(like.base.folder).params)
+    leaves = {
+        path: base.get(path, np.zeros(leaf.shape, np.float32))
+        for path, leaf in leaves_by_path(like.params).items()
+    }
+    return replace_leaves(like.params, leaves)
+
+
+@pytest.fixture(scope="session")
+def random_rows():
+    """Makes rows of a task of texts of any length; some are longer than what a run takes."""
+
+    def make(alone: TaskPredictor, count: int, seed: int = 0) -> list[tuple[str, ...]]:
+        random, task = np.random.default_rng(seed), alone.task
+        letters = list(ascii_lowercase[:20])
+        if task.kind == "tokens":
+            return [tuple(random.choice(letters, random.integers(1, 30))) for _ in range(count)]
+        texts = 1 + len(task.labels) if task.kind == "choice" else len(task.text)
+        lengths = random.integers(1, 15, (count, texts))
+        return [tuple(" ".join(random.choice(letters, n)) for n in row) for row in lengths]
+
+    return make

@@ -1,0 +1,67 @@
+"""Batches against their definition, on random queues."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from maskjax.serving.batches import Waiting, bucket, next_batch, padded_tokens
+
+
+def queue(random, rows):
+    return [
+        Waiting(
+            SimpleNamespace(
+                task=str(random.integers(4)),
+                length=int(random.integers(1, 129)),
+                sequences=int(random.choice([1, 1, 1, 4])),
+            ),
+            None,
+            float(since),
+        )
+        for since in range(rows)
+    ]
+
+
+def test_lengths_are_padded_to_powers_of_two():
+    for length in range(1, 513):
+        assert bucket(length) == next(
+            size for size in (16, 32, 64, 128, 256, 512) if size >= length
+        )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_row_is_run_once_and_none_is_overtaken_by_its_like(seed):
+    waiting = queue(np.random.default_rng(seed), rows=60)
+    done = []
+    while waiting:
+        batch = next_batch(waiting, 400)
+        assert waiting[0] in batch.rows  # the oldest, so none waits for ever
+        assert batch.tokens == sum(padded_tokens(one.row) for one in batch.rows)
+        assert batch.tokens <= 400 or len(batch.rows) == 1
+        assert len({bucket(one.row.length) for one in batch.rows}) == 1
+        waiting = [one for one in waiting if one not in batch.rows]
+        done += batch.rows
+    assert sorted(one.since for one in done) == list(range(60))
+    for task in "0123":
+        for size in (16, 32, 64, 128):
+            like = [o.since for o in done if o.row.task == task and bucket(o.row.length) == size]
+            assert like == sorted(like)
+
+
+def test_rows_of_one_task_go_together():
+    """With room for four of these six rows, two of a task that came third wait."""
+    tasks = "abcabc"
+    waiting = [
+        Waiting(SimpleNamespace(task=task, length=16, sequences=1), None, since)
+        for since, task in enumerate(tasks)
+    ]
+    batch = next_batch(waiting, 64)
+    assert [one.row.task for one in batch.rows] == ["a", "a", "b", "b"]
+    assert batch.full
+
+
+@pytest.mark.parametrize(("budget", "full"), [(47, True), (48, False), (32, True)])
+def test_a_batch_is_full_where_another_row_has_no_place(budget, full):
+    row = SimpleNamespace(task="a", length=9, sequences=1)
+    assert next_batch([Waiting(row, None, 0.0)] * 2, budget).full is full
