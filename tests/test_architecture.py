@@ -22,11 +22,8 @@ ROOMS = (
     "inference",
     "export",
     "training",
-<<<<<<< HEAD
-    "analysis",
-=======
     "serving",
->>>>>>> main
+    "analysis",
     "cli",
 )
 FILES = sorted(HOUSE.rglob("*.py"))
