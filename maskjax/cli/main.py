@@ -25,6 +25,7 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   shrink     a smaller task file     maskjax shrink runs/first --out small.safetensors
   ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
   vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
+  analyze    studies of finished runs, with figures    maskjax analyze
   serve      many tasks on one base over HTTP    maskjax serve --base minilm --tasks runs
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
   doctor     versions, devices, known-bad combinations             maskjax doctor
@@ -40,6 +41,7 @@ MASKJAX_COMPILE_CACHE=off, or --no-compile-cache after the command, everything i
 def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the commands; not at the top, so that --help answers at once."""
     from maskjax.cli import (
+        analyze,
         compare,
         demo,
         ensemble,
@@ -70,6 +72,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "shrink": shrink.command,
         "ensemble": ensemble.ensemble_command,
         "vectors": vectors.vectors_command,
+        "analyze": analyze.command,
         "serve": serve.command,
         "demo": demo.command,
         "doctor": inspection.doctor_command,

@@ -1,0 +1,39 @@
+"""`maskjax analyze`: the list of the studies of trained runs, and what runs each of them."""
+
+from collections.abc import Callable, Sequence
+
+from maskjax.errors import InputError
+
+USAGE = """usage: maskjax analyze STUDY RUN... --out FOLDER [options]
+
+Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.csv) into a folder.
+
+maskjax analyze STUDY --help lists the options of a study.
+"""
+
+
+def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
+    """Imports the studies; not at the top, so that the list comes at once."""
+    return {}
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax analyze`.
+
+    Args:
+        arguments: The words after the command: a study, and what it takes.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If there is no such study, or it cannot use the runs.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    name, *words = arguments
+    studies = _studies()
+    if name not in studies:
+        raise InputError(f"no study {name!r}; there are: {', '.join(studies)}.")
+    return studies[name](words)
