@@ -2,7 +2,14 @@
 
 from maskjax.inference.answers import Answer
 from maskjax.inference.ensemble import By, combine_logits
-from maskjax.inference.logits import make_predict, predict_labels, predict_logits, score_logits
+from maskjax.inference.logits import (
+    gather_logits,
+    make_predict,
+    model_inputs,
+    predict_labels,
+    predict_logits,
+    score_logits,
+)
 from maskjax.inference.many import Predictor, Prepared, UnknownTaskError
 from maskjax.inference.predictor import Prediction, TaskPredictor, load_predictor
 from maskjax.inference.reading import Row
@@ -19,8 +26,10 @@ __all__ = [
     "UnknownTaskError",
     "cls_vectors",
     "combine_logits",
+    "gather_logits",
     "load_predictor",
     "make_predict",
+    "model_inputs",
     "predict_labels",
     "predict_logits",
     "score_logits",

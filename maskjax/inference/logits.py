@@ -68,6 +68,19 @@ def predict_logits(
     """
     batches = eval_batches(encoded, batch_size=batch_size, buckets=buckets, pad_id=pad_id)
     pieces = [(rows, np.asarray(predict(params, model_inputs(batch)))) for rows, batch in batches]
+    return gather_logits(encoded, pieces)
+
+
+def gather_logits(encoded: Encoded, pieces: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Puts the logits of batches into the order of the rows and their words.
+
+    Args:
+        encoded: The tokenised rows.
+        pieces: The row numbers of each batch of `eval_batches`, and the model's logits of it.
+
+    Returns:
+        As `predict_logits` gives them.
+    """
     sizes = encoded.sizes
     starts = np.cumsum(sizes) - sizes
     outputs = np.full((int(sizes.sum()), pieces[0][1].shape[-1]), np.nan, np.float32)
