@@ -1,0 +1,50 @@
+"""The bend goes where the expected loss of a quadratic bowl, by pen and paper, has its minimum."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from maskjax.analysis.bend import train_bend
+from maskjax.analysis.paths import bezier, chain
+
+ENDS = {"w": jnp.array([1.0, -2.0])}, {"w": jnp.array([3.0, 0.5])}
+BOTTOM = np.array([0.5, 1.0], np.float32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def standard_promotion():
+    """optax adds Python floats to integer counts."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def bowl(params, batch):
+    return jnp.square(params["w"] - batch).sum()
+
+
+@pytest.mark.parametrize(("curve", "pull"), [(bezier, 3 / 4), (chain, 1 / 4)])
+def test_the_bend_of_a_quadratic(curve, pull):
+    """E m(γ) (Σ weights · corners − c) = 0: (a + b − 2c) E[m l] + (w − c) E[m²] = 0.
+
+    Bézier: E[2γ(1−γ) · (1−γ)²] = 1/10 and E[4γ²(1−γ)²] = 2/15, a ratio of 3/4; chain: 1/12 and 1/3.
+    """
+    options = {"steps": 3000, "learning_rate": 0.03, "key": jax.random.key(0)}
+    before = [np.array(end["w"]) for end in ENDS]
+    bend = train_bend(bowl, curve, ENDS, itertools.repeat(BOTTOM), **options)
+    expected = BOTTOM - pull * (before[0] + before[1] - 2 * BOTTOM)
+    np.testing.assert_allclose(bend["w"], expected, atol=0.1)
+    for end, was in zip(ENDS, before, strict=True):
+        np.testing.assert_array_equal(end["w"], was)
+
+
+def test_batches_for_all_steps():
+    told = []
+    options = {"steps": 3, "learning_rate": 0.1, "key": jax.random.key(0)}
+    with pytest.raises(ValueError, match="3 steps, got 2"):
+        train_bend(
+            bowl, chain, ENDS, [BOTTOM] * 2, report=lambda *some: told.append(some), **options
+        )
+    assert [step for step, _ in told] == [1, 2]
