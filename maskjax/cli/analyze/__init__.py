@@ -8,13 +8,19 @@ USAGE = """usage: maskjax analyze STUDY RUN... --out FOLDER [options]
 
 Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.csv) into a folder.
 
+  dissimilarity    how far masks are apart, against independent masks of the same densities
+
 maskjax analyze STUDY --help lists the options of a study.
 """
 
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    return {}
+    from maskjax.cli.analyze import dissimilarity
+
+    return {
+        "dissimilarity": dissimilarity.command,
+    }
 
 
 def command(arguments: Sequence[str]) -> int:
