@@ -15,9 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from maskjax.analysis.figures import Row, save_figure, styled
-from maskjax.analysis.grid import caption, draw_heat_map, grid_of, place_of
-from maskjax.analysis.runs import Run, seeds_text
-from maskjax.errors import InputError
+from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
+from maskjax.analysis.runs import Run, check_masked, seeds_text
 from maskjax.masking import Difference, PackedMask, compare_masks
 
 if TYPE_CHECKING:
@@ -190,7 +189,7 @@ def draw_blocks(cells: Sequence[Row], grid: tuple[list[str], list[str]], seeds: 
         notes = []
         for line, group in zip(axes, groups, strict=True):
             members = [cell for cell in cells if cell["group"] == group]
-            _draw_panels(line, [_mean(members, grid, measure) for measure in MEASURES], grid)
+            _draw_panels(line, [mean_grid(members, grid, measure) for measure in MEASURES], grid)
             line[0].set_ylabel(f"{group}\nblock", fontsize=8)
             count = len({(cell["first"], cell["second"]) for cell in members})
             notes.append(f"{group}: mean over {count} pair{'s' * (count > 1)}")
@@ -209,25 +208,10 @@ def _draw_panels(
         draw_heat_map(one, panel, *names, title=title, form=form, low=0, high=high)
 
 
-def _mean(cells: Sequence[Row], grid: tuple[list[str], list[str]], measure: str) -> np.ndarray:
-    values = np.full((len(grid[0]), len(grid[1])), np.nan)
-    for row, block in enumerate(grid[0]):
-        for column, kind in enumerate(grid[1]):
-            place = (block, kind)
-            found = [c[measure] for c in cells if (c["block"], c["kind"]) == place]
-            if found:
-                values[row, column] = np.mean(found)
-    return values
-
-
 def _masks_over_base(run: Run) -> dict[str, PackedMask]:
     """Those whose weights have a digest, which only leaves of the base have."""
-    masks = {path: mask for path, mask in run.masks.items() if path in run.file.digests}
-    if not masks:
-        raise InputError(
-            f"{run.name}: expected a run with masks over its base, got one of {run.method}."
-        )
-    return masks
+    check_masked(run)
+    return {path: mask for path, mask in run.masks.items() if path in run.file.digests}
 
 
 def _numbers(distance: Distance) -> dict[str, float]:

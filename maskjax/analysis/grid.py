@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from maskjax.analysis.figures import Row
 from maskjax.masking import KINDS, block_of, kind_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,24 @@ def grid_of(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     return blocks, sorted({kind for _, kind in places}, key=order.index)
 
 
+def mean_grid(rows: Iterable[Row], grid: tuple[list[str], list[str]], value: str) -> np.ndarray:
+    """The mean of a number at each place of a heat map.
+
+    Args:
+        rows: With the keys `block`, `kind` and `value`.
+        grid: Names of the blocks and of the kinds.
+        value: The key of the number.
+
+    Returns:
+        `[blocks, kinds]` float64; NaN where there is none.
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if np.isfinite(row[value]):
+            found.setdefault((row["block"], row["kind"]), []).append(row[value])
+    return np.array([[np.mean(found.get((b, k), [np.nan])) for k in grid[1]] for b in grid[0]])
+
+
 def draw_heat_map(
     axes: "Axes",
     values: np.ndarray,
@@ -78,8 +97,9 @@ def draw_heat_map(
         low: What is white; by default the lowest value.
         high: What is darkest; by default the highest value.
     """
-    low = float(np.nanmin(values)) if low is None else low
-    high = float(np.nanmax(values)) if high is None else high
+    finite = values[np.isfinite(values)]
+    low = float(finite.min(initial=np.inf)) if low is None else low
+    high = float(finite.max(initial=low)) if high is None else high
     axes.imshow(values, cmap="Blues", vmin=low, vmax=high if high > low else low + 1, aspect="auto")
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=7)

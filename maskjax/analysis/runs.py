@@ -114,6 +114,21 @@ def load_runs(
     return runs
 
 
+def check_masked(run: Run) -> None:
+    """Refuses a run that learned no mask.
+
+    Args:
+        run: The run.
+
+    Raises:
+        InputError: If it has no masks over its base.
+    """
+    if not run.masks.keys() & run.file.digests.keys():
+        raise InputError(
+            f"{run.name}: expected a run with masks over its base, got one of {run.method}."
+        )
+
+
 def seeds_text(runs: Iterable[Run]) -> str:
     """Names the seeds of runs, for a caption.
 
