@@ -8,13 +8,21 @@ USAGE = """usage: maskjax analyze STUDY RUN... --out FOLDER [options]
 
 Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.csv) into a folder.
 
+  dissimilarity    how far masks are apart, against independent masks of the same densities
+  dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
+
 maskjax analyze STUDY --help lists the options of a study.
 """
 
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    return {}
+    from maskjax.cli.analyze import dissimilarity, dropped
+
+    return {
+        "dissimilarity": dissimilarity.command,
+        "dropped": dropped.command,
+    }
 
 
 def command(arguments: Sequence[str]) -> int:
