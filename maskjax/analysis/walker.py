@@ -1,0 +1,159 @@
+"""A curve between two runs, walked along: losses and scores of its points."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from maskjax.analysis.along import Landscape
+from maskjax.analysis.bend import train_bend
+from maskjax.analysis.cells import Key
+from maskjax.analysis.paths import CURVES, CurveName
+from maskjax.analysis.runs import Run
+from maskjax.inference import model_inputs
+from maskjax.models.model import Params
+from maskjax.tasks import Batch, train_batches
+from maskjax.training import make_loss
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """How curves are walked along.
+
+    Attributes:
+        points: Of a curve, both ends included.
+        rows: The first so many rows of each split; None takes all.
+        split: The rows beside the training rows.
+        steps: Training steps of a bend, on all training rows.
+        learning_rate: The highest one of a bend's training.
+        seed: Of a bend's training: its rows and its γ.
+    """
+
+    points: int = 25
+    rows: int | None = 1000
+    split: str = "dev"
+    steps: int = 300
+    learning_rate: float = 1e-4
+    seed: int = 0
+
+
+class Walker:
+    """Computes cells: a curve between two runs.
+
+    Args:
+        runs: Of one task; rows, model and batches are those of the first.
+        walk: How.
+        console: Where to tell of the training of bends.
+    """
+
+    def __init__(self, runs: Sequence[Run], walk: Walk, console: Console) -> None:
+        self._first, self._runs = runs[0], {tag(run): run for run in runs}
+        self._walk, self._console = walk, console
+
+    def key(self, first: Run, last: Run, curve: CurveName) -> dict[str, Any]:
+        """What tells a cell from others, those of other settings included.
+
+        Args:
+            first: The run at γ = 0.
+            last: The run at γ = 1.
+            curve: Between them.
+        """
+        walk = asdict(self._walk)
+        bend = {name: walk.pop(name) for name in ("steps", "learning_rate", "seed")}
+        key = {"first": tag(first), "last": tag(last), "curve": curve, **walk}
+        return key if curve == "line" else {**key, **bend}
+
+    def __call__(self, key: Key) -> dict[str, Any]:
+        """Computes a cell: for each split its rows, losses and scores."""
+        first, last = (self._runs[key[end]].predictor.params for end in ("first", "last"))
+        between = () if key["curve"] == "line" else (self._bend((first, last), key["curve"]),)
+        weights = np.asarray(CURVES[key["curve"]](jnp.linspace(0, 1, self._walk.points)))
+        result = {}
+        for split, landscape in self._landscapes.items():
+            found = landscape((first, *between, last), weights)
+            heights = {"loss": found.loss.tolist(), "score": found.score.tolist()}
+            result[split] = {"rows": landscape.rows, **heights}
+        return result
+
+    @cached_property
+    def _landscapes(self) -> dict[str, Landscape]:
+        return {
+            split: landscape_of(self._first, split, self._walk.rows)
+            for split in (TRAIN, self._walk.split)
+        }
+
+    def _bend(self, ends: tuple[Params, Params], curve: CurveName) -> Params:
+        walk, model = self._walk, self._first.predictor.model
+        loss = make_loss(model.kind)
+
+        def point_loss(params: Params, batch: dict[str, jax.Array]) -> jax.Array:
+            logits = model.apply(params, model_inputs(batch))
+            return loss(logits, batch["labels"], batch["weights"])
+
+        def report(step: int, value: float) -> None:
+            if step % max(walk.steps // 5, 1) == 0:
+                line = f"{curve}: step {step} of {walk.steps}, loss {value:.4f}"
+                self._console.print(line, highlight=False)
+
+        return train_bend(
+            point_loss,
+            CURVES[curve],
+            ends,
+            self._batches(),
+            steps=walk.steps,
+            learning_rate=walk.learning_rate,
+            key=jax.random.key(walk.seed),
+            report=report,
+        )
+
+    def _batches(self) -> Iterator[Batch]:
+        """Epoch after epoch, without end."""
+        predictor = self._first.predictor
+        encoded = predictor.encode(self._first.split(TRAIN))
+        for epoch in count():
+            yield from train_batches(
+                encoded,
+                batch_size=predictor.config.train.batch_size,
+                buckets=predictor.config.train.buckets,
+                pad_id=predictor.base.config.pad_token_id,
+                seed=self._walk.seed,
+                epoch=epoch,
+            )
+
+
+def landscape_of(run: Run, split: str, rows: int | None) -> Landscape:
+    """The landscape over the rows of a run.
+
+    Args:
+        run: Its model, task, rows and batches.
+        split: Of the rows.
+        rows: The first so many; None takes all.
+
+    Returns:
+        The landscape.
+
+    Raises:
+        InputError: If the rows cannot be read.
+    """
+    predictor, train = run.predictor, run.predictor.config.train
+    encoded = predictor.encode(run.split(split, rows))
+    return Landscape(
+        predictor.model,
+        predictor.task,
+        encoded,
+        batch_size=train.batch_size,
+        buckets=train.buckets,
+    )
+
+
+def tag(run: Run) -> str:
+    """Names what was trained, whatever its folder is called."""
+    return f"{run.method}-{run.seed}-{run.digest}"

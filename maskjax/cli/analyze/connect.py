@@ -1,0 +1,77 @@
+"""`maskjax analyze connect`: loss and score along curves between runs of one task."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tyro
+from rich.console import Console
+
+from maskjax.analysis.connect import study_connectivity
+from maskjax.analysis.paths import CurveName
+from maskjax.analysis.walker import Walk
+from maskjax.cli.analyze.arguments import StudyArguments
+from maskjax.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectArguments(StudyArguments):
+    """Walks between runs of one task, each with each, and measures the barriers between them.
+
+    Several seeds of a method, or of two, give a band for each pair of methods. Rows, lengths and
+    precision are those of the first run.
+
+    Attributes:
+        curves: `line` is straight; the bends of `bezier` and `chain` are trained.
+        points: Of a curve, both ends included.
+        rows: The first so many rows of each split.
+        split: The rows beside the training rows.
+        steps: Training steps of each bend, on all training rows.
+        learning_rate: The highest one of a bend's training.
+    """
+
+    curves: tuple[CurveName, ...] = ("line",)
+    points: int = 25
+    rows: int = 1000
+    split: str = "dev"
+    steps: int = 300
+    learning_rate: float = 1e-4
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax analyze connect`.
+
+    Args:
+        arguments: The words after the study.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the runs cannot be read or compared, or an option makes no sense.
+    """
+    given = tyro.cli(ConnectArguments, args=arguments, prog="maskjax analyze connect")
+    _check(given)
+    walk = Walk(
+        points=given.points,
+        rows=given.rows,
+        split=given.split,
+        steps=given.steps,
+        learning_rate=given.learning_rate,
+    )
+    curves = tuple(dict.fromkeys(given.curves))
+    study_connectivity(given.load("task", least=2), given.out, Console(), curves=curves, walk=walk)
+    return 0
+
+
+def _check(given: ConnectArguments) -> None:
+    if not given.curves:
+        raise InputError("--curves: expected some of line, bezier and chain, got none.")
+    if given.points < 3:
+        raise InputError(f"--points: expected at least 3, got {given.points}.")
+    for name in ("rows", "steps"):
+        if getattr(given, name) < 1:
+            raise InputError(f"--{name}: expected at least 1, got {getattr(given, name)}.")
+    if given.split == "train":
+        raise InputError("--split: expected the rows beside train, such as dev or test.")
+    if given.learning_rate <= 0:
+        raise InputError(f"--learning-rate: expected more than 0, got {given.learning_rate}.")

@@ -1,0 +1,87 @@
+"""Paths between finished runs: ends that score as the runs do, and what is computed once."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from maskjax.analysis.runs import load_runs
+from maskjax.cli.analyze.connect import command
+from maskjax.cli.main import main
+
+
+@pytest.fixture(autouse=True, scope="module")
+def standard_promotion():
+    """optax, which trains the bends, adds Python floats to integer counts."""
+    import jax
+
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
+def walked(finished, tmp_path):
+    folders = [finished("finetune"), finished("mask"), finished("mask", seed=1)]
+    words = [*map(str, folders), "--out", str(tmp_path / "out")]
+    return folders, [*words, "--points", "3", "--rows", "20", "--steps", "2", "--curves", "line"]
+
+
+def read(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_paths_between_runs(walked, tmp_path):
+    folders, words = walked
+    assert command(words) == 0
+    rows = read(tmp_path / "out" / "connect-line.csv")
+    assert [row["group"] for row in rows[::6]] == ["mask–finetune", "mask–finetune", "mask–mask"]
+    runs = {run.name: run for run in load_runs(folders)}
+    for row in rows:
+        if row["gamma"] in ("0.0", "1.0"):
+            run = runs[row["first" if row["gamma"] == "0.0" else "last"]]
+            split = run.split(row["split"], 20)
+            assert float(row["score"]) == pytest.approx(run.predictor.score(split), abs=1e-6)
+    for row in read(tmp_path / "out" / "connect-barriers.csv"):
+        path = [r for r in rows if all(r[n] == row[n] for n in ("first", "last", "split"))]
+        first, middle, last = (float(point["loss"]) for point in path)
+        expected = max(middle - (first + last) / 2, 0)
+        assert float(row["barrier"]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_cells_are_computed_once(walked, tmp_path):
+    _, words = walked
+    cells = tmp_path / "out" / "connect.jsonl"
+    command(words)
+    before = cells.read_text()
+    command([*words, "bezier", "chain"])
+    lines = cells.read_text().splitlines(keepends=True)
+    assert "".join(lines[:3]) == before
+    assert len(lines) == 9
+    bends = [json.loads(line) for line in lines[3:]]
+    assert {cell["key"]["curve"] for cell in bends} == {"bezier", "chain"}
+    lines_ends = json.loads(lines[0])["result"]["dev"]["loss"]
+    ends = bends[0]["result"]["dev"]["loss"]
+    np.testing.assert_allclose([ends[0], ends[2]], [lines_ends[0], lines_ends[2]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--points", "2"], "--points: expected at least 3"),
+        (["--split", "test"], "no split 'test'"),
+        (["--split", "train"], "--split: expected"),
+        (["--rows", "0"], "--rows"),
+    ],
+)
+def test_wrong_options(walked, capsys, words, said):
+    assert main(["analyze", "connect", *walked[1], *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_runs_of_two_tasks_are_refused(finished, tmp_path, capsys):
+    folders = [str(finished()), str(finished(name="other"))]
+    assert main(["analyze", "connect", *folders, "--out", str(tmp_path / "out")]) == 2
+    assert "expected a run with the same task" in capsys.readouterr().err
+    assert main(["analyze", "connect", folders[0], "--out", str(tmp_path / "out")]) == 2
+    assert "at least 2" in capsys.readouterr().err
