@@ -17,59 +17,71 @@ from maskjax.analysis.paths import Curve, line, mix
 
 PointLoss = Callable[[Any, Any], jax.Array]
 """`(params, batch) -> loss`, float32 scalar."""
+State = tuple[Any, optax.OptState]
 
 
-def train_bend(
-    loss: PointLoss,
-    curve: Curve,
-    ends: tuple[Any, Any],
-    batches: Iterable[Any],
-    *,
-    steps: int,
-    learning_rate: float,
-    key: jax.Array,
-    report: Callable[[int, float], None] | None = None,
-) -> Any:
-    """Trains the bend of a curve, from the middle between the ends.
+class BendTraining:
+    """Trains bends of one sort of curve; the step is compiled once for all of them.
 
     The optimiser is Adam, along a cosine to zero, so that the noise of the random γ averages out.
 
     Args:
         loss: Of params on a batch.
         curve: From γ to the weights of first end, bend and last end: `bezier` or `chain`.
-        ends: Params of the solutions.
-        batches: At least one for each step.
         steps: How many.
         learning_rate: The highest one.
-        key: Draws γ.
-        report: Is told each step's number, from 1, and its loss.
-
-    Returns:
-        Params of the bend.
-
-    Raises:
-        ValueError: If there are fewer batches than steps.
     """
-    optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-    bend = jax.jit(mix)(ends, line(jnp.float32(0.5)))
-    state = (bend, jax.jit(optimizer.init)(bend))
-    step = _make_step(loss, curve, optimizer)
-    done = 0
-    for done, batch in zip(range(1, steps + 1), batches, strict=False):
-        state, value = step(state, ends, batch, jax.random.fold_in(key, done))
-        if report:
-            report(done, float(value))
-    if done < steps:
-        raise ValueError(f"Expected batches for {steps} steps, got {done}.")
-    return state[0]
+
+    def __init__(self, loss: PointLoss, curve: Curve, *, steps: int, learning_rate: float) -> None:
+        self.steps = steps
+        self._optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+        self._start = jax.jit(self._start_of)
+        self._step = jax.jit(_step_of(loss, curve, self._optimizer), donate_argnums=0)
+
+    def __call__(
+        self,
+        ends: tuple[Any, Any],
+        batches: Iterable[Any],
+        *,
+        key: jax.Array,
+        report: Callable[[int, float], None] | None = None,
+    ) -> Any:
+        """Trains a bend, from the middle between the ends.
+
+        Args:
+            ends: Params of the solutions.
+            batches: At least one for each step.
+            key: Draws γ.
+            report: Is told each step's number, from 1, and its loss.
+
+        Returns:
+            Params of the bend.
+
+        Raises:
+            ValueError: If there are fewer batches than steps.
+        """
+        state, done = self._start(ends), 0
+        for done, batch in zip(range(1, self.steps + 1), batches, strict=False):
+            state, value = self._step(state, ends, batch, jax.random.fold_in(key, done))
+            if report:
+                report(done, float(value))
+        if done < self.steps:
+            raise ValueError(f"Expected batches for {self.steps} steps, got {done}.")
+        return state[0]
+
+    def _start_of(self, ends: tuple[Any, Any]) -> State:
+        bend = mix(ends, line(jnp.float32(0.5)))
+        return bend, self._optimizer.init(bend)
 
 
-def _make_step(loss: PointLoss, curve: Curve, optimizer: optax.GradientTransformation) -> Any:
-    """Compiles `((bend, opt_state), ends, batch, key) -> ((bend, opt_state), loss)`."""
+def _step_of(
+    loss: PointLoss, curve: Curve, optimizer: optax.GradientTransformation
+) -> Callable[[State, tuple[Any, Any], Any, jax.Array], tuple[State, jax.Array]]:
+    """Gives `((bend, opt_state), ends, batch, key) -> ((bend, opt_state), loss)`."""
 
     def step(
-        state: tuple[Any, optax.OptState], ends: tuple[Any, Any], batch: Any, key: jax.Array
-    ) -> tuple[tuple[Any, optax.OptState], jax.Array]:
+        state: State, ends: tuple[Any, Any], batch: Any, key: jax.Array
+    ) -> tuple[State, jax.Array]:
         bend, opt_state = state
         weights = curve(jax.random.uniform(key))
 
@@ -80,4 +92,4 @@ def _make_step(loss: PointLoss, curve: Curve, optimizer: optax.GradientTransform
         updates, opt_state = optimizer.update(gradient, opt_state, bend)
         return (optax.apply_updates(bend, updates), opt_state), value
 
-    return jax.jit(step, donate_argnums=0)
+    return step

@@ -144,16 +144,17 @@ def _place(pair: Pair, cell: Mapping[str, Any], split: str) -> Numbers:
 
 def _table(barriers: Sequence[Numbers], metric: str) -> Table:
     """Means over the pairs of a group."""
-    columns = ("curve", "split", "pairs", "barrier of loss", f"drop of {metric}")
-    table = Table("group", *columns, title="barriers, mean (lowest to highest)")
+    columns = ("curve", "split", "barrier of loss", f"drop of {metric}")
+    table = Table("pairs", *columns, title="barriers, mean (lowest to highest)")
     places = [(row["group"], row["curve"], row["split"]) for row in barriers]
     for place in dict.fromkeys(places):
         mine = [row for row, at in zip(barriers, places, strict=True) if at == place]
         found = [[row[name] for row in mine] for name in ("barrier", "drop")]
-        table.add_row(*place, str(len(mine)), *map(_spread, found))
+        group, curve, split = place
+        table.add_row(f"{len(mine)} {group}", curve, split, *map(_spread, found))
     return table
 
 
 def _spread(values: Sequence[float]) -> str:
-    mean = f"{statistics.mean(values):.4f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.4f} to {max(values):.4f})"
+    mean = f"{statistics.mean(values):.3f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.3f}-{max(values):.3f})"

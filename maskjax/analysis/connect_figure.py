@@ -46,8 +46,8 @@ def draw_curves(
         handles = axes[0][0].get_lines()
         figure.legend(handles=handles, loc="outside upper center", ncols=len(groups))
         notes = [f"{group}: {_pairs(rows, group)}" for group in groups]
-        text = "Lines are means over pairs of runs, bands hold all pairs; "
-        caption(figure, f"{about}. {text}{', '.join(notes)}.")
+        text = "Lines are means over pairs of runs, bands hold all of them"
+        caption(figure, f"{about}. {text}.\n{', '.join(notes)}.")
     return figure
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from maskjax.analysis.along import Landscape
-from maskjax.analysis.bend import train_bend
+from maskjax.analysis.bend import BendTraining
 from maskjax.analysis.cells import Key
 from maskjax.analysis.paths import CURVES, CurveName
 from maskjax.analysis.runs import Run
@@ -91,28 +91,27 @@ class Walker:
         }
 
     def _bend(self, ends: tuple[Params, Params], curve: CurveName) -> Params:
-        walk, model = self._walk, self._first.predictor.model
+        def report(step: int, value: float) -> None:
+            if step % max(self._walk.steps // 5, 1) == 0:
+                line = f"{curve}: step {step} of {self._walk.steps}, loss {value:.4f}"
+                self._console.print(line, highlight=False)
+
+        key = jax.random.key(self._walk.seed)
+        return self._trainings[curve](ends, self._batches(), key=key, report=report)
+
+    @cached_property
+    def _trainings(self) -> dict[CurveName, BendTraining]:
+        """One a curve, compiled when first used."""
+        model, walk = self._first.predictor.model, self._walk
         loss = make_loss(model.kind)
 
         def point_loss(params: Params, batch: dict[str, jax.Array]) -> jax.Array:
             logits = model.apply(params, model_inputs(batch))
             return loss(logits, batch["labels"], batch["weights"])
 
-        def report(step: int, value: float) -> None:
-            if step % max(walk.steps // 5, 1) == 0:
-                line = f"{curve}: step {step} of {walk.steps}, loss {value:.4f}"
-                self._console.print(line, highlight=False)
-
-        return train_bend(
-            point_loss,
-            CURVES[curve],
-            ends,
-            self._batches(),
-            steps=walk.steps,
-            learning_rate=walk.learning_rate,
-            key=jax.random.key(walk.seed),
-            report=report,
-        )
+        options = {"steps": walk.steps, "learning_rate": walk.learning_rate}
+        bent: tuple[CurveName, ...] = ("bezier", "chain")
+        return {name: BendTraining(point_loss, CURVES[name], **options) for name in bent}
 
     def _batches(self) -> Iterator[Batch]:
         """Epoch after epoch, without end."""

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.analysis.bend import train_bend
+from maskjax.analysis.bend import BendTraining
 from maskjax.analysis.paths import bezier, chain
 
 ENDS = {"w": jnp.array([1.0, -2.0])}, {"w": jnp.array([3.0, 0.5])}
@@ -31,9 +31,9 @@ def test_the_bend_of_a_quadratic(curve, pull):
 
     Bézier: E[2γ(1−γ) · (1−γ)²] = 1/10 and E[4γ²(1−γ)²] = 2/15, a ratio of 3/4; chain: 1/12 and 1/3.
     """
-    options = {"steps": 3000, "learning_rate": 0.03, "key": jax.random.key(0)}
+    train = BendTraining(bowl, curve, steps=3000, learning_rate=0.03)
     before = [np.array(end["w"]) for end in ENDS]
-    bend = train_bend(bowl, curve, ENDS, itertools.repeat(BOTTOM), **options)
+    bend = train(ENDS, itertools.repeat(BOTTOM), key=jax.random.key(0))
     expected = BOTTOM - pull * (before[0] + before[1] - 2 * BOTTOM)
     np.testing.assert_allclose(bend["w"], expected, atol=0.1)
     for end, was in zip(ENDS, before, strict=True):
@@ -42,9 +42,7 @@ def test_the_bend_of_a_quadratic(curve, pull):
 
 def test_batches_for_all_steps():
     told = []
-    options = {"steps": 3, "learning_rate": 0.1, "key": jax.random.key(0)}
+    train = BendTraining(bowl, chain, steps=3, learning_rate=0.1)
     with pytest.raises(ValueError, match="3 steps, got 2"):
-        train_bend(
-            bowl, chain, ENDS, [BOTTOM] * 2, report=lambda *some: told.append(some), **options
-        )
+        train(ENDS, [BOTTOM] * 2, key=jax.random.key(0), report=lambda *some: told.append(some))
     assert [step for step, _ in told] == [1, 2]
