@@ -11,6 +11,7 @@ Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.c
   dissimilarity    how far masks are apart, against independent masks of the same densities
   dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
   connect          loss and score along curves between runs of one task, and the barriers
+  plane            loss and score on the plane through three runs of one task
 
 maskjax analyze STUDY --help lists the options of a study.
 """
@@ -18,12 +19,13 @@ maskjax analyze STUDY --help lists the options of a study.
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    from maskjax.cli.analyze import connect, dissimilarity, dropped
+    from maskjax.cli.analyze import connect, dissimilarity, dropped, plane
 
     return {
         "dissimilarity": dissimilarity.command,
         "dropped": dropped.command,
         "connect": connect.command,
+        "plane": plane.command,
     }
 
 

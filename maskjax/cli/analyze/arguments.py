@@ -34,3 +34,23 @@ class StudyArguments:
         if len(self.runs) < least:
             raise InputError(f"expected at least {least} run folders, got {len(self.runs)}.")
         return load_runs(self.runs, same=("base", *same), offline=self.offline)
+
+
+def check_least(**options: tuple[float, float]) -> None:
+    """Refuses options that are too small.
+
+    Args:
+        **options: By name, the value and the least one that is allowed.
+
+    Raises:
+        InputError: If one is.
+
+    Example:
+        >>> check_least(points=(2, 3))
+        Traceback (most recent call last):
+        ...
+        maskjax.errors.InputError: --points: expected at least 3, got 2.
+    """
+    for name, (value, least) in options.items():
+        if not value >= least:
+            raise InputError(f"--{name.replace('_', '-')}: expected at least {least}, got {value}.")

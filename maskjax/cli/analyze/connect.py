@@ -9,7 +9,7 @@ from rich.console import Console
 from maskjax.analysis.connect import study_connectivity
 from maskjax.analysis.paths import CurveName
 from maskjax.analysis.walker import Walk
-from maskjax.cli.analyze.arguments import StudyArguments
+from maskjax.cli.analyze.arguments import StudyArguments, check_least
 from maskjax.errors import InputError
 
 
@@ -66,11 +66,7 @@ def command(arguments: Sequence[str]) -> int:
 def _check(given: ConnectArguments) -> None:
     if not given.curves:
         raise InputError("--curves: expected some of line, bezier and chain, got none.")
-    if given.points < 3:
-        raise InputError(f"--points: expected at least 3, got {given.points}.")
-    for name in ("rows", "steps"):
-        if getattr(given, name) < 1:
-            raise InputError(f"--{name}: expected at least 1, got {getattr(given, name)}.")
+    check_least(points=(given.points, 3), rows=(given.rows, 1), steps=(given.steps, 1))
     if given.split == "train":
         raise InputError("--split: expected the rows beside train, such as dev or test.")
     if given.learning_rate <= 0:

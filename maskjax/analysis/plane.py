@@ -1,0 +1,150 @@
+"""Loss and score on the plane through three solutions.
+
+The plane has the coordinates of Garipov et al., Loss Surfaces, Mode Connectivity, and Fast
+Ensembling of DNNs, 2018, https://arxiv.org/abs/1802.10026: the first solution is at 0, the second
+one on the first axis, and the second axis is, by Gram and Schmidt, what the third one has besides.
+Distances in the picture are distances between weights.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from maskjax.analysis.cells import Key, run_cells
+from maskjax.analysis.figures import save_figure
+from maskjax.analysis.plane_figure import Grid, draw_plane
+from maskjax.analysis.runs import Run
+from maskjax.analysis.walker import landscape_of, tag
+from maskjax.errors import InputError
+
+FLAT = 1e-3
+"""Solutions less than this share of their distance off a line span no plane."""
+
+
+def positions_of(solutions: Sequence[Any]) -> np.ndarray:
+    """Where three solutions are on their plane.
+
+    Args:
+        solutions: Three pytrees of arrays of the same structure.
+
+    Returns:
+        Their coordinates (0, 0), (‖u‖, 0) and (⟨v, u⟩ / ‖u‖, ‖v − ⟨v, u⟩ u / ‖u‖²‖), where u and v
+        go from the first one to the others; float64 [3, 2].
+
+    Raises:
+        ValueError: If they are not three, or lie on a line.
+
+    Example:
+        >>> solutions = [{"w": jnp.array(w)} for w in ([1.0, 1.0], [4.0, 1.0], [3.0, 5.0])]
+        >>> positions_of(solutions).tolist()
+        [[0.0, 0.0], [3.0, 0.0], [2.0, 4.0]]
+    """
+    if len(solutions) != 3:
+        raise ValueError(f"Expected three solutions, got {len(solutions)}.")
+    uu, uv, vv = (float(product) for product in jax.jit(_products)(*solutions))
+    along = uv / uu**0.5 if uu else 0.0
+    aside = max(vv - along**2, 0.0) ** 0.5
+    if not aside > FLAT * max(uu, vv) ** 0.5:
+        raise ValueError("Expected three solutions that span a plane, got some on one line.")
+    return np.array([[0.0, 0.0], [uu**0.5, 0.0], [along, aside]])
+
+
+def barycentric(positions: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """The weights of three solutions that make points of their plane.
+
+    Args:
+        positions: Of the solutions; [3, 2].
+        points: Coordinates; [points, 2].
+
+    Returns:
+        Weights that add up to 1; float32 [points, 3].
+
+    Example:
+        >>> barycentric(np.array([[0.0, 0], [2, 0], [0, 4]]), np.array([[1.0, 1.0]])).tolist()
+        [[0.25, 0.5, 0.25]]
+    """
+    corners = np.concatenate([positions.T, np.ones((1, 3))])
+    targets = np.concatenate([points.T, np.ones((1, len(points)))])
+    return np.linalg.solve(corners, targets).T.astype(np.float32)
+
+
+def study_plane(
+    runs: Sequence[Run],
+    out: Path,
+    console: Console,
+    *,
+    points: int = 15,
+    rows: int | None = 500,
+    split: str = "dev",
+    margin: float = 0.3,
+) -> tuple[Path, ...]:
+    """Draws loss and score on the plane through three runs of one task.
+
+    Args:
+        runs: Three of one task on one base; rows and precision are those of the first.
+        out: The folder of the figure; a study that was stopped goes on there.
+        console: Gets cost and progress.
+        points: In each direction of the grid.
+        rows: The first so many rows; None takes all.
+        split: Of the rows.
+        margin: How far the grid goes beyond the runs, as a share of their extent.
+
+    Returns:
+        The files of the figure.
+
+    Raises:
+        InputError: If the rows cannot be read, or the runs span no plane.
+    """
+    try:
+        positions = positions_of([run.predictor.params for run in runs])
+    except ValueError as error:
+        names = ", ".join(run.name for run in runs)
+        raise InputError(f"{names}: {error}") from error
+    x, y = (_axis(positions[:, axis], points, margin) for axis in (0, 1))
+    landscape = landscape_of(runs[0], split, rows)
+    cost = f"{points} lines of {points} points, each on {landscape.rows:,} rows of {split}"
+    console.print(cost, highlight=False)
+
+    def compute(key: Key) -> dict[str, list[float]]:
+        line = np.stack([x, np.full(points, y[key["line"]])], axis=-1)
+        found = landscape([run.predictor.params for run in runs], barycentric(positions, line))
+        return {"loss": found.loss.tolist(), "score": found.score.tolist()}
+
+    common = {"runs": [tag(run) for run in runs], "rows": rows, "split": split, "margin": margin}
+    keys = [{**common, "points": points, "line": line} for line in range(points)]
+    cells = run_cells(keys, compute, out / "plane.jsonl", console=console)
+    loss, score = (np.array([cell[name] for cell in cells]) for name in ("loss", "score"))
+    grid = Grid(x, y, loss, score)
+    about = f"{runs[0].task.name}, {landscape.rows:,} rows of {split}, {points} x {points} points"
+    names = [run.name for run in runs]
+    figure = draw_plane(grid, positions, names, runs[0].task.metric, about)
+    return save_figure(figure, out / "plane", list(_rows(grid)))
+
+
+def _products(first: Any, second: Any, third: Any) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """⟨u, u⟩, ⟨u, v⟩ and ⟨v, v⟩ of the ways u and v from the first to the others."""
+    u, v = (jax.tree.map(jnp.subtract, other, first) for other in (second, third))
+
+    def product(a: Any, b: Any) -> jax.Array:
+        leaves = jax.tree.leaves(jax.tree.map(lambda p, q: (p * q).sum(), a, b))
+        return jnp.stack(leaves).sum()
+
+    return product(u, u), product(u, v), product(v, v)
+
+
+def _axis(places: np.ndarray, points: int, margin: float) -> np.ndarray:
+    low, high = places.min(), places.max()
+    beyond = margin * (high - low)
+    return np.linspace(low - beyond, high + beyond, points)
+
+
+def _rows(grid: Grid) -> Iterator[dict[str, float]]:
+    for line, y in enumerate(grid.y):
+        for column, x in enumerate(grid.x):
+            heights = {"loss": grid.loss[line, column], "score": grid.score[line, column]}
+            yield {"x": float(x), "y": float(y)} | {k: float(v) for k, v in heights.items()}

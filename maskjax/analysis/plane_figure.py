@@ -1,0 +1,101 @@
+"""The figure of a plane through three solutions: contours of the loss and of the score."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from maskjax.analysis.figures import styled
+from maskjax.analysis.grid import caption
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.contour import QuadContourSet
+    from matplotlib.figure import Figure
+
+COLORMAP = "cividis"
+"""It grows lighter all the way, and is made for all kinds of colour vision."""
+LEVELS = 10
+LETTERS = "ABC"
+
+
+class Grid(NamedTuple):
+    """What is known of a rectangle of the plane.
+
+    Attributes:
+        x: Along the first axis; [columns].
+        y: Along the second one; [lines].
+        loss: [lines, columns].
+        score: [lines, columns].
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    loss: np.ndarray
+    score: np.ndarray
+
+
+def draw_plane(
+    grid: Grid, positions: np.ndarray, names: Sequence[str], metric: str, about: str
+) -> "Figure":
+    """Draws loss and score as filled contours, darker where a model is better.
+
+    Args:
+        grid: What is drawn.
+        positions: Of the three solutions; [3, 2].
+        names: Of the solutions.
+        metric: What the score is.
+        about: Task, rows and points, for the caption.
+
+    Returns:
+        The figure, 7 inches wide.
+    """
+    from matplotlib.figure import Figure
+
+    with styled():
+        figure = Figure(figsize=(7, 3.7))
+        panels = figure.subplots(1, 2, sharey=True)
+        filled = [
+            _fill(panels[0], grid, grid.loss, _levels(grid.loss), COLORMAP),
+            _fill(panels[1], grid, grid.score, _levels(grid.score, even=True), f"{COLORMAP}_r"),
+        ]
+        for one, contours, title in zip(panels, filled, ("loss", metric), strict=True):
+            bar = figure.colorbar(contours, ax=one, orientation="horizontal", format="%.3g")
+            bar.set_ticks([float(level) for level in contours.levels[::3]])
+            bar.set_label(title)
+            _mark(one, positions)
+            one.set_xlabel("along AB (L2 distance of weights)")
+        panels[0].set_ylabel("off AB (L2 distance)")
+        runs = [f"{letter}: {name}" for letter, name in zip(LETTERS, names, strict=True)]
+        caption(figure, f"{about}. Darker is better.\n{', '.join(runs)}")
+    return figure
+
+
+def _fill(
+    axes: "Axes", grid: Grid, values: np.ndarray, levels: np.ndarray, colors: str
+) -> "QuadContourSet":
+    """Shades with thin lines between them."""
+    filled = axes.contourf(grid.x, grid.y, values, levels=levels, cmap=colors, extend="both")
+    inner = [level for level in levels if values.min() < level < values.max()]
+    if inner:
+        axes.contour(grid.x, grid.y, values, levels=inner, colors="black", linewidths=0.4)
+    return filled
+
+
+def _mark(axes: "Axes", positions: np.ndarray) -> None:
+    """The solutions, readable on any shade."""
+    axes.grid(visible=False)
+    axes.set_aspect("equal")
+    for letter, (x, y) in zip(LETTERS, positions, strict=True):
+        box = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "linewidth": 0.8}
+        axes.text(x, y, letter, fontsize=8, ha="center", va="center", bbox=box)
+
+
+def _levels(values: np.ndarray, *, even: bool = False) -> np.ndarray:
+    """Levels over the range of values; unless they are even, they get wider as it rises."""
+    low, high = float(values.min()), float(values.max())
+    if high - low < 1e-6 * max(abs(low), 1.0):
+        high = low + 1e-3  # a plain: one shade
+    if even or low <= 0:
+        return np.linspace(low, high, LEVELS)
+    return np.geomspace(low, high, LEVELS)
