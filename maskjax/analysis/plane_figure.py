@@ -61,7 +61,7 @@ def draw_plane(
         ]
         for one, contours, title in zip(panels, filled, ("loss", metric), strict=True):
             bar = figure.colorbar(contours, ax=one, orientation="horizontal", format="%.3g")
-            bar.set_ticks([float(level) for level in contours.levels[::3]])
+            bar.set_ticks(list(contours.levels)[::3])
             bar.set_label(title)
             _mark(one, positions)
             one.set_xlabel("along AB (L2 distance of weights)")
@@ -75,7 +75,11 @@ def _fill(
     axes: "Axes", grid: Grid, values: np.ndarray, levels: np.ndarray, colors: str
 ) -> "QuadContourSet":
     """Shades with thin lines between them."""
-    filled = axes.contourf(grid.x, grid.y, values, levels=levels, cmap=colors, extend="both")
+    from matplotlib.colors import BoundaryNorm
+
+    norm = BoundaryNorm(levels, 256, extend="both")
+    options = {"levels": levels, "norm": norm, "extend": "both"}
+    filled = axes.contourf(grid.x, grid.y, values, cmap=colors, **options)
     inner = [level for level in levels if values.min() < level < values.max()]
     if inner:
         axes.contour(grid.x, grid.y, values, levels=inner, colors="black", linewidths=0.4)

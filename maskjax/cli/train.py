@@ -51,8 +51,10 @@ def command(arguments: Sequence[str]) -> int:
         InputError: If something cannot be used.
         NotFiniteError: If training diverges.
     """
-    path, rest = _take_config(list(arguments))
-    config = Config() if path is None else load_config(path)
+    files, rest = take_configs(arguments)
+    if len(files) > 1:
+        raise InputError(f"--config: expected one file, got {', '.join(files)}.")
+    config = load_config(files[0]) if files else Config()
     given = tyro.cli(
         TrainArguments,
         args=rest,
@@ -73,15 +75,27 @@ def command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _take_config(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """Takes `--config FILE` or `--config=FILE` out, since the rest is parsed over its values."""
-    for index, word in enumerate(arguments):
-        if word.startswith("--config="):
-            return word.removeprefix("--config="), arguments[:index] + arguments[index + 1 :]
+def take_configs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Takes each `--config FILE` or `--config=FILE` out, since the rest is parsed over its values.
+
+    Args:
+        arguments: The words after a command.
+
+    Returns:
+        The files, and the other words.
+
+    Raises:
+        InputError: If no file comes after the option.
+    """
+    files, rest = [], []
+    words = iter(arguments)
+    for word in words:
         if word == "--config":
-            if index + 1 == len(arguments):
-                raise InputError(
-                    "--config: expected a file after it, such as configs/tasks.py:sst2."
-                )
-            return arguments[index + 1], arguments[:index] + arguments[index + 2 :]
-    return None, arguments
+            files.append(next(words, ""))
+        elif word.startswith("--config="):
+            files.append(word.removeprefix("--config="))
+        else:
+            rest.append(word)
+    if "" in files:
+        raise InputError("--config: expected a file after it, such as configs/tasks.py:sst2.")
+    return files, rest

@@ -12,6 +12,10 @@ Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.c
   dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
   connect          loss and score along curves between runs of one task, and the barriers
   plane            loss and score on the plane through three runs of one task
+  sparsity         trains masks from several sparsities on, beside masks that nothing learned
+  layers           trains masks over some blocks or kinds of matrices, for score and bytes
+
+The last two train their own runs: maskjax analyze sparsity --config FILE --out FOLDER
 
 maskjax analyze STUDY --help lists the options of a study.
 """
@@ -19,13 +23,15 @@ maskjax analyze STUDY --help lists the options of a study.
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    from maskjax.cli.analyze import connect, dissimilarity, dropped, plane
+    from maskjax.cli.analyze import connect, dissimilarity, dropped, layers, plane, sparsity
 
     return {
         "dissimilarity": dissimilarity.command,
         "dropped": dropped.command,
         "connect": connect.command,
         "plane": plane.command,
+        "sparsity": sparsity.command,
+        "layers": layers.command,
     }
 
 

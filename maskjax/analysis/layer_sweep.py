@@ -1,0 +1,207 @@
+"""Score and bytes of masks over some of the matrices: which layers are worth masking.
+
+Zhao et al. 2020 (section 5.2) mask blocks from the top down and from the bottom up. The pooler,
+where a model has one, is masked with any blocks, as it is by default.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from maskjax.analysis.barrier import band
+from maskjax.analysis.figures import Row, look, save_figure, styled
+from maskjax.analysis.grid import caption
+from maskjax.analysis.sparsity_sweep import about_seeds
+from maskjax.analysis.sweeps import Plan, scores_of, train_plans
+from maskjax.config import Config
+from maskjax.masking import KINDS, kind_of, leaves_by_path
+from maskjax.models import head_paths
+from maskjax.training import prepare
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Order = Literal["bottom-up", "top-down", "only", "all but"]
+BLOCKS: tuple[Order, ...] = ("bottom-up", "top-down")
+ORDERS: tuple[Order, ...] = (*BLOCKS, "only", "all but")
+
+
+class Places(NamedTuple):
+    """What can be masked in a model.
+
+    Attributes:
+        blocks: How many.
+        kinds: Of pretrained matrices.
+    """
+
+    blocks: int
+    kinds: tuple[str, ...]
+
+
+def places_of(config: Config) -> Places:
+    """What can be masked in the model of a run.
+
+    Args:
+        config: The run.
+
+    Returns:
+        Its blocks and kinds.
+
+    Raises:
+        InputError: If the base, the rows or a setting cannot be used.
+    """
+    model = prepare(config).model
+    pretrained = leaves_by_path(model.abstract).keys() - set(head_paths(model))
+    found = {kind_of(path) for path in pretrained}
+    return Places(model.config.num_layers, tuple(kind for kind in KINDS if kind in found))
+
+
+def layer_plans(
+    config: Config, places: Places, orders: Sequence[Order], every: int = 1
+) -> list[Plan]:
+    """What the sweep trains.
+
+    Args:
+        config: The task, and how masks are learned.
+        places: Of its model.
+        orders: Which selections.
+        every: Blocks that are added at a time; all of them come last in any case.
+
+    Returns:
+        The plans.
+
+    Example:
+        >>> plans = layer_plans(Config(), Places(3, ("key", "value")), ORDERS, every=2)
+        >>> [plan.key["masked"] for plan in plans]
+        ['0-1', '0-2', '1-2', '0-2', 'key', 'value', 'key', 'value']
+    """
+    counts = [*range(every, places.blocks, every), places.blocks]
+    plans = []
+    for order in orders:
+        if order in BLOCKS:
+            for count in counts:
+                first = 0 if order == "bottom-up" else places.blocks - count
+                blocks = (first, first + count - 1)
+                plans.append(_plan(config, order, f"{first}-{blocks[1]}", count, blocks=blocks))
+        else:
+            for kind in places.kinds:
+                others = tuple(other for other in places.kinds if other != kind)
+                kinds = (kind,) if order == "only" else others
+                plans.append(_plan(config, order, kind, None, kinds=kinds))
+    return plans
+
+
+def study_layers(
+    plans: Sequence[Plan], out: Path, console: Console, *, split: str = "dev"
+) -> tuple[Path, ...]:
+    """Trains masks over some of the matrices, and draws scores and bytes.
+
+    Args:
+        plans: From `layer_plans`, of one task or several.
+        out: The folder of figures and runs; a study that was stopped goes on there.
+        console: Gets cost, progress and the table.
+        split: Of the scores.
+
+    Returns:
+        The files of a figure for each task.
+
+    Raises:
+        InputError: If something cannot be used, or the runs have no such split.
+    """
+    rows = scores_of(train_plans(plans, out, console), split)
+    console.print(_table(rows))
+    files: list[Path] = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        files += save_figure(draw_layers(mine), out / f"layers-{task.replace('/', '_')}", mine)
+    return tuple(files)
+
+
+def draw_layers(rows: Sequence[Row]) -> "Figure":
+    """Draws blocks to the left and kinds to the right, scores above and bytes below.
+
+    Args:
+        rows: Of one task, with the keys `order`, `masked`, `count`, `score`, `bytes`, `seed`,
+            `metric`, `split` and `task`.
+
+    Returns:
+        The figure, 7 inches wide.
+    """
+    from matplotlib.figure import Figure
+
+    blocks = [row for row in rows if row["order"] in BLOCKS]
+    kinds = [row for row in rows if row["order"] not in BLOCKS]
+    drawn = [some for some in (blocks, kinds) if some]
+    with styled():
+        figure = Figure(figsize=(7 if len(drawn) > 1 else 3.4, 4.8))
+        panels = figure.subplots(2, len(drawn), sharex="col", squeeze=False)
+        for column, mine in enumerate(drawn):
+            for one, value in zip(panels[:, column], ("score", "kB"), strict=True):
+                (_draw_blocks if mine is blocks else _draw_kinds)(one, mine, value)
+            legend = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
+            panels[0][column].legend(**legend)
+        panels[0][0].set_ylabel(str(rows[0]["metric"]))
+        panels[1][0].set_ylabel("task file (kB)")
+        caption(figure, f"{rows[0]['task']}, {about_seeds(rows)}")
+    return figure
+
+
+def _plan(config: Config, order: Order, masked: str, count: int | None, **settings) -> Plan:
+    adaptation = replace(config.adaptation, method="mask", **settings)
+    key = {"task": config.task.name, "order": order, "masked": masked, "count": count}
+    return Plan(key, replace(config, adaptation=adaptation))
+
+
+def _draw_blocks(axes: "Axes", rows: Sequence[Row], value: str) -> None:
+    for number, order in enumerate(dict.fromkeys(row["order"] for row in rows)):
+        mine = [row for row in rows if row["order"] == order]
+        counts = list(dict.fromkeys(row["count"] for row in mine))
+        found = band(_by_seed(mine, "count", value))
+        style = look(number)
+        axes.plot(counts, found.mean, **style._asdict(), markersize=4, label=order)
+        axes.fill_between(counts, found.low, found.high, color=style.color, alpha=0.18, lw=0)
+    if value == "kB":
+        axes.set_xlabel("masked blocks")
+        axes.set_xticks(sorted({row["count"] for row in rows}))
+
+
+def _draw_kinds(axes: "Axes", rows: Sequence[Row], value: str) -> None:
+    for number, order in enumerate(dict.fromkeys(row["order"] for row in rows)):
+        mine = [row for row in rows if row["order"] == order]
+        names = list(dict.fromkeys(row["masked"] for row in mine))
+        found = band(_by_seed(mine, "masked", value))
+        reach = (found.mean - found.low, found.high - found.mean)
+        style, places = look(number), np.arange(len(names)) + 0.12 * (2 * number - 1)
+        options = {"color": style.color, "marker": style.marker, "markersize": 4}
+        axes.errorbar(places, found.mean, reach, linestyle="none", label=order, **options)
+        axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
+    axes.tick_params(axis="x", rotation=40, labelsize=8)
+
+
+def _by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:
+    """The values of each seed, in the order of the selections."""
+    places = list(dict.fromkeys(row[name] for row in rows))
+    seeds = dict.fromkeys(row["seed"] for row in rows)
+    values = {
+        (row["seed"], row[name]): row["bytes"] / 1000 if value == "kB" else row[value]
+        for row in rows
+    }
+    return [np.array([values[seed, place] for place in places]) for seed in seeds]
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table("task", "order", "masked", "runs", "mean", "lowest", "highest", "kB")
+    places = [(row["task"], row["order"], row["masked"]) for row in rows]
+    for place in dict.fromkeys(places):
+        mine = [row for row, at in zip(rows, places, strict=True) if at == place]
+        scores = [row["score"] for row in mine]
+        spread = (float(np.mean(scores)), min(scores), max(scores))
+        kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
+        table.add_row(*place, str(len(mine)), *(f"{one:.4f}" for one in spread), kilobytes)
+    return table

@@ -1,0 +1,184 @@
+"""Score against the fraction of zeros that masks start with (Zhao et al. 2020)."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from maskjax.analysis.barrier import band
+from maskjax.analysis.controls import CONTROLS, control_config
+from maskjax.analysis.figures import Row, look, save_figure, styled
+from maskjax.analysis.grid import caption
+from maskjax.analysis.sweeps import Plan, scores_of, train_plans
+from maskjax.config import Config
+from maskjax.config.check import check
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Masks = Literal["learned", "magnitude", "random"]
+DroppingStart = Literal["uniform", "magnitude", "random", "double_uniform"]
+MASKS: tuple[Masks, ...] = ("learned", *CONTROLS)
+SPARSITIES = (0.01, 0.03, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
+
+
+def sparsity_plans(
+    configs: Sequence[Config],
+    sparsities: Sequence[float],
+    masks: Sequence[Masks],
+    start: DroppingStart = "uniform",
+) -> list[Plan]:
+    """What the sweep trains.
+
+    Args:
+        configs: One a task.
+        sparsities: Fractions of zeros.
+        masks: `learned`, and controls: `magnitude` drops the smallest weights and `random` any,
+            and only the head is trained.
+        start: Of learned masks, one that drops weights.
+
+    Returns:
+        The plans.
+
+    Raises:
+        InputError: If a sparsity is not in (0, 1).
+    """
+    for sparsity in sparsities:
+        check(0 < sparsity < 1, "--sparsities", "fractions in (0, 1)", sparsity)
+    plans = []
+    for config in configs:
+        for sparsity in sparsities:
+            for name in masks:
+                key = {"task": config.task.name, "masks": name, "sparsity": sparsity}
+                if name == "learned":
+                    settings = {"method": "mask", "start": start, "sparsity": sparsity}
+                    adaptation = replace(config.adaptation, **settings)
+                    plans.append(Plan(key, replace(config, adaptation=adaptation)))
+                else:
+                    plans.append(Plan(key, control_config(config, name, sparsity), control=True))
+    return plans
+
+
+def study_sparsity(
+    plans: Sequence[Plan], out: Path, console: Console, *, split: str = "dev"
+) -> tuple[Path, ...]:
+    """Trains masks from several sparsities on, and controls, and draws their scores.
+
+    Args:
+        plans: From `sparsity_plans`.
+        out: The folder of figure and runs; a study that was stopped goes on there.
+        console: Gets cost, progress and the table.
+        split: Of the scores.
+
+    Returns:
+        The files of the figure.
+
+    Raises:
+        InputError: If something cannot be used, or the runs have no such split.
+    """
+    rows = scores_of(train_plans(plans, out, console), split)
+    console.print(_table(rows))
+    return save_figure(draw_sparsity(rows), out / "sparsity", rows)
+
+
+def draw_sparsity(rows: Sequence[Row]) -> "Figure":
+    """Draws a panel for each task: the mean over seeds, and a band that holds all of them.
+
+    Args:
+        rows: With the keys `task`, `masks`, `sparsity`, `seed`, `metric`, `split` and `score`.
+
+    Returns:
+        The figure, 7 inches wide, three panels a line.
+    """
+    from matplotlib.figure import Figure
+
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    columns = min(len(tasks), 3)
+    lines = -(-len(tasks) // columns)
+    with styled():
+        figure = Figure(figsize=(7 if columns > 1 else 3.4, 0.8 + 2.2 * lines))
+        panels = figure.subplots(lines, columns, squeeze=False).ravel()
+        for one, task in zip(panels, tasks, strict=False):
+            _draw_task(one, [row for row in rows if row["task"] == task], task)
+        for one in panels[len(tasks) :]:
+            one.remove()
+        handles = panels[0].get_lines()
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+        caption(figure, about_seeds(rows))
+    return figure
+
+
+def about_seeds(rows: Sequence[Row]) -> str:
+    """Says for a caption what the means and bands of a sweep are over.
+
+    Args:
+        rows: With the keys `seed` and `split`.
+
+    Returns:
+        Such as `dev rows; means over n = 2 runs, seeds 0, 1; bands hold all of them`.
+    """
+    seeds = sorted({row["seed"] for row in rows})
+    names = ", ".join(map(str, seeds))
+    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, seed{'s' * (len(seeds) > 1)} {names}"
+    return f"{rows[0]['split']} rows; means over {runs}; bands hold all of them"
+
+
+def _draw_task(axes: "Axes", rows: Sequence[Row], task: str) -> None:
+    for number, masks in enumerate(dict.fromkeys(row["masks"] for row in rows)):
+        mine = [row for row in rows if row["masks"] == masks]
+        sparsities = sorted({row["sparsity"] for row in mine})
+        found = band(list(_by_seed(mine, sparsities).T))
+        style = look(number)
+        percent = 100 * np.array(sparsities)
+        axes.plot(percent, found.mean, **style._asdict(), markersize=4, label=masks)
+        axes.fill_between(percent, found.low, found.high, color=style.color, alpha=0.18, lw=0)
+    axes.set_title(task, fontsize=9)
+    axes.set_xlabel("initial sparsity (%)")
+    axes.set_ylabel(str(rows[0]["metric"]))
+    _scale(axes, sorted({100 * row["sparsity"] for row in rows}))
+
+
+def _scale(axes: "Axes", percents: Sequence[float]) -> None:
+    """Ends apart: 1 to 5 % and 90 to 95 % both matter. Ticks that would touch are left out."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    def odds(percent: np.ndarray) -> np.ndarray:
+        return np.log10(percent / (100 - percent))
+
+    def back(value: np.ndarray) -> np.ndarray:
+        return 100 / (1 + 10.0**-value)
+
+    axes.set_xscale("function", functions=(odds, back))
+    ticks: list[float] = []
+    for percent in percents:
+        if not ticks or odds(np.array(percent)) - odds(np.array(ticks[-1])) > 0.28:
+            ticks.append(percent)
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+
+
+def _by_seed(rows: Sequence[Row], sparsities: Sequence[float]) -> np.ndarray:
+    """Scores [sparsities, seeds]."""
+    return np.array(
+        [[row["score"] for row in rows if row["sparsity"] == sparsity] for sparsity in sparsities]
+    )
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table("task", "masks", "sparsity", "seeds", "mean", "lowest", "highest", "kB")
+    places = [(row["task"], row["masks"], row["sparsity"]) for row in rows]
+    for place in dict.fromkeys(places):
+        mine = [row for row, at in zip(rows, places, strict=True) if at == place]
+        scores = [row["score"] for row in mine]
+        spread = (float(np.mean(scores)), min(scores), max(scores))
+        kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
+        task, masks, sparsity = place
+        head = (task, masks, f"{sparsity:.0%}", str(len(mine)))
+        table.add_row(*head, *(f"{value:.4f}" for value in spread), kilobytes)
+    return table

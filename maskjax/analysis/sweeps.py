@@ -1,0 +1,150 @@
+"""Sweeps: many small trainings that differ in one setting, each trained once.
+
+A plan is what one cell trains: all seeds of one setting, at once where a mask is learned. Runs that
+are finished are not trained again, and those that were killed go on.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from maskjax.analysis.cells import Key, run_cells
+from maskjax.analysis.controls import head_config, train_control
+from maskjax.config import Config, config_to_dict, load_config
+from maskjax.errors import InputError
+from maskjax.taskfile import TASK_FILE, load_task_file
+from maskjax.training import run_seeds
+from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_settings
+
+Numbers = dict[str, Any]
+
+
+class Plan(NamedTuple):
+    """What a cell of a sweep trains.
+
+    Attributes:
+        key: What tells it from the others of the sweep, JSON values.
+        config: Of its runs: `train.seeds` seeds from `train.seed` on.
+        control: Whether its masks stay as they start, and only the head is trained.
+    """
+
+    key: dict[str, Any]
+    config: Config
+    control: bool = False
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        text = "-".join(str(value) for value in self.key.values())
+        return text.replace("/", "_").replace(" ", "_")
+
+    @property
+    def seeds(self) -> range:
+        """Of its runs."""
+        train = self.config.train
+        return range(train.seed, train.seed + train.seeds)
+
+
+def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numbers]:
+    """Trains what is missing.
+
+    Args:
+        plans: Of the sweep, all of different keys.
+        out: The folder of the sweep: `runs/NAME/seed-SEED` for each run, and `sweep.jsonl`.
+        console: Gets cost and progress.
+
+    Returns:
+        `{**key, seed, metric, bytes, zeros, scores}` of each run, in the order of the plans.
+
+    Raises:
+        InputError: If something cannot be used, or the folder holds runs of other settings.
+    """
+    by_key = {_name(plan.key): plan for plan in plans}
+    for plan in plans:
+        _check(plan, out)
+    runs = sum(len(plan.seeds) for plan in plans)
+    text = f"{runs} runs to train in all, {len(plans)} settings"
+    console.print(f"{text}; the first one says how long it takes", highlight=False)
+
+    def compute(key: Key) -> dict[str, Any]:
+        return {"runs": _train(by_key[_name(key)], out, console)}
+
+    keys = [plan.key for plan in plans]
+    cells = run_cells(keys, compute, out / "sweep.jsonl", console=console)
+    return [
+        {**plan.key, **found}
+        for plan, cell in zip(plans, cells, strict=True)
+        for found in cell["runs"]
+    ]
+
+
+def scores_of(rows: Sequence[Numbers], split: str) -> list[Numbers]:
+    """Rows of a table: of each run the score on one split.
+
+    Args:
+        rows: From `train_plans`.
+        split: Of the scores.
+
+    Returns:
+        The rows with `split` and `score` in place of `scores`.
+
+    Raises:
+        InputError: If a run was not scored on the split.
+    """
+    found = []
+    for row in rows:
+        values = {name: value for name, value in row.items() if name != "scores"}
+        if split not in row["scores"]:
+            raise InputError(
+                f"--split: there is no {split!r}; there are {', '.join(row['scores'])}."
+            )
+        found.append({**values, "split": split, "score": row["scores"][split]})
+    return found
+
+
+def _train(plan: Plan, out: Path, console: Console) -> list[Numbers]:
+    folder = _folder(plan, out)
+    if plan.control:
+        for seed in plan.seeds:
+            train_control(_with_seed(plan.config, seed), folder / f"seed-{seed}", console)
+    elif not (folder / RESULT_FILE).exists():
+        run_seeds(plan.config, folder, console=console)
+    return [{"seed": seed, **_outcome(folder / f"seed-{seed}")} for seed in plan.seeds]
+
+
+def _outcome(folder: Path) -> Numbers:
+    """What is kept of a run."""
+    result = json.loads((folder / RESULT_FILE).read_text(encoding="utf8"))
+    task = load_task_file(folder / TASK_FILE).meta["task"]
+    names = {"bytes": "task_bytes", "zeros": "sparsity", "scores": "scores"}
+    return {"metric": task["metric"], **{name: result[key] for name, key in names.items()}}
+
+
+def _check(plan: Plan, out: Path) -> None:
+    """Refuses runs of other settings, finished ones too, before anything is trained."""
+    folder = _folder(plan, out)
+    runs = [(folder, plan.config)]
+    if plan.control:
+        folders = {seed: folder / f"seed-{seed}" for seed in plan.seeds}
+        each = ((_with_seed(plan.config, seed), path) for seed, path in folders.items())
+        runs = [(path, head_config(config, path)) for config, path in each]
+    for path, config in runs:
+        if (path / CONFIG_FILE).exists():
+            there = config_to_dict(load_config(path / CONFIG_FILE))
+            check_settings(str(path), there, config_to_dict(config))
+
+
+def _folder(plan: Plan, out: Path) -> Path:
+    return out / "runs" / plan.name
+
+
+def _with_seed(config: Config, seed: int) -> Config:
+    return replace(config, train=replace(config.train, seed=seed, seeds=1))
+
+
+def _name(key: Key) -> str:
+    return json.dumps(key, sort_keys=True)
