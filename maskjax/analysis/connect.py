@@ -1,6 +1,6 @@
 """Whether minima are connected: loss and score along curves between runs of one task.
 
-Zhao et al. 2020 (section 6.3) join a masked and a finetuned model by a line, along which accuracy
+Zhao et al. 2020 join a masked and a finetuned model by a line, along which accuracy
 hardly changes; Garipov et al. 2018 join minima that no line joins by curves with a trained bend.
 """
 

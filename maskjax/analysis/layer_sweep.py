@@ -1,13 +1,13 @@
 """Score and bytes of masks over some of the matrices: which layers are worth masking.
 
-Zhao et al. 2020 (section 5.2) mask blocks from the top down and from the bottom up. The pooler,
+Zhao et al. 2020 mask blocks from the top down and from the bottom up. The pooler,
 where a model has one, is masked with any blocks, as it is by default.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from rich.console import Console
@@ -152,7 +152,7 @@ def draw_layers(rows: Sequence[Row]) -> "Figure":
     return figure
 
 
-def _plan(config: Config, order: Order, masked: str, count: int | None, **settings) -> Plan:
+def _plan(config: Config, order: Order, masked: str, count: int | None, **settings: Any) -> Plan:
     adaptation = replace(config.adaptation, method="mask", **settings)
     key = {"task": config.task.name, "order": order, "masked": masked, "count": count}
     return Plan(key, replace(config, adaptation=adaptation))

@@ -148,7 +148,8 @@ def _scale(axes: "Axes", percents: Sequence[float]) -> None:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     def odds(percent: np.ndarray) -> np.ndarray:
-        return np.log10(percent / (100 - percent))
+        inside = np.clip(percent, 1e-3, 100 - 1e-3)
+        return np.log10(inside / (100 - inside))
 
     def back(value: np.ndarray) -> np.ndarray:
         return 100 / (1 + 10.0**-value)
@@ -179,6 +180,6 @@ def _table(rows: Sequence[Row]) -> Table:
         spread = (float(np.mean(scores)), min(scores), max(scores))
         kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
         task, masks, sparsity = place
-        head = (task, masks, f"{sparsity:.0%}", str(len(mine)))
+        head = (task, masks, f"{100 * sparsity:g}%", str(len(mine)))
         table.add_row(*head, *(f"{value:.4f}" for value in spread), kilobytes)
     return table

@@ -1,0 +1,122 @@
+"""Sweeps: what they train, that each run is trained once, and what the controls are."""
+
+import csv
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from maskjax.analysis import controls, sweeps
+from maskjax.analysis.layer_sweep import ORDERS, Places, draw_layers, layer_plans
+from maskjax.analysis.sparsity_sweep import MASKS, draw_sparsity, sparsity_plans
+from maskjax.cli.main import main
+from maskjax.config import Config, TaskConfig, TrainConfig, config_to_dict
+from maskjax.inference import load_predictor
+from maskjax.masking import leaves_by_path
+from maskjax.models import load_base
+from maskjax.taskfile import load_task_file
+from maskjax.tasks import load_task
+
+
+@pytest.fixture(autouse=True, scope="module")
+def standard_promotion():
+    """optax adds Python floats to integer counts."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def test_a_sweep_is_trained_once(toy_config, toy_base, tmp_path, monkeypatch, capsys):
+    config = toy_config(train=TrainConfig(batch_size=16, epochs=1, buckets=(16,)))
+    (tmp_path / "config.json").write_text(json.dumps(config_to_dict(config)))
+    out = tmp_path / "out"
+    words = ["analyze", "sparsity", "--config", str(tmp_path / "config.json"), "--out", str(out)]
+    words += ["--sparsities", "0.3", "--masks", "learned", "magnitude"]
+    assert main(words) == 0
+    assert "2 runs to train in all, 2 settings" in capsys.readouterr().out
+    rows = list(csv.DictReader((out / "sparsity.csv").read_text().splitlines()))
+    assert [row["masks"] for row in rows] == ["learned", "magnitude"]
+    for row in rows:
+        folder = out / "runs" / f"toy-{row['masks']}-0.3" / "seed-0"
+        score = load_predictor(folder).score(load_task(config.task).splits["dev"])
+        assert float(row["score"]) == pytest.approx(score)
+        assert int(row["bytes"]) == (folder / "task.safetensors").stat().st_size
+    weights = leaves_by_path(load_base(toy_base).params)
+    masks = load_task_file(folder / "task.safetensors").frozen["mask"]
+    for path, mask in masks.items():
+        size = np.abs(weights[path])
+        assert size[mask].min() >= size[~mask].max()
+        assert (~mask).sum() == round(0.3 * mask.size)
+
+    def refuse(*_, **__):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr(controls, "run", refuse)
+    monkeypatch.setattr(sweeps, "run_seeds", refuse)
+    (out / "sweep.jsonl").unlink()  # the runs themselves say that they are finished
+    assert main(words) == 0
+    assert main([*words, "--split", "test2"]) == 2
+    assert "there is no 'test2'" in capsys.readouterr().err
+    assert main([*words, "--train.epochs", "2"]) == 2
+    assert "train.epochs: 1 there, 2 now" in capsys.readouterr().err
+
+
+def test_plans_of_a_sparsity_sweep():
+    configs = [Config(task=TaskConfig(name=name)) for name in ("a", "b")]
+    plans = sparsity_plans(configs, (0.1, 0.5), MASKS)
+    assert len({plan.name for plan in plans}) == len(plans) == 12
+    for plan in plans:
+        adaptation = plan.config.adaptation
+        assert (plan.config.task.name, adaptation.sparsity) == (
+            plan.key["task"],
+            plan.key["sparsity"],
+        )
+        assert adaptation.start == {"learned": "uniform"}.get(plan.key["masks"], plan.key["masks"])
+        assert plan.control == (plan.key["masks"] != "learned")
+
+
+def test_plans_of_layers():
+    """Every block is added once from either side, and every kind is alone and missing once."""
+    kinds = ("query", "key", "value")
+    plans = layer_plans(Config(), Places(5, kinds), ORDERS, every=2)
+    assert len({plan.name for plan in plans}) == len(plans)
+    by_order = {order: [p for p in plans if p.key["order"] == order] for order in ORDERS}
+    blocks = {
+        order: [plan.config.adaptation.blocks for plan in by_order[order]] for order in ORDERS[:2]
+    }
+    assert blocks["bottom-up"] == [(0, 1), (0, 3), (0, 4)]
+    assert blocks["top-down"] == [(3, 4), (1, 4), (0, 4)]
+    for only, rest in zip(by_order["only"], by_order["all but"], strict=True):
+        one, others = only.config.adaptation.kinds, rest.config.adaptation.kinds
+        assert sorted(one + others) == sorted(kinds)
+        assert len(one) == 1
+
+
+def test_a_task_once(capsys, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config_to_dict(Config())))
+    assert main(["analyze", "layers", f"--config={path}", "--config", str(path)]) == 2
+    assert "expected a task once" in capsys.readouterr().err
+    assert main(["analyze", "sparsity", "--sparsities", "1.5"]) == 2
+    assert "--sparsities: expected fractions" in capsys.readouterr().err
+
+
+def test_bands_are_over_seeds():
+    common = {"task": "t", "metric": "f1", "split": "dev", "bytes": 2000}
+    rows = [
+        {**common, "masks": "learned", "sparsity": s, "seed": seed, "score": s + seed}
+        for s in (0.05, 0.5)
+        for seed in (0, 1, 2)
+    ]
+    (line,) = draw_sparsity(rows).axes[0].get_lines()
+    np.testing.assert_allclose(line.get_ydata(), [1.05, 1.5])
+    rows = [
+        {**common, "order": order, "masked": f"m{n}", "count": n, "seed": seed, "score": n * seed}
+        for order in ORDERS
+        for n in (1, 2)
+        for seed in (0, 2)
+    ]
+    blocks, kinds, kilobytes, _ = draw_layers(rows).axes
+    assert [line.get_ydata().tolist() for line in blocks.get_lines()] == [[1, 2], [1, 2]]
+    assert len(kinds.containers) == 2
+    assert kilobytes.get_lines()[0].get_ydata().tolist() == [2, 2]
