@@ -180,8 +180,9 @@ def _draw_kinds(axes: "Axes", rows: Sequence[Row], value: str) -> None:
         style, places = look(number), np.arange(len(names)) + 0.12 * (2 * number - 1)
         options = {"color": style.color, "marker": style.marker, "markersize": 4}
         axes.errorbar(places, found.mean, reach, linestyle="none", label=order, **options)
-        axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
-    axes.tick_params(axis="x", rotation=40, labelsize=8)
+        labels = [name.replace("_", " ") for name in names]
+        turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 8}
+        axes.set_xticks(range(len(names)), labels, **turned)
 
 
 def _by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:

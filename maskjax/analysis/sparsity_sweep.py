@@ -157,10 +157,11 @@ def _scale(axes: "Axes", percents: Sequence[float]) -> None:
     axes.set_xscale("function", functions=(odds, back))
     ticks: list[float] = []
     for percent in percents:
-        if not ticks or odds(np.array(percent)) - odds(np.array(ticks[-1])) > 0.28:
+        if not ticks or odds(np.array(percent)) - odds(np.array(ticks[-1])) > 0.35:
             ticks.append(percent)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.tick_params(axis="x", labelsize=8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
 
 
