@@ -14,6 +14,7 @@ from maskjax.inference.grouping import BUCKETS, ROWS
 from maskjax.inference.mixed import Mixed
 from maskjax.inference.reading import Asked, Read, Reader, Row, takes
 from maskjax.inference.registered import Registered, Registry
+from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 from maskjax.tasks import Task
 
@@ -86,9 +87,11 @@ class Predictor:
         loaded = load_base(base, revision=revision, offline=offline)
         self._lock = threading.Lock()
         self._reader = Reader(loaded.folder)
-        self._registry = Registry(loaded, dtype=dtype, offline=offline)
+        leaves = jax.device_put(leaves_by_path(loaded.params))
+        self._registry = Registry(loaded.config, leaves, dtype=dtype, offline=offline)
         self._mixed = Mixed(
-            loaded,
+            loaded.config,
+            leaves,
             self._registry.read,
             dtype=dtype,
             device_bytes=device_bytes,

@@ -10,12 +10,12 @@ import numpy as np
 
 from maskjax.config import config_from_dict
 from maskjax.errors import InputError
-from maskjax.inference.bank import PackedTask, pack_task
+from maskjax.inference.bank import Leaves, PackedTask, pack_task
 from maskjax.inference.predictor import task_of
 from maskjax.inference.programs import Programs, make_programs
 from maskjax.inference.reading import Asked
 from maskjax.masking import leaves_by_path
-from maskjax.models import Base, EncoderConfig, Kind, build_model, head_paths
+from maskjax.models import EncoderConfig, Kind, build_model, head_paths
 from maskjax.taskfile import TASK_FILE, TaskFile, check_base, find_task_file, read_task_file
 from maskjax.taskfile.digest import digest_leaves
 from maskjax.tasks import Task
@@ -48,15 +48,23 @@ class Registry:
     """Reads task files for one base, whose digests are computed once.
 
     Args:
-        base: The base.
+        config: The shape of the base.
+        leaves: Its weights, by path.
         dtype: Of activations and products.
         offline: Never ask the network.
     """
 
-    def __init__(self, base: Base, *, dtype: str, offline: bool) -> None:
-        self._base = base
-        self._leaves = {path: np.asarray(x) for path, x in leaves_by_path(base.params).items()}
-        self._digests = digest_leaves(self._leaves)
+    def __init__(
+        self,
+        config: EncoderConfig,
+        leaves: Leaves,
+        *,
+        dtype: str,
+        offline: bool,
+    ) -> None:
+        self._config = config
+        self._leaves = leaves
+        self._digests = digest_leaves({path: np.asarray(leaf) for path, leaf in leaves.items()})
         self._dtype = dtype
         self._offline = offline
 
@@ -106,17 +114,17 @@ class Registry:
                 f"{path}: learned on a base of which {', '.join(config.model.reinit)} were drawn "
                 "anew (model.reinit), which is another base; load it alone with load_predictor."
             )
-        length, most = file.meta["tokenizer"]["max_length"], self._base.config.max_positions
+        length, most = file.meta["tokenizer"]["max_length"], self._config.max_positions
         if not 3 <= length <= most:
             raise InputError(f"{path}: expected a max_length of 3 to {most} tokens, got {length}.")
-        programs = make_programs(self._base.config, task.kind, task.num_outputs, self._dtype)
+        programs = make_programs(self._config, task.kind, task.num_outputs, self._dtype)
         asked = Asked(task, length, config.task.word_piece)
         return Registered(name, path, checksum, task, asked, programs)
 
     def _check(self, file: TaskFile, programs: Programs) -> None:
         """Holds shapes and digests against the base, and the head against the model."""
         task = task_of(file)
-        head = _head(self._base.config, task.num_outputs, task.kind)
+        head = _head(self._config, task.num_outputs, task.kind)
         leaves = {**self._leaves, **head}
         check_base(file, leaves, programs.head, remedy=REMEDY, digests=self._digests)
 

@@ -9,6 +9,7 @@ from maskjax.errors import InputError
 from maskjax.inference.mixed import Mixed
 from maskjax.inference.reading import Reader
 from maskjax.inference.registered import Registry
+from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 from maskjax.tasks import Split
 
@@ -21,9 +22,10 @@ class House:
 
     def __init__(self, folder, tasks, **options) -> None:
         base = load_base(folder)
-        self.registry = Registry(base, dtype="float32", offline=True)
+        leaves = jax.device_put(leaves_by_path(base.params))
+        self.registry = Registry(base.config, leaves, dtype="float32", offline=True)
         options = {**BUDGETS, "buckets": (16,), "rows": (1, 4), "together": 1, **options}
-        self.mixed = Mixed(base, self.registry.read, dtype="float32", **options)
+        self.mixed = Mixed(base.config, leaves, self.registry.read, dtype="float32", **options)
         self.reader = Reader(base.folder)
         self.alone = [task.alone for task in tasks]
         self.ones = []
