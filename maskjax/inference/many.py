@@ -103,7 +103,7 @@ class Predictor:
         )
         # Never changed but exchanged, so that it can be read without the lock.
         self._known: dict[str, Registered] = {}
-        self._whole_base = Asked(None, loaded.config.max_positions)
+        self._whole_base = Asked("the base", None, loaded.config.max_positions)
         for place in tasks:
             self.add(place)
 
@@ -125,15 +125,14 @@ class Predictor:
         Raises:
             InputError: If it cannot be read or does not fit the base; all is as it was then.
         """
-        one, packed = self._registry.open(place)
-        name = name or one.name
+        one, packed = self._registry.open(place, name)
         with self._lock:
-            old = self._known.get(name)
+            old = self._known.get(one.name)
             self._mixed.residency.add(one, packed)
-            self._known = {**self._known, name: one}
+            self._known = {**self._known, one.name: one}
             if old is not None:
                 self._mixed.residency.drop(old)
-        return name
+        return one.name
 
     def remove(self, name: str) -> None:
         """Removes a task.

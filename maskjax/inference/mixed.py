@@ -120,7 +120,10 @@ class Mixed:
         return count
 
     def _batches(self, groups: Sequence[Group]) -> Iterator[list[Group]]:
-        """Groups of one shape and program, as many as run at once."""
+        """Groups of one shape and program, as many as run at once; else those of a task in turn."""
+        if self._together == 1:
+            yield from ([group] for group in groups)
+            return
 
         def shape(group: Group) -> tuple[int, int, int]:
             return group.length, group.rows, 0 if group.key is None else id(group.key.programs)

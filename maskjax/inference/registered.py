@@ -28,7 +28,7 @@ class Registered:
     """A task that was found to fit; each reading of a file is one of its own.
 
     Attributes:
-        name: What it is called if nobody says otherwise.
+        name: What it is called.
         path: Its file.
         checksum: Of the file.
         task: Kind, labels, texts.
@@ -68,11 +68,12 @@ class Registry:
         self._dtype = dtype
         self._offline = offline
 
-    def open(self, place: str | Path) -> tuple[Registered, PackedTask]:
+    def open(self, place: str | Path, name: str | None = None) -> tuple[Registered, PackedTask]:
         """Reads a task and holds it against the base.
 
         Args:
             place: A task file, a run folder, or the Hub id of a published task.
+            name: What it is called; None for the stem of the file, or the run folder's name.
 
         Returns:
             The task and what it holds.
@@ -83,7 +84,7 @@ class Registry:
         path = find_task_file(place, offline=self._offline)
         payload = _payload(path)
         file = read_task_file(payload, str(path))
-        one = self._register(file, path, _name(place, path), _checksum(payload))
+        one = self._register(file, path, name or _name(place, path), _checksum(payload))
         self._check(file, one.programs)
         return one, pack_task(file, self._leaves, one.programs.model)
 
@@ -118,7 +119,7 @@ class Registry:
         if not 3 <= length <= most:
             raise InputError(f"{path}: expected a max_length of 3 to {most} tokens, got {length}.")
         programs = make_programs(self._config, task.kind, task.num_outputs, self._dtype)
-        asked = Asked(task, length, config.task.word_piece)
+        asked = Asked(f"task {name!r}", task, length, config.task.word_piece)
         return Registered(name, path, checksum, task, asked, programs)
 
     def _check(self, file: TaskFile, programs: Programs) -> None:
