@@ -8,9 +8,10 @@ import numpy as np
 
 from maskjax.inference.bank import Leaves, PackedTask
 from maskjax.inference.grouping import Group, Tokens, collate, plan_groups
-from maskjax.inference.programs import Programs, full_planes, make_features, stack, unmask
+from maskjax.inference.programs import Programs, make_features, stack
 from maskjax.inference.registered import Registered
 from maskjax.inference.residency import Loaded, Residency
+from maskjax.inference.unmasking import full_planes, unmask
 from maskjax.masking import leaves_by_path
 from maskjax.models import EncoderConfig
 

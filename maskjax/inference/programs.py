@@ -17,10 +17,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from maskjax.inference.bank import Leaves, maskable_paths
-from maskjax.masking import leaves_by_path, replace_leaves, unpack_planes
+from maskjax.inference.unmasking import LateWeight
+from maskjax.masking import leaves_by_path, replace_leaves
 from maskjax.models import EncoderConfig, Kind, Model, build_model, head_paths
 
 LEAST_WIDTH = 8
@@ -111,28 +111,9 @@ def make_features(config: EncoderConfig, dtype: str) -> Callable[[Leaves, Inputs
 
 
 @jax.jit
-def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
-    """W ⊙ M.
-
-    Args:
-        weight: W, `[in, out]`.
-        planes: M, from `pack_planes`.
-
-    Returns:
-        `[in, out]`, of the dtype of W.
-    """
-    return weight * unpack_planes(planes, weight.shape[0]).astype(weight.dtype)
-
-
-@jax.jit
 def stack(*trees: Any) -> Any:
     """Puts pytrees of one structure together along a new first axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
-
-
-def full_planes(shape: tuple[int, ...]) -> np.ndarray:
-    """Planes that keep every weight of a matrix of this shape."""
-    return np.full((-(-shape[0] // 8), shape[1]), 255, np.uint8)
 
 
 @cache
@@ -143,8 +124,8 @@ def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str) -> Programs
         return model.apply(replace_leaves(model.abstract, leaves), inputs)
 
     def masked(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
-        merged = {path: unmask(leaves[path], bits) for path, bits in planes.items()}
-        return dense(leaves | merged, inputs)
+        late = {path: LateWeight(leaves[path], bits) for path, bits in planes.items()}
+        return dense(leaves | late, inputs)
 
     def one(leaves: Leaves, head: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
         return masked(leaves | head, planes, inputs)
