@@ -6,8 +6,9 @@ Three forms of the same model, of which the one that is quickest for a batch is 
 - `dense` runs a task whose weights are there already.
 - `together` runs several tasks at once under `jax.vmap`, for devices that one task does not fill.
 
-Tasks in turn through `masked` measured faster on CPU than `jax.lax.map` over them, and that faster
-than `jax.vmap`, which keeps the weights of all tasks at once.
+On CPU tasks in turn through `masked` measured about as fast as `jax.lax.map` over them, and both
+much faster than `jax.vmap`, which keeps the weights of all tasks at once. In turn, nothing has to
+be stacked: tasks come and go without a copy, and no number of them is built into a program.
 """
 
 from collections.abc import Callable, Mapping
