@@ -64,6 +64,7 @@ class Predictor:
         rows: Numbers of sequences that run at once, ascending from 1.
         together: Tasks that run at once under `jax.vmap`; None means one on CPU, where that is
             fastest, and 16 on other devices.
+        kernel: Multiply by a Pallas kernel that never writes masked weights; on TPUs only.
 
     Raises:
         InputError: If the base or a task cannot be read, or they do not belong together.
@@ -83,12 +84,15 @@ class Predictor:
         buckets: Sequence[int] = BUCKETS,
         rows: tuple[int, ...] = ROWS,
         together: int | None = None,
+        kernel: bool = False,
     ) -> None:
         loaded = load_base(base, revision=revision, offline=offline)
         self._lock = threading.Lock()
         self._reader = Reader(loaded.folder)
         leaves = jax.device_put(leaves_by_path(loaded.params))
-        self._registry = Registry(loaded.config, leaves, dtype=dtype, offline=offline)
+        self._registry = Registry(
+            loaded.config, leaves, dtype=dtype, kernel=kernel, offline=offline
+        )
         self._mixed = Mixed(
             loaded.config,
             leaves,

@@ -20,8 +20,13 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.inference.bank import Leaves, maskable_paths
-from maskjax.inference.unmasking import LateWeight
-from maskjax.masking import leaves_by_path, replace_leaves
+from maskjax.masking import (
+    PackedWeight,
+    kernel_product,
+    late_product,
+    leaves_by_path,
+    replace_leaves,
+)
 from maskjax.models import EncoderConfig, Kind, Model, build_model, head_paths
 
 LEAST_WIDTH = 8
@@ -72,7 +77,9 @@ def width_of(outputs: int) -> int:
 
 
 @cache
-def make_programs(config: EncoderConfig, kind: Kind, outputs: int, dtype: str) -> Programs:
+def make_programs(
+    config: EncoderConfig, kind: Kind, outputs: int, dtype: str, *, kernel: bool = False
+) -> Programs:
     """Makes the programs of a task; those of the same kind and width are the same object.
 
     Args:
@@ -80,12 +87,13 @@ def make_programs(config: EncoderConfig, kind: Kind, outputs: int, dtype: str) -
         kind: Of the task.
         outputs: Its classes, its choices, or 1.
         dtype: Of activations and products.
+        kernel: Multiply by the kernel for TPUs.
 
     Returns:
         The programs, each of which compiles once for a shape of its inputs.
     """
     head = "classification" if kind == "regression" else kind
-    return _make(config, head, 1 if kind == "choice" else width_of(outputs), dtype)
+    return _make(config, head, 1 if kind == "choice" else width_of(outputs), dtype, kernel)
 
 
 @cache
@@ -118,15 +126,16 @@ def stack(*trees: Any) -> Any:
 
 
 @cache
-def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str) -> Programs:
+def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str, kernel: bool) -> Programs:
+    product = kernel_product if kernel else late_product
     model = build_model(config, width, kind=kind, compute_dtype=jnp.dtype(dtype))
 
     def dense(leaves: Leaves, inputs: Inputs) -> jax.Array:
         return model.apply(replace_leaves(model.abstract, leaves), inputs)
 
     def masked(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
-        late = {path: LateWeight(leaves[path], bits) for path, bits in planes.items()}
-        return dense(leaves | late, inputs)
+        packed = {p: PackedWeight(leaves[p], bits, product) for p, bits in planes.items()}
+        return dense(leaves | packed, inputs)
 
     def one(leaves: Leaves, head: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
         return masked(leaves | head, planes, inputs)

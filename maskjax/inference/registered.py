@@ -51,6 +51,7 @@ class Registry:
         config: The shape of the base.
         leaves: Its weights, by path.
         dtype: Of activations and products.
+        kernel: Multiply by the kernel for TPUs.
         offline: Never ask the network.
     """
 
@@ -60,12 +61,14 @@ class Registry:
         leaves: Leaves,
         *,
         dtype: str,
+        kernel: bool,
         offline: bool,
     ) -> None:
         self._config = config
         self._leaves = leaves
         self._digests = digest_leaves({path: np.asarray(leaf) for path, leaf in leaves.items()})
         self._dtype = dtype
+        self._kernel = kernel
         self._offline = offline
 
     def open(self, place: str | Path, name: str | None = None) -> tuple[Registered, PackedTask]:
@@ -118,7 +121,9 @@ class Registry:
         length, most = file.meta["tokenizer"]["max_length"], self._config.max_positions
         if not 3 <= length <= most:
             raise InputError(f"{path}: expected a max_length of 3 to {most} tokens, got {length}.")
-        programs = make_programs(self._config, task.kind, task.num_outputs, self._dtype)
+        programs = make_programs(
+            self._config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
+        )
         asked = Asked(f"task {name!r}", task, length, config.task.word_piece)
         return Registered(name, path, checksum, task, asked, programs)
 

@@ -4,10 +4,9 @@ import dataclasses
 
 import jax
 import numpy as np
-import pytest
 
 from maskjax.inference.programs import make_programs
-from maskjax.inference.unmasking import LateWeight, full_planes
+from maskjax.inference.unmasking import full_planes
 from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 
@@ -23,9 +22,3 @@ def test_a_program_never_holds_the_weights_of_all_blocks(base_of):
     compiled = jax.jit(programs.masked).lower(leaves, planes, inputs).compile()
     weights = 4 * sum(leaves[path].size for path in planes)
     assert compiled.memory_analysis().temp_size_in_bytes < weights / 4
-
-
-def test_it_has_no_parts():
-    weight = LateWeight(np.ones((8, 3), np.float32), full_planes((8, 3)))
-    with pytest.raises(ValueError, match="has no parts, got index 0"):
-        weight[0]
