@@ -17,6 +17,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from maskjax.errors import InputError, one_line
+from maskjax.training import hosts
 from maskjax.training.folder import check_settings
 from maskjax.training.plain import digest_plain, from_plain, to_plain
 
@@ -64,6 +65,7 @@ class Checkpoints:
                 # Random scores do not get smaller by compression, only later.
                 item_handlers=ocp.PyTreeCheckpointHandler(use_compression=False),
             )
+        hosts.check_shared(self._folder)
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +160,7 @@ class Checkpoints:
         self.wait()
         for step in self._manager.all_steps():
             self._manager.delete(step)
-        if not any(self._folder.iterdir()):
+        if hosts.is_first() and not any(self._folder.iterdir()):
             self._folder.rmdir()
 
     def _check_settings(self, step: int) -> None:

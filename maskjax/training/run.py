@@ -14,10 +14,11 @@ from rich.console import Console
 from maskjax.config import Config, config_to_dict
 from maskjax.errors import InputError
 from maskjax.taskfile import TASK_FILE, write_atomically
+from maskjax.training import hosts
 from maskjax.training.describe import describe
 from maskjax.training.evaluate import Evaluator
 from maskjax.training.fit import FitResult, fit_together
-from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_folder, claim_folder
+from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_folder
 from maskjax.training.prepare import Experiment, prepare, prepare_seeds
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
 from maskjax.training.saving import SnapshotSaver, save_trainable
@@ -94,13 +95,15 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
     if config.train.seeds != 1:
         raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
     console = console or Console(quiet=True)
-    with claim_folder(folder):
-        check_folder(folder, config)
-        experiment = prepare(config)
+    with ExitStack() as stack:
+        with hosts.together():
+            mine = stack.enter_context(hosts.run_folder(folder))
+            check_folder(mine, config)
+            experiment = prepare(config)
         with _checkpoints(folder, config, console) as checkpoints:
-            result = _run([experiment], [folder], console, checkpoints)[0]
+            result = _run([experiment], [mine], console, checkpoints)[0]
             checkpoints.remove()
-    return result
+    return result._replace(folder=folder)
 
 
 def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -> SeedsResult:
@@ -125,18 +128,21 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
         StoppedError: If SIGTERM comes while they train; they are saved.
     """
     console = console or Console(quiet=True)
-    with claim_folder(folder):
-        check_folder(folder, config)
-        experiments = prepare_seeds(config)
-        folders = [folder / f"seed-{some.config.train.seed}" for some in experiments]
-        if not (folder / CONFIG_FILE).exists():
-            _refuse_occupied(folders)
-        _write_config(folder, config)
+    with ExitStack() as stack:
+        with hosts.together():
+            mine = stack.enter_context(hosts.run_folder(folder))
+            check_folder(mine, config)
+            experiments = prepare_seeds(config)
+            folders = [mine / f"seed-{some.config.train.seed}" for some in experiments]
+            if not (mine / CONFIG_FILE).exists():
+                _refuse_occupied(folders)
+            _write_config(mine, config)
         with _checkpoints(folder, config, console) as checkpoints:
             runs = _run(experiments, folders, console, checkpoints)
+            runs = [some._replace(folder=folder / some.folder.name) for some in runs]
             result = _together(folder, runs)
             summary = _json(result._asdict() | {"runs": _scores(runs)})
-            write_atomically(folder / RESULT_FILE, summary)
+            write_atomically(mine / RESULT_FILE, summary)
             checkpoints.remove()
     for split, mean in result.mean.items():
         line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
