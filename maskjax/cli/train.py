@@ -75,7 +75,8 @@ def command(arguments: Sequence[str]) -> int:
         config = replace(config, train=replace(config.train, seeds=given.seeds))
     if given.offline:
         config = replace(config, model=replace(config.model, offline=True))
-    (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=Console(quiet=not hosts.is_first()))
+    console = Console(quiet=not hosts.is_first())
+    (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=console)
     return 0
 
 

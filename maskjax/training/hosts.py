@@ -29,6 +29,10 @@ PARTING = 10
 """Seconds that a process which ends waits for the others; then all of them are ended."""
 
 
+class ElsewhereError(InputError):
+    """Another process cannot go on, and says why."""
+
+
 def join(hosts: str) -> None:
     """Joins this process with those on other hosts; to be called before JAX makes any array.
 
@@ -101,7 +105,7 @@ def together() -> Iterator[None]:
         Nothing.
 
     Raises:
-        InputError: If it has failed in another process, which says why.
+        ElsewhereError: If it has failed in another process.
     """
     failed = np.array(True)
     try:
@@ -111,7 +115,7 @@ def together() -> Iterator[None]:
         everywhere = _from_all(failed)
     if everywhere.any():
         names = ", ".join(str(process) for process in np.flatnonzero(everywhere))
-        raise InputError(f"--hosts: process {names} cannot go on; it says why.")
+        raise ElsewhereError(f"--hosts: process {names} cannot go on; it says why.")
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from rich.console import Console
 
 from maskjax.config import Config, config_to_dict
 from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path
 from maskjax.taskfile import TASK_FILE, write_atomically
+from maskjax.taskfile.digest import digest_all, digest_leaves
 from maskjax.training import hosts
 from maskjax.training.describe import describe
 from maskjax.training.evaluate import Evaluator
@@ -100,6 +102,7 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
             mine = stack.enter_context(hosts.run_folder(folder))
             check_folder(mine, config)
             experiment = prepare(config)
+        _check_hosts(experiment)
         with _checkpoints(folder, config, console) as checkpoints:
             result = _run([experiment], [mine], console, checkpoints)[0]
             checkpoints.remove()
@@ -137,6 +140,7 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
             if not (mine / CONFIG_FILE).exists():
                 _refuse_occupied(folders)
             _write_config(mine, config)
+        _check_hosts(experiments[0])
         with _checkpoints(folder, config, console) as checkpoints:
             runs = _run(experiments, folders, console, checkpoints)
             runs = [some._replace(folder=folder / some.folder.name) for some in runs]
@@ -148,6 +152,17 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
         line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
         _tell(console, line)
     return result
+
+
+def _check_hosts(experiment: Experiment) -> None:
+    """Refuses hosts that were given other settings, rows or weights than the first."""
+    if not hosts.several():
+        return
+    hosts.check_same("settings", _json(config_to_dict(experiment.config)))
+    for name, split in experiment.encoded.items():
+        hosts.check_same(f"{name} rows", split.input_ids.values.tobytes() + split.labels.tobytes())
+    digests = digest_leaves(leaves_by_path(experiment.base.params))
+    hosts.check_same("weights of the base", digest_all(digests).encode())
 
 
 def _checkpoints(folder: Path, config: Config, console: Console) -> "Checkpoints":
