@@ -24,6 +24,8 @@ from maskjax.training import hosts, run
 from maskjax.training.mesh import make_layout
 
 COMMAND = "import sys; from maskjax.cli.main import main; sys.exit(main(sys.argv[1:]))"
+
+
 @pytest.fixture(scope="module")
 def config(toy_config):
     """Everything divided, keys that matter, and rows that only fill the last batch up."""
@@ -131,7 +133,9 @@ def test_hosts_that_do_not_fit_together_all_stop(config, tmp_path):
 
 @pytest.mark.parametrize("words", ["", "2/2@10.0.0.1:80", "0/2@10.0.0.1", "0@10.0.0.1:80"])
 def test_what_names_no_process_is_refused(words):
-    with pytest.raises(InputError, match="--hosts: expected auto or PROCESS/PROCESSES@ADDRESS:PORT"):
+    with pytest.raises(
+        InputError, match="--hosts: expected auto or PROCESS/PROCESSES@ADDRESS:PORT"
+    ):
         hosts.join(words)
 
 
