@@ -4,10 +4,10 @@
     python -m benchmarks.kills --kills 5 --seed 1
 
 Each run is a process of its own on a folder of its own. It gets `kill -9` at a moment drawn evenly
-from the time between its first sign (config.json) and the end of a run that nothing happened to,
-and the same command is then given again. It steps, evaluates every few steps, and saves whenever
-the checkpoint before is written, so that a kill meets all three. A run that ends before its moment
-is not counted and drawn again. Programs are compiled once, for all runs.
+from the time between the first checkpoint's first byte and the end of a run that nothing happened
+to, and the same command is then given again. It steps, evaluates every few steps, and saves
+whenever the checkpoint before is written, so that a kill meets all three. A run that ends before
+its moment is not counted and drawn again. Programs are compiled once, for all runs.
 """
 
 import json
@@ -36,6 +36,7 @@ from maskjax.config import (
 from maskjax.models.minilm import minilm_folder
 from maskjax.taskfile import TASK_FILE
 from maskjax.tasks import load_task
+from maskjax.training.folder import RESULT_FILE
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 
@@ -86,8 +87,8 @@ class Runs:
         return self._folder / name
 
     def start(self, name: str) -> subprocess.Popen[str]:
-        """Starts one, and waits for its first sign."""
-        sign = self.place(name) / "config.json"
+        """Starts one, and waits for its first checkpoint to be begun."""
+        checkpoints = self.place(name) / "checkpoints"
         process = subprocess.Popen(
             [sys.executable, TRAIN, "--config", self._config, "--out", self.place(name)],
             env=self._environment,
@@ -95,12 +96,12 @@ class Runs:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        while not sign.exists() and process.poll() is None:
+        while not any(checkpoints.glob("*")) and process.poll() is None:
             time.sleep(0.005)
         return process
 
     def finish(self, name: str) -> tuple[str, float]:
-        """Starts one and waits for its end: what it said, and the seconds since its first sign."""
+        """Starts one and waits for its end: what it said, and the seconds since `start`."""
         process = self.start(name)
         start = time.perf_counter()
         said, _ = process.communicate()
@@ -115,7 +116,7 @@ def kill(runs: Runs, name: str, moment: float) -> str | None:
     Args:
         runs: Starts it.
         name: Of its folder.
-        moment: Seconds after its first sign.
+        moment: Seconds after `start`.
 
     Returns:
         What it was at: `writing a checkpoint`, or `between checkpoints`, which is stepping and
@@ -123,10 +124,9 @@ def kill(runs: Runs, name: str, moment: float) -> str | None:
     """
     process = runs.start(name)
     time.sleep(moment)
-    ended = process.poll() is not None
     process.kill()
     process.communicate()
-    if ended:
+    if (runs.place(name) / RESULT_FILE).exists():
         return None
     half = list(runs.place(name).glob("checkpoints/*.orbax-checkpoint-tmp"))
     return "writing a checkpoint" if half else "between checkpoints"
@@ -170,7 +170,9 @@ def main(*, kills: int = 100, seed: int = 0, out: Path | None = None) -> None:
         runs.finish("compiles")
         _, seconds = runs.finish("alone")
         expected = (runs.place("alone") / TASK_FILE).read_bytes()
-        console.print(f"left alone it takes {seconds:.1f} s after its first sign", highlight=False)
+        console.print(
+            f"left alone it takes {seconds:.1f} s from its first checkpoint on", highlight=False
+        )
         while counts["kills"] < kills:
             moment = draw.uniform(0, seconds)
             name = f"run-{len(moments)}"
