@@ -29,8 +29,8 @@ TIMES = {"seconds", "examples_per_second", "input_wait"}
 
 
 def noisy(toy_config, **settings):
-    """Sampled masks and dropout, so that keys matter; a head of its own, so that groups do."""
-    train = {"batch_size": 16, "epochs": 9, "buckets": (16,), "dropout": 0.1, "eval_every": 7}
+    """Sampled masks, so that keys matter; a head of its own, so that groups do."""
+    train = {"batch_size": 16, "epochs": 9, "buckets": (16,), "eval_every": 7}
     return toy_config(
         adaptation=AdaptationConfig(
             binarizer="bernoulli", start="uniform", sparsity=0.49, head="trained", blocks=(1, 1)
