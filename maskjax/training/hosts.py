@@ -53,7 +53,7 @@ def join(hosts: str) -> None:
             f"--hosts: expected auto or PROCESS/PROCESSES@ADDRESS:PORT, such as "
             f"0/2@10.0.0.1:8476, with processes counted from 0; got {hosts!r}."
         )
-    # JAX asks no Slurm or the like once it has the devices too, and all of a host's is its default.
+    # Deactivated, since JAX would ask Slurm and the like which of the host's devices to take.
     jax.distributed.initialize(
         found[3],
         num_processes=int(found[2]),
