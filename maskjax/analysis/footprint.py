@@ -45,8 +45,9 @@ def measure_footprints(
 ) -> Iterator[Footprint]:
     """Measures all methods at several numbers of tasks.
 
-    The base counts with the bytes of its arrays. What tasks add is, on an accelerator, what its
-    allocator has given away since, and on a CPU what the process has grown by.
+    The base counts with the bytes of its arrays. What tasks add is what the allocator of the device
+    has given away since. The CPU has none that tells: there it is what all live arrays take, a
+    buffer that several share counted once.
 
     Args:
         base: A local folder, a Hub id, or `minilm`.
@@ -75,7 +76,7 @@ def measure(
     *,
     offline: bool = False,
 ) -> list[Footprint]:
-    """Measures one method in this process, which keeps what it has grown by.
+    """Measures one method in this process.
 
     Args:
         method: How the tasks are adapted.
@@ -122,7 +123,10 @@ def _nbytes(tree: Any) -> int:
 
 def _used_bytes() -> int:
     stats = jax.local_devices()[0].memory_stats()
-    return stats["bytes_in_use"] if stats else psutil.Process().memory_info().rss
+    if stats:
+        return stats["bytes_in_use"]
+    buffers = {array.unsafe_buffer_pointer(): array.nbytes for array in jax.live_arrays()}
+    return sum(buffers.values())
 
 
 def _free_bytes() -> int:

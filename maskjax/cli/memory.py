@@ -26,7 +26,7 @@ class MemoryArguments:
     """Measures the memory that tasks take beside their base: masks, adapters, finetuned copies.
 
     It loads the base three times, holds as many tasks of each kind as it is told, and reads what
-    the device, or on a CPU the process, uses. Numbers that do not fit are left out.
+    the device has given away. Numbers that do not fit are left out.
 
     Attributes:
         base: `minilm`, a local folder or a Hub id.

@@ -51,8 +51,8 @@ class Registry:
         config: The shape of the base.
         leaves: Its weights, by path.
         dtype: Of activations and products.
-        kernel: Multiply by the kernel for TPUs.
         offline: Never ask the network.
+        kernel: Multiply by the kernel for TPUs.
     """
 
     def __init__(
@@ -61,8 +61,8 @@ class Registry:
         leaves: Leaves,
         *,
         dtype: str,
-        kernel: bool,
         offline: bool,
+        kernel: bool = False,
     ) -> None:
         self._config = config
         self._leaves = leaves
