@@ -185,17 +185,17 @@ def _forms(base: Path, files: Sequence[Path], many: int) -> dict[str, Callable[[
         lots.run([row._replace(task=f"task{n}") for row, n in zip(rows, chosen, strict=True)])
 
     return {
-        "16 rows, dense": _dense(base, rows),
+        "16 rows, dense": dense_batch(base, rows),
         "16 rows, 16 tasks": lambda: few.run(rows),
         f"16 rows, 16 of {many} tasks": mixed_of_many,
         "16 rows, merged one by one": _merged(base, files, rows),
-        "one row, dense": _dense(base, rows[:1]),
+        "one row, dense": dense_batch(base, rows[:1]),
         "one row, a hot task": lambda: one.run(single),
         "one row, a cold task": lambda: few.run(rows[:1]),
     }
 
 
-def _dense(base: Path, rows: Sequence[Prepared]) -> Callable[[], Any]:
+def dense_batch(base: Path, rows: Sequence[Prepared]) -> Callable[[], Any]:
     """The plain model under the weights of one task."""
     loaded = load_base(base)
     model = build_model(loaded.config, TASK.num_outputs)
