@@ -73,8 +73,10 @@ class Run:
         """The first rows of a split of its task, by default all.
 
         Raises:
-            InputError: If the rows cannot be read, or there is no such split.
+            InputError: If the rows cannot be read, there is no such split, or too few are wanted.
         """
+        if rows is not None and rows < 1:
+            raise InputError(f"--rows: expected at least 1, got {rows}.")
         config = self.predictor.config
         data = load_task(config.task, offline=config.model.offline)
         if name not in data.splits:

@@ -10,6 +10,7 @@ Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.c
 
   dissimilarity    how far masks are apart, against independent masks of the same densities
   dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
+  restored         what changes when the zeros of a block are set back to one
 
 maskjax analyze STUDY --help lists the options of a study.
 """
@@ -17,11 +18,12 @@ maskjax analyze STUDY --help lists the options of a study.
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    from maskjax.cli.analyze import dissimilarity, dropped
+    from maskjax.cli.analyze import dissimilarity, dropped, restored
 
     return {
         "dissimilarity": dissimilarity.command,
         "dropped": dropped.command,
+        "restored": restored.command,
     }
 
 
