@@ -12,7 +12,7 @@ from rich.table import Table
 from maskjax.analysis.cells import run_cells
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import TOP, caption, grid_of, place_of
-from maskjax.analysis.runs import Run, check_masked, seeds_text
+from maskjax.analysis.runs import Run, check_masked, rows_text, seeds_text
 from maskjax.inference import predict_labels, score_logits
 from maskjax.masking import leaves_by_path, replace_leaves
 from maskjax.tasks import Encoded, Split
@@ -34,7 +34,7 @@ def study_restored(
     out: Path,
     console: Console,
     *,
-    split: str = "dev",
+    split: str | None = None,
     rows: int | None = None,
 ) -> tuple[Path, ...]:
     """Restores the zeros of one block after the other and scores what is left of the mask.
@@ -43,7 +43,7 @@ def study_restored(
         runs: On one base, of any tasks.
         out: The folder of the figure; a study that was stopped goes on there.
         console: Gets the cost, progress and the table.
-        split: The rows to score on.
+        split: The rows to score on; by default dev, or test where there is no dev.
         rows: Only so many of them.
 
     Returns:
@@ -60,8 +60,8 @@ def study_restored(
         for run in runs
         for block in (*grid_of(run.masks)[0], ALL)
     ]
-    amount = "all rows" if rows is None else f"{rows:,} rows"
-    cost = f"{len(keys) + len(runs)} evaluations on {amount} of {split} of each run's task"
+    amount = rows_text(split, rows)
+    cost = f"{len(keys) + len(runs)} evaluations on {amount} of each run's task"
     console.print(f"{cost}; the first cell tells how long", highlight=False)
     before = lru_cache(maxsize=1)(lambda name: _before(by_name[name], split, rows))
     cells = run_cells(
@@ -75,7 +75,7 @@ def study_restored(
         for cell in cells
     ]
     console.print(_table(cells))
-    note = f"{amount} of {split}; {len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
+    note = f"{amount}; {len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
     return save_figure(draw_restored(cells, note), out / "restored", cells)
 
 
@@ -100,6 +100,8 @@ def restored_params(run: Run, block: str) -> dict[str, Any]:
 def draw_restored(cells: Sequence[Row], note: str) -> "Figure":
     """Draws both changes by block: a line for each task, its mean and range over seeds.
 
+    What restoring every zero does is told in words below.
+
     Args:
         cells: With the keys `task`, `block` and those of `MEASURES`.
         note: Of rows, runs and seeds, for the caption.
@@ -109,7 +111,7 @@ def draw_restored(cells: Sequence[Row], note: str) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    blocks = sorted({cell["block"] for cell in cells}, key=_height)
+    blocks = sorted({cell["block"] for cell in cells} - {ALL}, key=_height)
     with styled():
         figure = Figure(figsize=(7, 2.9))
         panels = figure.subplots(1, 2)
@@ -121,7 +123,7 @@ def draw_restored(cells: Sequence[Row], note: str) -> "Figure":
         panels[1].set_ylim(bottom=0)
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=5, fontsize=7)
-        caption(figure, f"{note}; bands are from the least to the greatest seed")
+        caption(figure, f"{note}; bands: all seeds. All blocks at once: {_all(cells)} points")
     return figure
 
 
@@ -138,7 +140,7 @@ def _draw_tasks(axes: "Axes", cells: Sequence[Row], blocks: list[str], measure: 
     axes.set_xticks(range(len(blocks)), blocks)
 
 
-def _before(run: Run, split: str, rows: int | None) -> tuple[Split, Encoded, np.ndarray]:
+def _before(run: Run, split: str | None, rows: int | None) -> tuple[Split, Encoded, np.ndarray]:
     """Rows, their tokens, and the logits of the run as it is."""
     data = run.split(split, rows)
     encoded = run.predictor.encode(data)
@@ -163,9 +165,18 @@ def _restored(
     }
 
 
-def _height(block: str) -> tuple[int, int]:
-    """From bottom to top, all of them last."""
-    return (2, 0) if block == ALL else (1, 0) if block == TOP else (0, int(block))
+def _height(block: str) -> tuple[bool, int]:
+    """From bottom to top."""
+    return block == TOP, 0 if block == TOP else int(block)
+
+
+def _all(cells: Sequence[Row]) -> str:
+    """What restoring every zero costs: far more than one block, so that it is no point there."""
+    whole: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell["block"] == ALL:
+            whole.setdefault(cell["task"], []).append(cell["score_change"])
+    return ", ".join(f"{task} {np.mean(found):+.1f}" for task, found in whole.items())
 
 
 def _table(cells: Sequence[Row]) -> Table:

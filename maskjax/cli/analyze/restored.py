@@ -15,11 +15,11 @@ class RestoredArguments(StudyArguments):
     """Sets the zeros of one block after the other back to one and scores what is left of the mask.
 
     Attributes:
-        split: The rows to score on.
+        split: The rows to score on; by default dev, or test where there is no dev.
         rows: Only so many of them, the first.
     """
 
-    split: str = "dev"
+    split: str | None = None
     rows: int | None = None
 
 
