@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
@@ -81,7 +81,8 @@ class Run:
         if rows is not None and rows < 1:
             raise InputError(f"--rows: expected at least 1, got {rows}.")
         config = self.predictor.config
-        data = load_task(config.task, offline=config.model.offline)
+        task = replace(config.task, labels=self.task.labels)  # in the order that it learned
+        data = load_task(task, offline=config.model.offline)
         name = name or next(split for split in EVALUATED if split in data.splits)
         if name not in data.splits:
             raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(data.splits)}.")
