@@ -144,13 +144,13 @@ def rows_text(split: str | None, rows: int | None) -> str:
         rows: How many at most.
 
     Returns:
-        Such as `200 rows of dev`.
+        Such as `up to 200 rows of dev`.
 
     Example:
         >>> rows_text("test", None), rows_text(None, 200)
-        ('all rows of test', '200 rows of dev or test')
+        ('all rows of test', 'up to 200 rows of dev or test')
     """
-    return f"{'all' if rows is None else f'{rows:,}'} rows of {split or 'dev or test'}"
+    return f"{'all' if rows is None else f'up to {rows:,}'} rows of {split or 'dev or test'}"
 
 
 def seeds_text(runs: Iterable[Run]) -> str:

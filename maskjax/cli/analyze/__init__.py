@@ -12,6 +12,7 @@ Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.c
   dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
   restored         what changes when the zeros of a block are set back to one
   transfer         runs on the rows of each other's tasks, over the majority vote
+  representations  [CLS] vectors of runs and their base: pictures, linear probes, CKA
 
 maskjax analyze STUDY --help lists the options of a study.
 """
@@ -19,13 +20,14 @@ maskjax analyze STUDY --help lists the options of a study.
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    from maskjax.cli.analyze import dissimilarity, dropped, restored, transfer
+    from maskjax.cli.analyze import dissimilarity, dropped, representations, restored, transfer
 
     return {
         "dissimilarity": dissimilarity.command,
         "dropped": dropped.command,
         "restored": restored.command,
         "transfer": transfer.command,
+        "representations": representations.command,
     }
 
 
