@@ -26,6 +26,7 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
   vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
   analyze    studies of finished runs, with figures    maskjax analyze
+  report     runs as one page that opens offline     maskjax report runs/* --out report.html
   serve      many tasks on one base over HTTP    maskjax serve --base minilm --tasks runs
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
   doctor     versions, devices, known-bad combinations             maskjax doctor
@@ -48,6 +49,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         exchange,
         inspection,
         predict,
+        report,
         saved,
         serve,
         shrink,
@@ -73,6 +75,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "ensemble": ensemble.ensemble_command,
         "vectors": vectors.vectors_command,
         "analyze": analyze.command,
+        "report": report.command,
         "serve": serve.command,
         "demo": demo.command,
         "doctor": inspection.doctor_command,
