@@ -50,6 +50,6 @@ def command(arguments: Sequence[str]) -> int:
     refuse_existing(given.out)
     page = report_page(load_runs(given.runs, same=()), given.title, given.figures).encode()
     write_atomically(given.out, page)
-    line = f"{given.out}: {len(given.runs)} runs, {len(page):,} bytes"
+    line = f"{given.out}: {len(page):,} bytes"
     Console().print(line, highlight=False, markup=False, soft_wrap=True)
     return 0
