@@ -48,7 +48,8 @@ def report_page(runs: Sequence[Run], title: str = "Runs", figures: Sequence[Path
     ]
     bases = dict.fromkeys(run.file.meta["base"]["name"] for run in runs)
     tasks = dict.fromkeys(run.task.name for run in runs)
-    note = f"{len(runs)} run{'s' * (len(runs) > 1)}; tasks: {', '.join(tasks)}; bases: {', '.join(bases)}"
+    count = f"{len(runs)} run{'s' * (len(runs) > 1)}"
+    note = f"{count}; tasks: {', '.join(tasks)}; bases: {', '.join(bases)}"
     return page_html(title, note, sections)
 
 
