@@ -174,14 +174,27 @@ def write_run() -> Callable[..., Path]:
 
 
 def _write_run(
-    base: Path, task: Task, adaptation: AdaptationConfig, folder: Path, seed: int = 0
+    base: Path,
+    task: Task,
+    adaptation: AdaptationConfig,
+    folder: Path,
+    seed: int = 0,
+    *,
+    rows: Path | None = None,
 ) -> Path:
     """What a run of this method leaves, with random instead of trained numbers."""
     config = Config(
         model=ModelConfig(base=str(base)),
-        task=TaskConfig(name=task.name, text=task.text, max_length=24),
+        task=TaskConfig(
+            name=task.name,
+            text=task.text,
+            max_length=24,
+            path=str(rows) if rows else None,
+            label=task.label,
+            kind=task.kind,
+        ),
         adaptation=adaptation,
-        train=TrainConfig(batch_size=8, buckets=(24,)),
+        train=TrainConfig(batch_size=8, buckets=(24,), seed=seed),
     )
     loaded = load_base(base)
     model = build_model(loaded.config, task.num_outputs, kind=task.kind)

@@ -1,56 +1,89 @@
-"""Finished runs, loaded on one copy of their base and checked to be comparable."""
+"""Finished runs, checked to be comparable, and loaded on one copy of their base when needed."""
 
-from collections.abc import Iterable, Sequence
-from functools import cache
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference.predictor import task_of
 from maskjax.masking import PackedMask
-from maskjax.models import load_base
-from maskjax.tasks import Split, load_task
+from maskjax.models import Base, load_base
+from maskjax.taskfile import TASK_FILE, TaskFile, load_task_file
+from maskjax.tasks import Split, Task, load_task
+from maskjax.training.folder import RESULT_FILE
 
-Same = Literal["base", "labels", "task"]
-RESULT_FILE = "result.json"
+Same = Literal["base", "labels", "label set", "task"]
+
+EVALUATED = ("dev", "test", "holdout")
+"""Where a study scores runs unless told otherwise: the first of these that a task has."""
 
 
-class Run(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Run:
     """A finished run.
 
     Attributes:
         name: Of its folder, with as many parents as it takes to be the only one of its name.
-        predictor: Its base with the task merged in.
+        folder: Its folder.
+        file: Its task file.
+        load: Loads the base; the same function for all runs that are compared.
+        offline: Never ask the network.
     """
 
     name: str
-    predictor: TaskPredictor
+    folder: Path
+    file: TaskFile
+    load: Callable[..., Base] = load_base
+    offline: bool = False
+
+    @cached_property
+    def predictor(self) -> TaskPredictor:
+        """Its base with the task merged in, loaded when first asked for."""
+        return load_predictor(self.folder, offline=self.offline, load=self.load)
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hex digits that tell what was trained, whatever the folder is called."""
+        return hashlib.sha256((self.folder / TASK_FILE).read_bytes()).hexdigest()[:12]
+
+    @property
+    def task(self) -> Task:
+        """Kind, labels and metric of its task."""
+        return task_of(self.file)
 
     @property
     def masks(self) -> dict[str, PackedMask]:
         """Its masks by path; empty for other methods."""
-        return self.predictor.file.masks
+        return self.file.masks
 
     @property
     def method(self) -> str:
         """How it was adapted."""
-        return self.predictor.config.adaptation.method
+        return self.file.meta["config"]["adaptation"]["method"]
 
     @property
     def seed(self) -> int:
         """Of its training."""
-        return self.predictor.config.train.seed
+        return self.file.meta["config"]["train"]["seed"]
 
-    def split(self, name: str, rows: int | None = None) -> Split:
-        """The first rows of a split of its task, by default all.
+    def split(self, name: str | None, rows: int | None = None) -> Split:
+        """The first rows of a split of its task, by default all of the first of `EVALUATED`.
 
         Raises:
-            InputError: If the rows cannot be read, or there is no such split.
+            InputError: If the rows cannot be read, there is no such split, or too few are wanted.
         """
+        if rows is not None and rows < 1:
+            raise InputError(f"--rows: expected at least 1, got {rows}.")
         config = self.predictor.config
-        data = load_task(config.task, offline=config.model.offline)
+        task = replace(config.task, labels=self.task.labels)  # in the order that it learned
+        data = load_task(task, offline=config.model.offline)
+        name = name or next(split for split in EVALUATED if split in data.splits)
         if name not in data.splits:
             raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(data.splits)}.")
         split = data.splits[name]
@@ -64,7 +97,8 @@ def load_runs(
 
     Args:
         folders: Run folders.
-        same: What must not differ: the weights of the base, the labels, or the whole task.
+        same: What must not differ: the weights of the base, the labels, the labels whatever their
+            order, or the whole task.
         offline: Never ask the network.
 
     Returns:
@@ -77,11 +111,59 @@ def load_runs(
     for folder in folders:
         _check_finished(folder)
     load = cache(load_base)
-    predictors = [load_predictor(folder, offline=offline, load=load) for folder in folders]
-    runs = [Run(*pair) for pair in zip(_names(folders), predictors, strict=True)]
+    runs = [
+        Run(name, folder, load_task_file(folder / TASK_FILE), load, offline)
+        for name, folder in zip(_names(folders), folders, strict=True)
+    ]
     for what in same:
-        _check_same(runs, what)
+        for other in runs[1:]:
+            _check_same(runs[0], other, what)
     return runs
+
+
+def check_masked(run: Run) -> None:
+    """Refuses a run that learned no mask.
+
+    Args:
+        run: The run.
+
+    Raises:
+        InputError: If it has no masks over its base.
+    """
+    if not run.masks.keys() & run.file.digests.keys():
+        raise InputError(
+            f"{run.name}: expected a run with masks over its base, got one of {run.method}."
+        )
+
+
+def rows_text(split: str | None, rows: int | None) -> str:
+    """Says what `Run.split` gives, for people.
+
+    Args:
+        split: Its name, or None.
+        rows: How many at most.
+
+    Returns:
+        Such as `up to 200 rows of dev`.
+
+    Example:
+        >>> rows_text("test", None), rows_text(None, 200)
+        ('all rows of test', 'up to 200 rows of dev or test')
+    """
+    return f"{'all' if rows is None else f'up to {rows:,}'} rows of {split or 'dev or test'}"
+
+
+def seeds_text(runs: Iterable[Run]) -> str:
+    """Names the seeds of runs, for a caption.
+
+    Args:
+        runs: The runs.
+
+    Returns:
+        Such as `seeds 0, 1`.
+    """
+    seeds = sorted({run.seed for run in runs})
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _check_finished(folder: Path) -> None:
@@ -103,23 +185,24 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(part[-depth:]) for part in parts]
 
 
-def _check_same(runs: Iterable[Run], what: Same) -> None:
-    first, *others = runs
-    for other in others:
-        a, b = (_identity(run, what) for run in (first, other))
-        if a != b:
-            raise InputError(
-                f"{other.name}: expected a run with the same {what} as {first.name}, which has "
-                f"{a}, got {b}."
-            )
+def _check_same(first: Run, other: Run, what: Same) -> None:
+    a, b = (_identity(run, what) for run in (first, other))
+    if a != b:
+        raise InputError(
+            f"{other.name}: expected a run with the same {what} as {first.name}, which has "
+            f"{a}, got {b}."
+        )
 
 
 def _identity(run: Run, what: Same) -> str:
-    task, base = run.predictor.task, run.predictor.file.meta["base"]
+    task, base = run.task, run.file.meta["base"]
+    labels = f"{task.kind} of {', '.join(task.labels) or 'a number'}"
     match what:
         case "base":
             return f"{base['name']} of digest {base['digest'][:12]}"
         case "labels":
-            return f"the {task.kind} of {', '.join(task.labels) or 'a number'}"
+            return f"the {labels}"
+        case "label set":
+            return f"the {task.kind} of {', '.join(sorted(task.labels)) or 'a number'}"
         case "task":
-            return f"{task.name}, the {task.kind} of {', '.join(task.labels) or 'a number'}"
+            return f"{task.name}, the {labels}"

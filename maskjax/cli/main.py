@@ -25,6 +25,8 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   shrink     a smaller task file     maskjax shrink runs/first --out small.safetensors
   ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
   vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
+  analyze    studies of finished runs, with figures    maskjax analyze
+  report     runs as one page that opens offline     maskjax report runs/* --out report.html
   serve      many tasks on one base over HTTP    maskjax serve --base minilm --tasks runs
   memory     what many tasks on one base take            maskjax memory --base minilm
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
@@ -41,6 +43,7 @@ MASKJAX_COMPILE_CACHE=off, or --no-compile-cache after the command, everything i
 def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the commands; not at the top, so that --help answers at once."""
     from maskjax.cli import (
+        analyze,
         compare,
         demo,
         ensemble,
@@ -48,6 +51,7 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         inspection,
         memory,
         predict,
+        report,
         saved,
         serve,
         shrink,
@@ -72,6 +76,8 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "shrink": shrink.command,
         "ensemble": ensemble.ensemble_command,
         "vectors": vectors.vectors_command,
+        "analyze": analyze.command,
+        "report": report.command,
         "serve": serve.command,
         "memory": memory.command,
         "demo": demo.command,

@@ -1,0 +1,53 @@
+"""`maskjax analyze`: the list of the studies of trained runs, and what runs each of them."""
+
+from collections.abc import Callable, Sequence
+
+from maskjax.errors import InputError
+
+USAGE = """usage: maskjax analyze STUDY RUN... --out FOLDER [options]
+
+Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.csv) into a folder.
+
+  dissimilarity    how far masks are apart, against independent masks of the same densities
+  dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
+  restored         what changes when the zeros of a block are set back to one
+  transfer         runs on the rows of each other's tasks, over the majority vote
+  representations  [CLS] vectors of runs and their base: pictures, linear probes, CKA
+
+maskjax analyze STUDY --help lists the options of a study.
+"""
+
+
+def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
+    """Imports the studies; not at the top, so that the list comes at once."""
+    from maskjax.cli.analyze import dissimilarity, dropped, representations, restored, transfer
+
+    return {
+        "dissimilarity": dissimilarity.command,
+        "dropped": dropped.command,
+        "restored": restored.command,
+        "transfer": transfer.command,
+        "representations": representations.command,
+    }
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax analyze`.
+
+    Args:
+        arguments: The words after the command: a study, and what it takes.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If there is no such study, or it cannot use the runs.
+    """
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    name, *words = arguments
+    studies = _studies()
+    if name not in studies:
+        raise InputError(f"no study {name!r}; there are: {', '.join(studies)}.")
+    return studies[name](words)

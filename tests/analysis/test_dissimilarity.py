@@ -1,0 +1,78 @@
+"""s between masks against brute force, and what independent masks give against scipy."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy.stats import hypergeom
+
+from maskjax.analysis.dissimilarity import distance_of, study_dissimilarity
+from maskjax.analysis.runs import load_runs
+from maskjax.errors import InputError
+from maskjax.masking import PackedMask, compare_masks
+
+
+def draw(random, keep, shape=(60, 70)):
+    return {
+        f"encoder/layer/{block}/output/dense/kernel": random.random(shape) < share
+        for block, share in enumerate(keep)
+    }
+
+
+def distance(first, second):
+    packed = [{path: PackedMask.of(mask) for path, mask in one.items()} for one in (first, second)]
+    return distance_of(compare_masks(*packed).values())
+
+
+def read(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_s_is_that_of_the_formula():
+    random = np.random.default_rng(0)
+    first, second = draw(random, (0.9, 0.5)), draw(random, (0.7, 0.6))
+    found = distance(first, second)
+    a, b = (
+        np.concatenate([m.ravel() for m in one.values()]).astype(int) for one in (first, second)
+    )
+    assert found.dissimilarity == np.abs(a - b).sum() / (a.sum() + b.sum())
+    assert distance(first, first).dissimilarity == 0
+
+
+def test_chance_is_that_of_draws():
+    """Of each matrix by itself: over both, masks of different densities are not independent."""
+    random = np.random.default_rng(1)
+    first, second = draw(random, (0.9, 0.4)), draw(random, (0.95, 0.5))
+    found, mean, variance = distance(first, second), 0.0, 0.0
+    for path, mask in first.items():
+        a, b = int(mask.sum()), int(second[path].sum())
+        shared = hypergeom(mask.size, a, b)
+        mean, variance = mean + a + b - 2 * shared.mean(), variance + 4 * shared.var()
+    assert found.chance == pytest.approx(mean / found.kept)
+    assert found.chance_error == pytest.approx(variance**0.5 / found.kept)
+    draws = [distance(first, draw(random, (0.95, 0.5))) for _ in range(40)]
+    deviations = [(d.dissimilarity - d.chance) / d.chance_error for d in draws]
+    assert abs(np.mean(deviations)) < 4 / 40**0.5
+    assert 0.6 < np.std(deviations) < 1.5
+
+
+def test_the_study_of_runs(finished, tmp_path):
+    folders = [finished(seed=0), finished(seed=1), tmp_path / "copy"]
+    shutil.copytree(folders[0], folders[2])
+    files = study_dissimilarity(load_runs(folders), tmp_path / "out", Console(quiet=True))
+    assert len(files) == 6
+    rows = read(tmp_path / "out/dissimilarity-runs.csv")
+    ratios = [float(row["ratio"]) for row in rows]
+    assert ratios[1] == 0.0  # the copy
+    assert ratios[0] == ratios[2] > 0
+    cells = read(tmp_path / "out/dissimilarity-blocks.csv")
+    assert {row["block"] for row in cells} == {"1", "2", "top"}
+    assert "head" not in {row["kind"] for row in cells}
+
+
+def test_runs_without_masks_are_refused(finished, tmp_path):
+    runs = load_runs([finished(), finished("finetune")])
+    with pytest.raises(InputError, match=r"expected a run with masks .* got one of finetune"):
+        study_dissimilarity(runs, tmp_path, Console(quiet=True))

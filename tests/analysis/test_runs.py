@@ -1,0 +1,36 @@
+"""Runs that cannot be compared are refused, with what differs."""
+
+import shutil
+
+import pytest
+
+from maskjax.analysis.runs import load_runs, seeds_text
+from maskjax.errors import InputError
+
+
+def test_names_and_digests_tell_runs_apart(finished, tmp_path):
+    shutil.copytree(finished(seed=1), tmp_path / "toy-mask-1")
+    runs = load_runs([finished(seed=0), finished(seed=1), tmp_path / "toy-mask-1"])
+    assert runs[0].name.endswith("/toy-mask-0")
+    assert len({run.name for run in runs}) == 3
+    assert runs[1].digest == runs[2].digest != runs[0].digest
+    assert (runs[0].method, runs[1].seed, seeds_text(runs)) == ("mask", 1, "seeds 0, 1")
+
+
+def test_what_is_missing_or_differs_is_named(finished, with_meta, tmp_path):
+    first = finished()
+    with pytest.raises(InputError, match="nowhere: no such run folder"):
+        load_runs([first, tmp_path / "nowhere"])
+    with pytest.raises(InputError, match=r"not finished, it has no result.json"):
+        load_runs([tmp_path])
+    with pytest.raises(InputError, match=r"the same base as toy-mask-0, .* digest .* got other"):
+        load_runs([first, with_meta("base", name="other")])
+    swapped = with_meta("task", labels=["yes", "no"])
+    load_runs([first, swapped], same=("base", "label set"))
+    with pytest.raises(InputError, match=r"the same labels as .* of no, yes, got .* of yes, no"):
+        load_runs([first, swapped], same=("labels",))
+    with pytest.raises(InputError, match=r"the same task as .* has toy, .*, got another"):
+        load_runs([first, with_meta("task", name="another")], same=("task",))
+    more = with_meta("task", labels=["no", "perhaps", "yes"])
+    with pytest.raises(InputError, match=r"same label set as .* no, yes, got .* no, perhaps, yes"):
+        load_runs([first, more], same=("label set",))
