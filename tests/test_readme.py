@@ -20,7 +20,7 @@ def blocks(language):
 
 
 def test_python_drops_the_weights_that_are_of_no_use(capsys):
-    (code,) = blocks("python")
+    code = next(code for code in blocks("python") if "threshold_mask" in code)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         exec(compile(code, "README.md", "exec"), {})
     kept = capsys.readouterr().out.split("[")[-1]
@@ -38,6 +38,9 @@ def test_commands(tmp_path, monkeypatch, capsys):
     with jax.numpy_dtype_promotion("standard"):
         for line in commands.splitlines():
             assert run(line) == 0, f"{line}: {capsys.readouterr().err}"
+        code = next(code for code in blocks("python") if "Predictor" in code)
+        exec(compile(code, "README.md", "exec"), {})
+    assert "label" in capsys.readouterr().out
 
 
 def run(line):

@@ -94,7 +94,7 @@ def test_a_preempted_slice_is_deleted_made_again_and_trained_on():
     trained = set(re.findall(r".* train\.py .*", printed))
     assert len(trained) == 1  # the same command starts and resumes
     assert "MASKJAX_COMPILE_CACHE=gs://mine/compiled " in (command := trained.pop())
-    assert "--train.checkpoints gs://mine/sst2/checkpoints --config" in command
+    assert "--hosts auto --train.checkpoints gs://mine/sst2/checkpoints --config" in command
 
 
 @pytest.fixture

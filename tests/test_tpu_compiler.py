@@ -9,7 +9,13 @@ import pytest
 from benchmarks.speed import make_encoder
 from benchmarks.tpu_memory import SIZES, compile_step, make_tpu_layout, one_chip
 from maskjax.config import MeshConfig
-from maskjax.masking import PackedWeight, leaves_by_path, masked_product, replace_leaves
+from maskjax.masking import (
+    PackedWeight,
+    kernel_product,
+    leaves_by_path,
+    masked_product,
+    replace_leaves,
+)
 from maskjax.models import build_model
 from maskjax.training.mesh import ONE_DEVICE
 
@@ -87,7 +93,7 @@ def test_a_model_of_packed_weights_compiles_for_several_tasks():
 
     def logits(params, planes, ids):
         own = leaves_by_path(params)
-        packed = {path: PackedWeight(own[path], planes[path]) for path in kernels}
+        packed = {path: PackedWeight(own[path], planes[path], kernel_product) for path in kernels}
         inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
         return model.apply(replace_leaves(params, packed), inputs)
 

@@ -58,11 +58,12 @@ look() {
   fi
 }
 
-# Checkpoints and compiled programs go to the bucket, for a disk goes with its VM, and JAX keeps
-# programs on the first host only, for all hosts to read. That host also writes the run folder.
+# With --hosts auto the VMs train one run; JAX finds out who they are. Checkpoints and compiled
+# programs go to the bucket, for a disk goes with its VM, all hosts write and read the checkpoints,
+# and the first one keeps the programs for all. That host also writes the run folder.
 run() {
   train "MASKJAX_COMPILE_CACHE=$bucket/compiled " \
-    --train.checkpoints "$bucket/$name/checkpoints" ${words[@]+"${words[@]}"} &&
+    --hosts auto --train.checkpoints "$bucket/$name/checkpoints" ${words[@]+"${words[@]}"} &&
     [ "${story[0]-}" != SUSPENDED ] &&
     on_workers 0 "gcloud storage rsync --recursive runs/$name $bucket/$name/run"
 }

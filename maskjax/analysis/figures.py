@@ -33,6 +33,7 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "svg.fonttype": "none",
     "figure.constrained_layout.use": True,
+    "text.parse_math": False,  # a dollar in the name of a run is one
 }
 Row = Mapping[str, Any]
 

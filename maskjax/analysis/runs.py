@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,9 @@ from maskjax.tasks import Split, Task, load_task
 from maskjax.training.folder import RESULT_FILE
 
 Same = Literal["base", "labels", "label set", "task"]
+
+EVALUATED = ("dev", "test", "holdout")
+"""Where a study scores runs unless told otherwise: the first of these that a task has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,14 +72,18 @@ class Run:
         """Of its training."""
         return self.file.meta["config"]["train"]["seed"]
 
-    def split(self, name: str, rows: int | None = None) -> Split:
-        """The first rows of a split of its task, by default all.
+    def split(self, name: str | None, rows: int | None = None) -> Split:
+        """The first rows of a split of its task, by default all of the first of `EVALUATED`.
 
         Raises:
-            InputError: If the rows cannot be read, or there is no such split.
+            InputError: If the rows cannot be read, there is no such split, or too few are wanted.
         """
+        if rows is not None and rows < 1:
+            raise InputError(f"--rows: expected at least 1, got {rows}.")
         config = self.predictor.config
-        data = load_task(config.task, offline=config.model.offline)
+        task = replace(config.task, labels=self.task.labels)  # in the order that it learned
+        data = load_task(task, offline=config.model.offline)
+        name = name or next(split for split in EVALUATED if split in data.splits)
         if name not in data.splits:
             raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(data.splits)}.")
         split = data.splits[name]
@@ -127,6 +134,23 @@ def check_masked(run: Run) -> None:
         raise InputError(
             f"{run.name}: expected a run with masks over its base, got one of {run.method}."
         )
+
+
+def rows_text(split: str | None, rows: int | None) -> str:
+    """Says what `Run.split` gives, for people.
+
+    Args:
+        split: Its name, or None.
+        rows: How many at most.
+
+    Returns:
+        Such as `up to 200 rows of dev`.
+
+    Example:
+        >>> rows_text("test", None), rows_text(None, 200)
+        ('all rows of test', 'up to 200 rows of dev or test')
+    """
+    return f"{'all' if rows is None else f'up to {rows:,}'} rows of {split or 'dev or test'}"
 
 
 def seeds_text(runs: Iterable[Run]) -> str:

@@ -26,7 +26,9 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
   ensemble   several runs of one task as one      maskjax ensemble runs/a runs/b --by vote
   vectors    [CLS] vectors of a split with its labels  maskjax vectors runs/first --out cls.tsv
   analyze    studies of finished runs, with figures    maskjax analyze
+  report     runs as one page that opens offline     maskjax report runs/* --out report.html
   serve      many tasks on one base over HTTP    maskjax serve --base minilm --tasks runs
+  memory     what many tasks on one base take            maskjax memory --base minilm
   demo       masking against finetuning on a real BERT             maskjax demo --out runs/demo
   doctor     versions, devices, known-bad combinations             maskjax doctor
 
@@ -47,7 +49,9 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         ensemble,
         exchange,
         inspection,
+        memory,
         predict,
+        report,
         saved,
         serve,
         shrink,
@@ -73,7 +77,9 @@ def _commands() -> dict[str, Callable[[Sequence[str]], int]]:
         "ensemble": ensemble.ensemble_command,
         "vectors": vectors.vectors_command,
         "analyze": analyze.command,
+        "report": report.command,
         "serve": serve.command,
+        "memory": memory.command,
         "demo": demo.command,
         "doctor": inspection.doctor_command,
     }

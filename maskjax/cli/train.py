@@ -11,7 +11,7 @@ from rich.console import Console
 
 from maskjax.config import Config, load_config
 from maskjax.errors import InputError
-from maskjax.training import run, run_seeds
+from maskjax.training import hosts, run, run_seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,9 @@ class TrainArguments:
         offline: Never ask the network, for base, rows and masks alike, use only what is stored
             locally; short for --model.offline.
         require_accelerator: Stop at once if JAX found only a CPU.
+        hosts: Several hosts train one run, each started with the same command: `auto` on a TPU
+            slice and under Slurm, Open MPI or Kubernetes, else PROCESS/PROCESSES@ADDRESS:PORT,
+            such as 0/2@10.0.0.1:8476 and 1/2@10.0.0.1:8476. The first one prints and writes.
     """
 
     config: Annotated[Config, tyro.conf.arg(name="")]
@@ -36,6 +39,7 @@ class TrainArguments:
     seeds: int | None = None
     offline: bool = False
     require_accelerator: bool = False
+    hosts: str | None = None
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -61,6 +65,8 @@ def command(arguments: Sequence[str]) -> int:
         default=TrainArguments(config=config),
         prog="maskjax train [--config FILE]",
     )
+    if given.hosts is not None:
+        hosts.join(given.hosts)
     if given.require_accelerator and jax.default_backend() == "cpu":
         raise InputError(
             "--require-accelerator: JAX found only a CPU; choose a runtime with an accelerator, "
@@ -71,7 +77,8 @@ def command(arguments: Sequence[str]) -> int:
         config = replace(config, train=replace(config.train, seeds=given.seeds))
     if given.offline:
         config = replace(config, model=replace(config.model, offline=True))
-    (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=Console())
+    console = Console(quiet=not hosts.is_first())
+    (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=console)
     return 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from maskjax.cli.saved import SavedRun, wanted_splits
+from maskjax.cli.saved import SavedRun, rows_config, wanted_splits
 from maskjax.errors import InputError
 from maskjax.inference import cls_vectors
 from maskjax.taskfile import write_atomically
@@ -53,7 +53,7 @@ def vectors_command(arguments: Sequence[str]) -> int:
         raise InputError(
             f"{given.run}: expected a task with a label for each text, got one of {task.kind}."
         )
-    data = load_task(config.task, offline=config.model.offline)
+    data = load_task(rows_config(predictor, None), offline=config.model.offline)
     (name,) = wanted_splits(data, given.split)
     encoded = predictor.encode(data.splits[name])
     vectors = cls_vectors(predictor, encoded, given.layer)

@@ -35,7 +35,7 @@ class PackedTask(NamedTuple):
         return sum(leaf.nbytes for leaf in jax.tree.leaves(self))
 
 
-def pack_task(file: TaskFile, base: Mapping[str, np.ndarray], model: Model) -> PackedTask:
+def pack_task(file: TaskFile, base: Mapping[str, Any], model: Model) -> PackedTask:
     """Packs what a file holds for a model.
 
     Args:
@@ -61,7 +61,8 @@ def pack_task(file: TaskFile, base: Mapping[str, np.ndarray], model: Model) -> P
     for path, packed in file.masks.items():
         mask = packed.unpack()
         if path in own or path not in maskable_paths(model):
-            own[path] = (own[path] if path in own else base[path]) * mask.astype(np.float32)
+            leaf = own[path] if path in own else np.asarray(base[path])
+            own[path] = leaf * mask.astype(np.float32)
         else:
             planes[path] = pack_planes(mask)
     return PackedTask(planes, {path: _widened(leaf, known[path]) for path, leaf in own.items()})
@@ -85,14 +86,14 @@ def _maskable(paths: tuple[str, ...], head: tuple[str, ...]) -> frozenset[str]:
     return frozenset(path for path in kernels if kind_of(path) is not None)
 
 
-def _replaced(file: TaskFile, base: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _replaced(file: TaskFile, base: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Weights, and matrices with their low-rank factors, in the order of `merge`."""
     weights = file.arrays.get("weight", {})
     own = {path: np.asarray(leaf, np.float32) for path, leaf in weights.items()}
     second = file.arrays.get("lora_b", {})
     for path, first in file.arrays.get("lora_a", {}).items():
         update = first.astype(np.float32) @ second[path].astype(np.float32)
-        own[path] = (own[path] if path in own else base[path]) + update
+        own[path] = (own[path] if path in own else np.asarray(base[path])) + update
     return own
 
 

@@ -14,6 +14,7 @@ from maskjax.inference.grouping import BUCKETS, ROWS
 from maskjax.inference.mixed import Mixed
 from maskjax.inference.reading import Asked, Read, Reader, Row, takes
 from maskjax.inference.registered import Registered, Registry
+from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 from maskjax.tasks import Task
 
@@ -63,6 +64,7 @@ class Predictor:
         rows: Numbers of sequences that run at once, ascending from 1.
         together: Tasks that run at once under `jax.vmap`; None means one on CPU, where that is
             fastest, and 16 on other devices.
+        kernel: Multiply by a Pallas kernel that never writes masked weights; on TPUs only.
 
     Raises:
         InputError: If the base or a task cannot be read, or they do not belong together.
@@ -82,13 +84,18 @@ class Predictor:
         buckets: Sequence[int] = BUCKETS,
         rows: tuple[int, ...] = ROWS,
         together: int | None = None,
+        kernel: bool = False,
     ) -> None:
         loaded = load_base(base, revision=revision, offline=offline)
         self._lock = threading.Lock()
         self._reader = Reader(loaded.folder)
-        self._registry = Registry(loaded, dtype=dtype, offline=offline)
+        leaves = jax.device_put(leaves_by_path(loaded.params))
+        self._registry = Registry(
+            loaded.config, leaves, dtype=dtype, kernel=kernel, offline=offline
+        )
         self._mixed = Mixed(
-            loaded,
+            loaded.config,
+            leaves,
             self._registry.read,
             dtype=dtype,
             device_bytes=device_bytes,
@@ -100,7 +107,7 @@ class Predictor:
         )
         # Never changed but exchanged, so that it can be read without the lock.
         self._known: dict[str, Registered] = {}
-        self._whole_base = Asked(None, loaded.config.max_positions)
+        self._whole_base = Asked("the base", None, loaded.config.max_positions)
         for place in tasks:
             self.add(place)
 
@@ -122,15 +129,14 @@ class Predictor:
         Raises:
             InputError: If it cannot be read or does not fit the base; all is as it was then.
         """
-        one, packed = self._registry.open(place)
-        name = name or one.name
+        one, packed = self._registry.open(place, name)
         with self._lock:
-            old = self._known.get(name)
+            old = self._known.get(one.name)
             self._mixed.residency.add(one, packed)
-            self._known = {**self._known, name: one}
+            self._known = {**self._known, one.name: one}
             if old is not None:
                 self._mixed.residency.drop(old)
-        return name
+        return one.name
 
     def remove(self, name: str) -> None:
         """Removes a task.

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from maskjax.inference.bank import PackedTask
+from maskjax.inference.bank import Leaves, PackedTask
 from maskjax.inference.grouping import Group, Tokens, collate, plan_groups
-from maskjax.inference.programs import Programs, full_planes, make_features, stack, unmask
+from maskjax.inference.programs import Programs, make_features, stack
 from maskjax.inference.registered import Registered
 from maskjax.inference.residency import Loaded, Residency
+from maskjax.inference.unmasking import full_planes, unmask
 from maskjax.masking import leaves_by_path
-from maskjax.models import Base
+from maskjax.models import EncoderConfig
 
 Inputs = dict[str, np.ndarray]
 Outputs = list[list[np.ndarray]]
@@ -23,7 +23,8 @@ class Mixed:
     """A base on the device, and the tasks that run on it. Not thread-safe.
 
     Args:
-        base: The base.
+        config: The shape of the base.
+        leaves: Its weights on the device, by path.
         read: Reads a task that is in no memory.
         dtype: Of activations and products.
         device_bytes: As for `Residency`.
@@ -39,7 +40,8 @@ class Mixed:
 
     def __init__(
         self,
-        base: Base,
+        config: EncoderConfig,
+        leaves: Leaves,
         read: Callable[[Registered], PackedTask],
         *,
         dtype: str,
@@ -50,15 +52,15 @@ class Mixed:
         rows: tuple[int, ...],
         together: int,
     ) -> None:
-        most = base.config.max_positions
+        most = config.max_positions
         self._buckets = (*(length for length in buckets if length < most), most)
         self._rows = rows
         self._together = together
-        self._pad_id = base.config.pad_token_id
-        self._leaves = {path: jnp.asarray(x) for path, x in leaves_by_path(base.params).items()}
-        self._features = make_features(base.config, dtype)
+        self._pad_id = config.pad_token_id
+        self._leaves = leaves
+        self._features = make_features(config, dtype)
         self.residency: Residency[Registered] = Residency(
-            self._leaves,
+            leaves,
             lambda one: one.programs,
             read,
             device_bytes=device_bytes,
@@ -119,7 +121,10 @@ class Mixed:
         return count
 
     def _batches(self, groups: Sequence[Group]) -> Iterator[list[Group]]:
-        """Groups of one shape and program, as many as run at once."""
+        """Groups of one shape and program, as many as run at once; else those of a task in turn."""
+        if self._together == 1:
+            yield from ([group] for group in groups)
+            return
 
         def shape(group: Group) -> tuple[int, int, int]:
             return group.length, group.rows, 0 if group.key is None else id(group.key.programs)

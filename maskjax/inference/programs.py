@@ -6,8 +6,9 @@ Three forms of the same model, of which the one that is quickest for a batch is 
 - `dense` runs a task whose weights are there already.
 - `together` runs several tasks at once under `jax.vmap`, for devices that one task does not fill.
 
-Tasks in turn through `masked` measured faster on CPU than `jax.lax.map` over them, and that faster
-than `jax.vmap`, which keeps the weights of all tasks at once.
+On CPU tasks in turn through `masked` measured about as fast as `jax.lax.map` over them, and both
+much faster than `jax.vmap`, which keeps the weights of all tasks at once. In turn, nothing has to
+be stacked: tasks come and go without a copy, and no number of them is built into a program.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,10 +18,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from maskjax.inference.bank import Leaves, maskable_paths
-from maskjax.masking import leaves_by_path, replace_leaves, unpack_planes
+from maskjax.masking import (
+    PackedWeight,
+    kernel_product,
+    late_product,
+    leaves_by_path,
+    replace_leaves,
+)
 from maskjax.models import EncoderConfig, Kind, Model, build_model, head_paths
 
 LEAST_WIDTH = 8
@@ -71,7 +77,9 @@ def width_of(outputs: int) -> int:
 
 
 @cache
-def make_programs(config: EncoderConfig, kind: Kind, outputs: int, dtype: str) -> Programs:
+def make_programs(
+    config: EncoderConfig, kind: Kind, outputs: int, dtype: str, *, kernel: bool = False
+) -> Programs:
     """Makes the programs of a task; those of the same kind and width are the same object.
 
     Args:
@@ -79,12 +87,13 @@ def make_programs(config: EncoderConfig, kind: Kind, outputs: int, dtype: str) -
         kind: Of the task.
         outputs: Its classes, its choices, or 1.
         dtype: Of activations and products.
+        kernel: Multiply by the kernel for TPUs.
 
     Returns:
         The programs, each of which compiles once for a shape of its inputs.
     """
     head = "classification" if kind == "regression" else kind
-    return _make(config, head, 1 if kind == "choice" else width_of(outputs), dtype)
+    return _make(config, head, 1 if kind == "choice" else width_of(outputs), dtype, kernel)
 
 
 @cache
@@ -111,40 +120,22 @@ def make_features(config: EncoderConfig, dtype: str) -> Callable[[Leaves, Inputs
 
 
 @jax.jit
-def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
-    """W ⊙ M.
-
-    Args:
-        weight: W, `[in, out]`.
-        planes: M, from `pack_planes`.
-
-    Returns:
-        `[in, out]`, of the dtype of W.
-    """
-    return weight * unpack_planes(planes, weight.shape[0]).astype(weight.dtype)
-
-
-@jax.jit
 def stack(*trees: Any) -> Any:
     """Puts pytrees of one structure together along a new first axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 
-def full_planes(shape: tuple[int, ...]) -> np.ndarray:
-    """Planes that keep every weight of a matrix of this shape."""
-    return np.full((-(-shape[0] // 8), shape[1]), 255, np.uint8)
-
-
 @cache
-def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str) -> Programs:
+def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str, kernel: bool) -> Programs:
+    product = kernel_product if kernel else late_product
     model = build_model(config, width, kind=kind, compute_dtype=jnp.dtype(dtype))
 
     def dense(leaves: Leaves, inputs: Inputs) -> jax.Array:
         return model.apply(replace_leaves(model.abstract, leaves), inputs)
 
     def masked(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
-        merged = {path: unmask(leaves[path], bits) for path, bits in planes.items()}
-        return dense(leaves | merged, inputs)
+        packed = {p: PackedWeight(leaves[p], bits, product) for p, bits in planes.items()}
+        return dense(leaves | packed, inputs)
 
     def one(leaves: Leaves, head: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
         return masked(leaves | head, planes, inputs)

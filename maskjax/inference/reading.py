@@ -26,11 +26,13 @@ class Asked(NamedTuple):
     """How the rows of a task are read.
 
     Attributes:
+        name: What errors call the task.
         task: The task; None for the base itself, which takes a text or a pair.
         max_length: Tokens of a sequence.
         word_piece: For tokens, which piece of a word stands for it.
     """
 
+    name: str
     task: Task | None
     max_length: int
     word_piece: WordPiece = "last"
@@ -99,7 +101,7 @@ class Reader:
         Raises:
             InputError: If a row is not what its task takes.
         """
-        checked = [(asked, _checked(row, asked.task)) for row, asked in rows]
+        checked = [(asked, _checked(row, asked)) for row, asked in rows]
         ways = [_way(asked, texts) for asked, texts in checked]
         together: dict[_Way, dict[tuple[str, ...], None]] = {}
         for way, (_, texts) in zip(ways, checked, strict=True):
@@ -166,8 +168,8 @@ def _fits(texts: tuple[str, ...], task: Task | None) -> bool:
     return len(texts) == (1 + len(task.labels) if task.kind == "choice" else len(task.text))
 
 
-def _checked(row: Row, task: Task | None) -> tuple[str, ...]:
-    name = f"task {task.name}" if task else "the base"
+def _checked(row: Row, asked: Asked) -> tuple[str, ...]:
+    name, task = asked.name, asked.task
     texts = tuple(row) if isinstance(row, tuple | list) else (row,)
     for text in texts:
         if not isinstance(text, str) or not text.strip():

@@ -10,12 +10,12 @@ import numpy as np
 
 from maskjax.config import config_from_dict
 from maskjax.errors import InputError
-from maskjax.inference.bank import PackedTask, pack_task
+from maskjax.inference.bank import Leaves, PackedTask, pack_task
 from maskjax.inference.predictor import task_of
 from maskjax.inference.programs import Programs, make_programs
 from maskjax.inference.reading import Asked
 from maskjax.masking import leaves_by_path
-from maskjax.models import Base, EncoderConfig, Kind, build_model, head_paths
+from maskjax.models import EncoderConfig, Kind, build_model, head_paths
 from maskjax.taskfile import TASK_FILE, TaskFile, check_base, find_task_file, read_task_file
 from maskjax.taskfile.digest import digest_leaves
 from maskjax.tasks import Task
@@ -28,7 +28,7 @@ class Registered:
     """A task that was found to fit; each reading of a file is one of its own.
 
     Attributes:
-        name: What it is called if nobody says otherwise.
+        name: What it is called.
         path: Its file.
         checksum: Of the file.
         task: Kind, labels, texts.
@@ -48,23 +48,35 @@ class Registry:
     """Reads task files for one base, whose digests are computed once.
 
     Args:
-        base: The base.
+        config: The shape of the base.
+        leaves: Its weights, by path.
         dtype: Of activations and products.
         offline: Never ask the network.
+        kernel: Multiply by the kernel for TPUs.
     """
 
-    def __init__(self, base: Base, *, dtype: str, offline: bool) -> None:
-        self._base = base
-        self._leaves = {path: np.asarray(x) for path, x in leaves_by_path(base.params).items()}
-        self._digests = digest_leaves(self._leaves)
+    def __init__(
+        self,
+        config: EncoderConfig,
+        leaves: Leaves,
+        *,
+        dtype: str,
+        offline: bool,
+        kernel: bool = False,
+    ) -> None:
+        self._config = config
+        self._leaves = leaves
+        self._digests = digest_leaves({path: np.asarray(leaf) for path, leaf in leaves.items()})
         self._dtype = dtype
+        self._kernel = kernel
         self._offline = offline
 
-    def open(self, place: str | Path) -> tuple[Registered, PackedTask]:
+    def open(self, place: str | Path, name: str | None = None) -> tuple[Registered, PackedTask]:
         """Reads a task and holds it against the base.
 
         Args:
             place: A task file, a run folder, or the Hub id of a published task.
+            name: What it is called; None for the stem of the file, or the run folder's name.
 
         Returns:
             The task and what it holds.
@@ -75,7 +87,7 @@ class Registry:
         path = find_task_file(place, offline=self._offline)
         payload = _payload(path)
         file = read_task_file(payload, str(path))
-        one = self._register(file, path, _name(place, path), _checksum(payload))
+        one = self._register(file, path, name or _name(place, path), _checksum(payload))
         self._check(file, one.programs)
         return one, pack_task(file, self._leaves, one.programs.model)
 
@@ -106,17 +118,19 @@ class Registry:
                 f"{path}: learned on a base of which {', '.join(config.model.reinit)} were drawn "
                 "anew (model.reinit), which is another base; load it alone with load_predictor."
             )
-        length, most = file.meta["tokenizer"]["max_length"], self._base.config.max_positions
+        length, most = file.meta["tokenizer"]["max_length"], self._config.max_positions
         if not 3 <= length <= most:
             raise InputError(f"{path}: expected a max_length of 3 to {most} tokens, got {length}.")
-        programs = make_programs(self._base.config, task.kind, task.num_outputs, self._dtype)
-        asked = Asked(task, length, config.task.word_piece)
+        programs = make_programs(
+            self._config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
+        )
+        asked = Asked(f"task {name!r}", task, length, config.task.word_piece)
         return Registered(name, path, checksum, task, asked, programs)
 
     def _check(self, file: TaskFile, programs: Programs) -> None:
         """Holds shapes and digests against the base, and the head against the model."""
         task = task_of(file)
-        head = _head(self._base.config, task.num_outputs, task.kind)
+        head = _head(self._config, task.num_outputs, task.kind)
         leaves = {**self._leaves, **head}
         check_base(file, leaves, programs.head, remedy=REMEDY, digests=self._digests)
 

@@ -13,7 +13,8 @@ import jax
 import numpy as np
 
 from maskjax.inference.bank import Leaves, PackedTask
-from maskjax.inference.programs import Programs, full_planes, unmask
+from maskjax.inference.programs import Programs
+from maskjax.inference.unmasking import full_planes, unmask
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")

@@ -19,7 +19,7 @@ from maskjax.masking.initializers import (
 )
 from maskjax.masking.kernel import masked_product
 from maskjax.masking.kinds import KINDS, block_of, encoder_rules, kind_of
-from maskjax.masking.packed_weight import PackedWeight
+from maskjax.masking.packed_weight import PackedWeight, kernel_product, late_product
 from maskjax.masking.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
 from maskjax.masking.philox import Start, philox_words
@@ -82,9 +82,11 @@ __all__ = [
     "double_uniform",
     "encoder_rules",
     "hard_threshold",
+    "kernel_product",
     "key_for_path",
     "kind_of",
     "lagrangian_penalty",
+    "late_product",
     "leaves_by_path",
     "magnitude",
     "mask_transform",

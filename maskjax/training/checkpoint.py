@@ -11,14 +11,16 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from maskjax.errors import InputError, one_line
+from maskjax.training import hosts
 from maskjax.training.folder import check_settings
-from maskjax.training.plain import digest_plain, from_plain, to_plain
+from maskjax.training.plain import Plain, digest_plain, from_plain, to_plain
 
 Tree = TypeVar("Tree")
 KEEP = 2
@@ -64,6 +66,7 @@ class Checkpoints:
                 # Random scores do not get smaller by compression, only later.
                 item_handlers=ocp.PyTreeCheckpointHandler(use_compression=False),
             )
+        hosts.check_shared(self._folder)
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +77,9 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Waits for what is being written."""
+        """Waits for what is being written; but not if other hosts may wait for this one."""
+        if error is not None and hosts.several():
+            return
         with self._writing():
             self._manager.close()
 
@@ -138,17 +143,19 @@ class Checkpoints:
         steps = sorted(self._manager.all_steps(), reverse=True)
         for index, step in enumerate(steps):
             try:
-                self._check_settings(step)
-                state = self._read(step, like)
-            except InputError:
-                raise
+                with hosts.together():
+                    self._check_settings(step)
+                    found = self._read(step, to_plain(like))
+                _check_digest(found)
             except Exception as error:  # a damaged file can make orbax raise anything
+                if isinstance(error, InputError) and not isinstance(error, hosts.ElsewhereError):
+                    raise
                 self._tell(f"the checkpoint of step {step} is damaged ({one_line(error)[:120]})")
                 continue
             for damaged in steps[:index]:
                 self._manager.delete(damaged)
             self._tell(f"goes on from step {step}: {self._manager.directory / str(step)}")
-            return state
+            return from_plain(found, like)
         if steps:
             raise InputError(f"{self._folder}: no checkpoint is whole; delete it to start again.")
         return None
@@ -158,7 +165,7 @@ class Checkpoints:
         self.wait()
         for step in self._manager.all_steps():
             self._manager.delete(step)
-        if not any(self._folder.iterdir()):
+        if hosts.is_first() and not any(self._folder.iterdir()):
             self._folder.rmdir()
 
     def _check_settings(self, step: int) -> None:
@@ -166,16 +173,22 @@ class Checkpoints:
         if settings:
             check_settings(str(self._folder), settings, self._settings)
 
-    def _read(self, step: int, like: Tree) -> Tree:
-        leaves = to_plain(like)
-        target = {**leaves, DIGEST: np.zeros(len(leaves), np.uint32)}
+    def _read(self, step: int, like: Plain) -> dict[str, Any]:
+        """Without the other hosts, who would wait for one that cannot read its part."""
+        me = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=me, active_processes={me}, barrier_sync_key_prefix=f"reader-{me}"
+        )
+        handler = ocp.PyTreeCheckpointHandler(multiprocessing_options=alone)
+        target = {**like, DIGEST: np.zeros(len(like), np.uint32)}
         arguments = ocp.checkpoint_utils.construct_restore_args(target)
-        wanted = ocp.args.PyTreeRestore(target, restore_args=arguments)
-        found = dict(self._manager.restore(step, args=wanted))
-        digest = found.pop(DIGEST)
-        if not np.array_equal(digest, digest_plain(found)):
-            raise ValueError("numbers have changed since they were written")
-        return from_plain(found, like)
+        with ocp.Checkpointer(handler, multiprocessing_options=alone) as reader:
+            return dict(
+                reader.restore(
+                    self._manager.directory / str(step) / "default",
+                    args=ocp.args.PyTreeRestore(target, restore_args=arguments),
+                )
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -190,6 +203,12 @@ class Checkpoints:
             raise InputError(
                 f"{self._folder}: no checkpoint can be written: {_reason(error)}."
             ) from error
+
+
+def _check_digest(found: dict[str, Any]) -> None:
+    digest = found.pop(DIGEST)
+    if not np.array_equal(digest, digest_plain(found)):
+        raise ValueError("numbers have changed since they were written")
 
 
 def _without_orbax(record: logging.LogRecord) -> bool:

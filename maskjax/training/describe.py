@@ -4,6 +4,7 @@ import jax
 
 from maskjax.doctor import versions
 from maskjax.taskfile import mask_bytes
+from maskjax.training import hosts
 from maskjax.training.prepare import Experiment
 
 
@@ -22,7 +23,7 @@ def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
     rows = ", ".join(f"{name} {len(s.texts):,}" for name, s in experiment.data.splits.items())
     weights = sum(leaf.size for leaf in jax.tree.leaves(experiment.params))
     lines = [
-        f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()})",
+        f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()}){_describe_hosts()}",
         f"versions  {', '.join(f'{name} {version}' for name, version in versions().items())}",
         f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
         f"{base.config.hidden_size}, {weights:,} weights",
@@ -34,6 +35,10 @@ def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
     seed = experiment.config.train.seed
     together = f"seeds     {seed} to {seed + seeds - 1}, together over one copy of the model"
     return lines if seeds == 1 else [*lines, together]
+
+
+def _describe_hosts() -> str:
+    return f" of {jax.process_count()} hosts" if hosts.several() else ""
 
 
 def _describe_cuts(experiment: Experiment) -> str:

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from maskjax.tasks import Batch, train_batches
+from maskjax.training import hosts
 from maskjax.training.best import Best
 from maskjax.training.changes import MaskChanges, MaskHistory
 from maskjax.training.evaluate import Evaluator
@@ -22,7 +23,7 @@ from maskjax.training.prepare import Experiment
 from maskjax.training.reporting import Reporter
 from maskjax.training.step import TrainState, TrainStep, init_states, make_train_step
 from maskjax.training.stop import Sigterm, StoppedError
-from maskjax.training.window import Window, lane_names
+from maskjax.training.window import LOG_EVERY, Window, lane_names
 
 if TYPE_CHECKING:
     from maskjax.training.checkpoint import Checkpoints
@@ -116,7 +117,7 @@ def fit_together(
             if state.step in loop.looks:
                 state = loop.look(state)
             if checkpoints:
-                loop.keep(state, checkpoints, stop=bool(sigterm and sigterm.came))
+                loop.keep(state, checkpoints, stop=bool(sigterm and sigterm.stops(state.step)))
     best, seconds = state.best, loop.seconds()
     return [
         FitResult(trainable, int(best.step[lane]), float(best.score[lane]), state.step, seconds)
@@ -214,13 +215,19 @@ class _Loop:
 
     def keep(self, state: FitState, checkpoints: "Checkpoints", *, stop: bool) -> None:
         """Saves the state if it is time to, and at last before a stop."""
-        best = bool((state.best.step == state.step).any())
-        if checkpoints.due(best) or stop:
+        if self._due(state, checkpoints) or stop:
             losses, seconds = self._window.pending(), self.seconds()
             checkpoints.save(state.step, state._replace(losses=losses, seconds=seconds))
         if stop:
             checkpoints.wait()
             raise StoppedError(f"saved at step {state.step}; the same command goes on from there.")
+
+    def _due(self, state: FitState, checkpoints: "Checkpoints") -> bool:
+        """Several hosts save together, so now and then they ask the first, and wait for it."""
+        due = checkpoints.due(best=bool((state.best.step == state.step).any()))
+        if not hosts.several():
+            return due
+        return (state.step % LOG_EVERY == 0 or state.step in self.looks) and hosts.first_says(due)
 
     def _score(self, lane: int, trainable: Any, step: int) -> float:
         mine = self.lanes.one(trainable, lane)

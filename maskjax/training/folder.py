@@ -96,7 +96,7 @@ def check_settings(where: str, there: Mapping[str, Any], here: Mapping[str, Any]
         maskjax.errors.InputError: runs/a: holds a run of other settings (train.seed: 1 there, \
 2 now); choose another --out, or delete it.
     """
-    old, new = dict(_flat(there)), dict(_flat(here))
+    old, new = dict(flat_settings(there)), dict(flat_settings(here))
     names = sorted(name for name in old | new if name not in FREE)
     differing = [
         f"{name}: {old.get(name)} there, {new.get(name)} now"
@@ -110,10 +110,19 @@ def check_settings(where: str, there: Mapping[str, Any], here: Mapping[str, Any]
         )
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Names settings as options do.
+
+    Args:
+        settings: Nested dicts, as of `config_to_dict`.
+        prefix: Stands before every name.
+
+    Yields:
+        Such as `("train.seed", 0)`.
+    """
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
+            yield from flat_settings(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 

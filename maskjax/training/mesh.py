@@ -131,6 +131,11 @@ def make_layout(config: Config) -> Layout:
         InputError: If there are fewer devices, or a batch does not divide.
     """
     data, model = _shape(config.mesh, jax.device_count())
+    if jax.process_count() > 1 and data * model != jax.device_count():
+        raise InputError(
+            f"mesh: {jax.process_count()} hosts share all of their {jax.device_count()} devices, "
+            f"got data {config.mesh.data} x model {model}; set --mesh.data -1."
+        )
     if data * model == 1:
         return ONE_DEVICE
     rows = config.train.batch_size // config.train.accumulate

@@ -13,11 +13,14 @@ from rich.console import Console
 
 from maskjax.config import Config, config_to_dict
 from maskjax.errors import InputError
+from maskjax.masking import leaves_by_path
 from maskjax.taskfile import TASK_FILE, write_atomically
+from maskjax.taskfile.digest import digest_all, digest_leaves
+from maskjax.training import hosts
 from maskjax.training.describe import describe
 from maskjax.training.evaluate import Evaluator
 from maskjax.training.fit import FitResult, fit_together
-from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_folder, claim_folder
+from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_folder
 from maskjax.training.prepare import Experiment, prepare, prepare_seeds
 from maskjax.training.reporting import ProgressLine, Recorder, Reporters
 from maskjax.training.saving import SnapshotSaver, save_trainable
@@ -94,13 +97,16 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
     if config.train.seeds != 1:
         raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
     console = console or Console(quiet=True)
-    with claim_folder(folder):
-        check_folder(folder, config)
-        experiment = prepare(config)
+    with ExitStack() as stack:
+        with hosts.together():
+            mine = stack.enter_context(hosts.run_folder(folder))
+            check_folder(mine, config)
+            experiment = prepare(config)
+        _check_hosts(experiment)
         with _checkpoints(folder, config, console) as checkpoints:
-            result = _run([experiment], [folder], console, checkpoints)[0]
+            result = _run([experiment], [mine], console, checkpoints)[0]
             checkpoints.remove()
-    return result
+    return result._replace(folder=folder)
 
 
 def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -> SeedsResult:
@@ -125,23 +131,38 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
         StoppedError: If SIGTERM comes while they train; they are saved.
     """
     console = console or Console(quiet=True)
-    with claim_folder(folder):
-        check_folder(folder, config)
-        experiments = prepare_seeds(config)
-        folders = [folder / f"seed-{some.config.train.seed}" for some in experiments]
-        if not (folder / CONFIG_FILE).exists():
-            _refuse_occupied(folders)
-        _write_config(folder, config)
+    with ExitStack() as stack:
+        with hosts.together():
+            mine = stack.enter_context(hosts.run_folder(folder))
+            check_folder(mine, config)
+            experiments = prepare_seeds(config)
+            folders = [mine / f"seed-{some.config.train.seed}" for some in experiments]
+            if not (mine / CONFIG_FILE).exists():
+                _refuse_occupied(folders)
+            _write_config(mine, config)
+        _check_hosts(experiments[0])
         with _checkpoints(folder, config, console) as checkpoints:
             runs = _run(experiments, folders, console, checkpoints)
+            runs = [some._replace(folder=folder / some.folder.name) for some in runs]
             result = _together(folder, runs)
             summary = _json(result._asdict() | {"runs": _scores(runs)})
-            write_atomically(folder / RESULT_FILE, summary)
+            write_atomically(mine / RESULT_FILE, summary)
             checkpoints.remove()
     for split, mean in result.mean.items():
         line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
         _tell(console, line)
     return result
+
+
+def _check_hosts(experiment: Experiment) -> None:
+    """Refuses hosts that were given other settings, rows or weights than the first."""
+    if not hosts.several():
+        return
+    hosts.check_same("settings", _json(config_to_dict(experiment.config)))
+    for name, split in experiment.encoded.items():
+        hosts.check_same(f"{name} rows", split.input_ids.values.tobytes() + split.labels.tobytes())
+    digests = digest_leaves(leaves_by_path(experiment.base.params))
+    hosts.check_same("weights of the base", digest_all(digests).encode())
 
 
 def _checkpoints(folder: Path, config: Config, console: Console) -> "Checkpoints":

@@ -5,6 +5,9 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+import jax
+from jax.experimental import multihost_utils
+
 
 class StoppedError(Exception):
     """A run was told to stop and has saved where it was; the message says where."""
@@ -13,10 +16,11 @@ class StoppedError(Exception):
 class Sigterm:
     """Within its block, SIGTERM ends no process but sets `came`.
 
-    Python takes signals in its main thread alone; in another thread nothing changes.
+    Python takes signals in its main thread alone; in another thread nothing changes. Where
+    processes are joined, JAX takes the signal for all of them, from the moment that they are.
 
     Attributes:
-        came: Whether the signal has come.
+        came: Whether the signal has come to this process.
 
     Example:
         >>> with Sigterm() as sigterm:
@@ -29,7 +33,8 @@ class Sigterm:
     _before: Any = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
+        main = threading.current_thread() is threading.main_thread()
+        if main and not jax.distributed.is_initialized():
             self._before = signal.signal(signal.SIGTERM, self._note)
         return self
 
@@ -41,6 +46,19 @@ class Sigterm:
     ) -> None:
         if self._before is not None:
             signal.signal(signal.SIGTERM, self._before)
+
+    def stops(self, step: int) -> bool:
+        """Whether to stop now; joined processes stop at the same step, whichever was told to.
+
+        Args:
+            step: Steps done; to be asked after every step.
+
+        Returns:
+            True if so.
+        """
+        if jax.distributed.is_initialized():
+            return multihost_utils.reached_preemption_sync_point(step)
+        return self.came
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame

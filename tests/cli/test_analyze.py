@@ -1,4 +1,6 @@
-"""`maskjax analyze`: the list of the studies, and what it refuses."""
+"""`maskjax analyze`: the list of the studies, and what all of them refuse."""
+
+import pytest
 
 from maskjax.cli.analyze import USAGE, _studies
 from maskjax.cli.main import main
@@ -7,10 +9,24 @@ from maskjax.cli.main import main
 def test_every_study_is_listed(capsys):
     assert main(["analyze"]) == 2
     assert capsys.readouterr().out == USAGE
+    assert main(["analyze", "--help"]) == 0
     for name in _studies():
-        assert f"\n  {name}" in USAGE
+        assert f"\n  {name} " in USAGE
 
 
 def test_an_unknown_study_is_refused(capsys):
     assert main(["analyze", "dreams"]) == 2
-    assert "no study 'dreams'" in capsys.readouterr().err
+    assert "no study 'dreams'; there are: dissimilarity, " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("study", _studies())
+def test_runs_that_are_not_there_are_refused(study, tmp_path, capsys):
+    out = str(tmp_path / "out")
+    assert main(["analyze", study, "--out", out]) == 2
+    assert "expected at least" in capsys.readouterr().err
+    missing = [str(tmp_path / name) for name in "ab"]
+    assert main(["analyze", study, *missing, "--out", out]) == 2
+    assert "no such run folder" in capsys.readouterr().err
+    (tmp_path / "a").mkdir()
+    assert main(["analyze", study, *missing, "--out", out]) == 2
+    assert "not finished" in capsys.readouterr().err

@@ -31,6 +31,7 @@ def runs(tmp_path_factory, toy_base, toy_rows) -> dict[str, Path]:
             "adaptation.sparsity": SPARSITY,
             "optimizer.learning-rate": 0.01,
             "train.epochs": 12,
+            "train.eval-every": 36,
             "train.buckets": 16,
             "train.batch-size": 16,
         }

@@ -9,6 +9,7 @@ from maskjax.errors import InputError
 from maskjax.inference.mixed import Mixed
 from maskjax.inference.reading import Reader
 from maskjax.inference.registered import Registry
+from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 from maskjax.tasks import Split
 
@@ -21,9 +22,10 @@ class House:
 
     def __init__(self, folder, tasks, **options) -> None:
         base = load_base(folder)
-        self.registry = Registry(base, dtype="float32", offline=True)
+        leaves = jax.device_put(leaves_by_path(base.params))
+        self.registry = Registry(base.config, leaves, dtype="float32", offline=True)
         options = {**BUDGETS, "buckets": (16,), "rows": (1, 4), "together": 1, **options}
-        self.mixed = Mixed(base, self.registry.read, dtype="float32", **options)
+        self.mixed = Mixed(base.config, leaves, self.registry.read, dtype="float32", **options)
         self.reader = Reader(base.folder)
         self.alone = [task.alone for task in tasks]
         self.ones = []
@@ -118,12 +120,12 @@ def test_features_are_those_of_the_base(base_of, make_task, random_rows):
     params = jax.tree.map(jnp.asarray, task.alone.base.params)
     reads = house.reader.read([(row, house.ones[0].asked) for row in rows])
     found = house.mixed.run([None] * 5, [read.tokens for read in reads])
-    for row, (vector,) in enumerate(found):
-        ids = encoded.input_ids[row][None]
-        inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        inputs["token_type_ids"] = np.zeros_like(ids)
-        last = task.alone.model.hidden_states(params, inputs)[-1]
-        np.testing.assert_allclose(vector, last[0, 0], atol=TOLERANCE, rtol=0)
+    ids = encoded.input_ids.padded(np.arange(5), width=24, fill=1)
+    mask = (np.arange(24) < encoded.lengths[:, None]).astype(np.int32)
+    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    last = jax.jit(task.alone.model.hidden_states)(params, inputs)[-1]
+    vectors = np.array([vector for (vector,) in found])
+    np.testing.assert_allclose(vectors, last[:, 0], atol=TOLERANCE, rtol=0)
 
 
 def test_changed_file_is_not_read_again(base_of, make_task, random_rows):

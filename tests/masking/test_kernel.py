@@ -1,12 +1,22 @@
 """The product with packed masks, against W ⊙ M written out, in Pallas' interpreter."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.masking import PackedWeight, masked_product, pack_planes, unpack_planes
+from maskjax.masking import (
+    PackedWeight,
+    kernel_product,
+    late_product,
+    masked_product,
+    pack_planes,
+    unpack_planes,
+)
 
+in_interpreter = partial(kernel_product, interpret=True)
 SHAPES = {
     "one row": (3, 1, 16, 24),
     "rows of two tiles": (2, 150, 8, 8),
@@ -56,25 +66,31 @@ def test_what_does_not_fit_is_refused():
         masked_product(x, weight.astype(jnp.bfloat16), planes, interpret=True)
 
 
-def test_a_packed_weight_is_one_kernel_for_all_tasks():
+@pytest.mark.parametrize(("product", "kernels"), [(late_product, 0), (in_interpreter, 1)])
+def test_packed_weights_of_several_tasks(product, kernels):
     x, weight, masks = random_arguments((3, 4, 16, 8), "float32")
     planes = jnp.stack([jnp.asarray(pack_planes(mask)) for mask in masks])
 
-    def product(x, planes):
-        kernel = PackedWeight(weight, planes, interpret=True)
-        assert (kernel.shape, kernel.dtype) == (weight.shape, weight.dtype)
-        return x @ kernel[...].astype("bfloat16").astype("float32")
+    def multiply(x, planes):
+        packed = PackedWeight(weight, planes, product)
+        assert (packed.shape, packed.dtype) == (weight.shape, weight.dtype)
+        return x @ packed[...].astype("bfloat16").astype("float32")
 
     rounded = np.asarray(weight.astype("bfloat16"), np.float32)
     expected = np.einsum("gri,gio->gro", np.asarray(x), rounded * masks)
-    np.testing.assert_allclose(jax.vmap(product)(x, planes), expected, atol=1e-5)
-    np.testing.assert_allclose(product(x[0], planes[0]), expected[0], atol=1e-5)
-    assert str(jax.make_jaxpr(jax.vmap(product))(x, planes)).count("pallas_call[") == 1
-    same = jax.vmap(product, in_axes=(None, 0))(x[0], planes)
+    np.testing.assert_allclose(jax.vmap(multiply)(x, planes), expected, atol=1e-5)
+    np.testing.assert_allclose(multiply(x[0], planes[0]), expected[0], atol=1e-5)
+    assert str(jax.make_jaxpr(jax.vmap(multiply))(x, planes)).count("pallas_call[") == kernels
+    same = jax.vmap(multiply, in_axes=(None, 0))(x[0], planes)
     np.testing.assert_allclose(same[2], x[0] @ (rounded * masks[2]), atol=1e-5)
-    with pytest.raises(ValueError, match="no parts"):
-        PackedWeight(weight, planes[0])[0]
+
+
+def test_a_packed_weight_has_no_parts_and_is_one_for_all_tasks():
+    x, weight, masks = random_arguments((2, 3, 16, 8), "float32")
+    planes = jnp.asarray(pack_planes(masks[0]))
+    with pytest.raises(ValueError, match="no parts, got index 0"):
+        PackedWeight(weight, planes)[0]
     with pytest.raises(ValueError, match="of 2 tasks over one weight"):
-        jax.vmap(lambda w: x[0] @ PackedWeight(w, planes[0], interpret=True))(
+        jax.vmap(lambda w: x[0] @ PackedWeight(w, planes, in_interpreter))(
             jnp.stack([weight, weight])
         )

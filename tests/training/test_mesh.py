@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,13 @@ from jax.sharding import PartitionSpec as P
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
 from maskjax.errors import InputError
 from maskjax.masking import leaves_by_path
-from maskjax.training import fit, fit_together, prepare, prepare_seeds
+from maskjax.training import StoppedError, fit, fit_together, prepare, prepare_seeds
+from maskjax.training.checkpoint import Checkpoints
 from maskjax.training.mesh import make_layout
 from maskjax.training.partition import partition_spec
+from maskjax.training.window import Window
 
 ROOT = Path(__file__).parents[2]
-TWO = MeshConfig(data=2)
 FOUR = MeshConfig(data=-1, fsdp=True)
 TWO_BY_TWO = MeshConfig(data=2, model=2, fsdp=True)
 
@@ -68,11 +70,35 @@ def assert_same(found, told, alone):
     )
 
 
-@pytest.mark.parametrize("mesh", [TWO, TWO_BY_TWO], ids=["two", "two by two"])
-def test_a_mesh_learns_what_one_device_learns(configured, listener, alone, mesh):
+def test_a_mesh_learns_what_one_device_learns(configured, listener, alone):
     told = listener()
-    experiment = prepare(configured(mesh))
+    experiment = prepare(configured(TWO_BY_TWO))
     assert_same(fit(experiment, told), told, alone)
+
+
+def test_a_run_goes_on_with_another_number_of_devices(
+    configured, listener, alone, tmp_path, monkeypatch
+):
+    """Two steps on four devices, one on one, and the rest on four."""
+    four = MeshConfig(data=4)
+    make_step = Window.run
+
+    def stopping(window, state, batch, step, running):
+        if step in (2, 3):
+            signal.raise_signal(signal.SIGTERM)
+        return make_step(window, state, batch, step, running)
+
+    monkeypatch.setattr(Window, "run", stopping)
+    told = listener()
+
+    def go_on(mesh):
+        with Checkpoints(str(tmp_path), {}, None, told.message) as checkpoints:
+            return fit_together([prepare(configured(mesh))], [told], checkpoints)[0]
+
+    for mesh, step in ((four, 2), (MeshConfig(), 3)):
+        with pytest.raises(StoppedError, match=f"saved at step {step}"):
+            go_on(mesh)
+    assert_same(go_on(four), told, alone)
 
 
 def test_seeds_on_a_mesh_learn_what_each_learns_alone(configured, listener, alone):

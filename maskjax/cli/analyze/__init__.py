@@ -10,6 +10,9 @@ Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.c
 
   dissimilarity    how far masks are apart, against independent masks of the same densities
   dropped          what masks dropped, by block, kind, head and neuron, and against magnitude
+  restored         what changes when the zeros of a block are set back to one
+  transfer         runs on the rows of each other's tasks, over the majority vote
+  representations  [CLS] vectors of runs and their base: pictures, linear probes, CKA
   connect          loss and score along curves between runs of one task, and the barriers
   plane            loss and score on the plane through three runs of one task
   sparsity         trains masks from several sparsities on, beside masks that nothing learned
@@ -23,11 +26,24 @@ maskjax analyze STUDY --help lists the options of a study.
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
     """Imports the studies; not at the top, so that the list comes at once."""
-    from maskjax.cli.analyze import connect, dissimilarity, dropped, layers, plane, sparsity
+    from maskjax.cli.analyze import (
+        connect,
+        dissimilarity,
+        dropped,
+        layers,
+        plane,
+        representations,
+        restored,
+        sparsity,
+        transfer,
+    )
 
     return {
         "dissimilarity": dissimilarity.command,
         "dropped": dropped.command,
+        "restored": restored.command,
+        "transfer": transfer.command,
+        "representations": representations.command,
         "connect": connect.command,
         "plane": plane.command,
         "sparsity": sparsity.command,

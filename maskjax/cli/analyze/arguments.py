@@ -32,7 +32,8 @@ class StudyArguments:
             least: How many runs the study needs.
         """
         if len(self.runs) < least:
-            raise InputError(f"expected at least {least} run folders, got {len(self.runs)}.")
+            folders = f"run folder{'s' * (least > 1)}"
+            raise InputError(f"expected at least {least} {folders}, got {len(self.runs)}.")
         return load_runs(self.runs, same=("base", *same), offline=self.offline)
 
 

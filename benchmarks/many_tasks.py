@@ -1,0 +1,243 @@
+"""Many tasks over one base: mixed batches against one dense batch, and what they keep in memory.
+
+    python -m benchmarks.many_tasks                          # MiniLM, 16 and 1,000 tasks
+    python -m benchmarks.many_tasks --size base --many 100   # random weights of BERT-base's size
+
+Masks are random and drop 5 %. Each round times every form once, so that a change of the machine's
+speed meets all of them; medians and ratios are over the rounds. A row has 128 tokens. The task of
+each of the 16 rows is drawn anew for each round where there are more than 16.
+"""
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import psutil
+import tyro
+from safetensors.numpy import save_file
+
+from benchmarks.speed import SIZES, make_encoder, random_params
+from maskjax.adaptation import merge
+from maskjax.config import Config, ModelConfig
+from maskjax.inference import Predictor, Prepared
+from maskjax.inference.grouping import Group, Tokens, collate
+from maskjax.masking import encoder_rules, leaves_by_path, select_paths
+from maskjax.models import (
+    Base,
+    build_model,
+    head_paths,
+    load_base,
+    swap_layout,
+    torch_name,
+    with_head,
+)
+from maskjax.models.minilm import minilm_folder
+from maskjax.models.model import pretrained_part
+from maskjax.taskfile import load_task_file, make_meta, make_task_file, mask_bytes, save_task_file
+from maskjax.tasks import Task
+
+MIXED = 16
+TOKENS = 128
+FILES = 16
+"""Task files; more tasks are some of them again, under other names."""
+TASK = Task(name="benchmark", labels=("no", "yes"))
+
+
+def main(
+    *,
+    size: Literal["minilm", "base"] = "minilm",
+    many: int = 1000,
+    resident: int = 100,
+    rounds: int = 9,
+    out: Path | None = None,
+) -> None:
+    """Prints a line for each measure.
+
+    Args:
+        size: The real MiniLM, or random weights of BERT-base's size.
+        many: Tasks of the larger predictor.
+        resident: Tasks whose memory is measured.
+        rounds: Timed runs of each form.
+        out: A JSON file for the numbers.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        base = minilm_folder() if size == "minilm" else write_base(Path(folder) / "base")
+        files = write_tasks(load_base(base), Path(folder))
+        found: dict[str, Any] = {"memory": _memory(base, files, resident)}
+        found["times"] = _times(base, files, many, rounds)
+    if out:
+        out.write_text(json.dumps(found, indent=2))
+
+
+def write_base(folder: Path) -> Path:
+    """A checkpoint of BERT-base's shape with random weights and MiniLM's tokenizer."""
+    shutil.copytree(minilm_folder(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    size = SIZES["base"]
+    values = json.loads((folder / "config.json").read_text()) | {
+        "hidden_size": size.hidden_size,
+        "num_hidden_layers": size.num_layers,
+        "intermediate_size": size.intermediate_size,
+    }
+    (folder / "config.json").write_text(json.dumps(values))
+    model = build_model(make_encoder(size, 0.0), 2)
+    leaves = leaves_by_path(pretrained_part(model._replace(abstract=random_params(model))))
+    tensors = {
+        torch_name(path, "bert"): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
+        for path, leaf in leaves.items()
+    }
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+def write_tasks(base: Base, folder: Path) -> list[Path]:
+    """Task files that mask every matrix of the encoder."""
+    random, model = np.random.default_rng(0), build_model(base.config, TASK.num_outputs)
+    leaves = leaves_by_path(with_head(base.params, model, jax.random.key(0)))
+    kinds = ("query", "key", "value", "attention_output", "intermediate", "output", "pooler")
+    masked = select_paths(list(leaves), encoder_rules(kinds))
+    meta = make_meta(TASK, base, Config(model=ModelConfig(base="minilm")), {})
+    paths = []
+    for number in range(FILES):
+        masks = {path: random.random(leaves[path].shape) > 0.05 for path in masked}
+        head = {path: random.normal(size=leaves[path].shape) for path in head_paths(model)}
+        weights = {path: leaf.astype(np.float32) for path, leaf in head.items()}
+        frozen = {"mask": masks, "weight": weights}
+        paths.append(folder / f"task{number}.safetensors")
+        save_task_file(paths[-1], make_task_file(frozen, leaves_by_path(base.params), meta))
+    return paths
+
+
+def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
+    """Bytes of all arrays that JAX holds, and of the process, before and after tasks are added."""
+    process = psutil.Process()
+    predictor = Predictor(str(base), hot_bytes=0, device_bytes=2**40)
+    others, rss = _live_bytes() - predictor.resident()["base"], process.memory_info().rss
+    for number in range(count):
+        predictor.add(files[number % FILES], f"task{number}")
+    file = load_task_file(files[0])
+    packed, head = mask_bytes(file.masks), sum(x.nbytes for x in file.arrays["weight"].values())
+    base_bytes, added = predictor.resident()["base"], count * (packed + head)
+    found = {
+        "bytes of the base": base_bytes,
+        "bytes of a task": packed + head,
+        "arrays / (base + tasks)": (_live_bytes() - others) / (base_bytes + added),
+        "growth of the process / tasks": (process.memory_info().rss - rss) / added,
+    }
+    print(f"memory, base + {count} tasks: {found}", flush=True)
+    return found
+
+
+def _live_bytes() -> int:
+    buffers = {array.unsafe_buffer_pointer(): array.nbytes for array in jax.live_arrays()}
+    return sum(buffers.values())
+
+
+def _times(base: Path, files: Sequence[Path], many: int, rounds: int) -> dict[str, Any]:
+    forms = _forms(base, files, many)
+    times: dict[str, list[float]] = {name: [] for name in forms}
+    for name in forms:
+        for _ in range(5):  # until the hot task is merged
+            forms[name]()
+    for _ in range(rounds):
+        for name, form in forms.items():
+            start = time.perf_counter()
+            form()
+            times[name].append(time.perf_counter() - start)
+    found: dict[str, dict[str, Any]] = {}
+    for name, each in times.items():
+        against = "one row, dense" if "one row" in name else "16 rows, dense"
+        ratio = statistics.median(a / b for a, b in zip(each, times[against], strict=True))
+        fastest = min(each) / min(times[against])
+        median = statistics.median(each)
+        found[name] = {"seconds": each, "median": median, "ratio": ratio, "fastest": fastest}
+        print(
+            f"{name:34} {1e3 * median:8.1f} ms, {ratio:.2f} of dense; "
+            f"fastest {1e3 * min(each):8.1f} ms, {fastest:.2f}",
+            flush=True,
+        )
+    return found
+
+
+def _forms(base: Path, files: Sequence[Path], many: int) -> dict[str, Callable[[], Any]]:
+    random = np.random.default_rng(1)
+    few = Predictor(str(base), files[:MIXED], hot_bytes=0)
+    lots = Predictor(str(base), hot_bytes=0)
+    one = Predictor(str(base), files[:1])
+    start = time.perf_counter()
+    for number in range(many):
+        lots.add(files[number % FILES], f"task{number}")
+    print(f"adding a task: {1e3 * (time.perf_counter() - start) / many:.1f} ms", flush=True)
+    names = list(few.tasks)
+    text = "the " * (2 * TOKENS)
+    rows = [few.prepare([text], name)[0] for name in names]
+    single = one.prepare([text], None if not one.tasks else next(iter(one.tasks)))
+
+    def mixed_of_many() -> None:
+        chosen = random.choice(many, MIXED, replace=False)
+        lots.run([row._replace(task=f"task{n}") for row, n in zip(rows, chosen, strict=True)])
+
+    return {
+        "16 rows, dense": dense_batch(base, rows),
+        "16 rows, 16 tasks": lambda: few.run(rows),
+        f"16 rows, 16 of {many} tasks": mixed_of_many,
+        "16 rows, merged one by one": _merged(base, files, rows),
+        "one row, dense": dense_batch(base, rows[:1]),
+        "one row, a hot task": lambda: one.run(single),
+        "one row, a cold task": lambda: few.run(rows[:1]),
+    }
+
+
+def dense_batch(base: Path, rows: Sequence[Prepared]) -> Callable[[], Any]:
+    """The plain model under the weights of one task."""
+    loaded = load_base(base)
+    model = build_model(loaded.config, TASK.num_outputs)
+    params, apply = with_head(loaded.params, model, jax.random.key(0)), jax.jit(model.apply)
+    inputs = _inputs([row.read.tokens[0] for row in rows])
+    return lambda: np.asarray(apply(params, inputs))
+
+
+def _merged(base: Path, files: Sequence[Path], rows: Sequence[Prepared]) -> Callable[[], Any]:
+    """Each task's weights made by one program, then its row run by another."""
+    loaded = load_base(base)
+    model = build_model(loaded.config, TASK.num_outputs)
+    params, apply = with_head(loaded.params, model, jax.random.key(0)), jax.jit(model.apply)
+    packed = [load_task_file(file) for file in files[: len(rows)]]
+    tasks = [
+        jax.device_put(({p: m.bits for p, m in one.masks.items()}, one.arrays["weight"]))
+        for one in packed
+    ]
+    shapes = {path: mask.shape for path, mask in packed[0].masks.items()}
+
+    @jax.jit
+    def materialise(params: Any, bits: Any, weights: Any) -> Any:
+        masks = {path: _unpacked(bits[path], shape) for path, shape in shapes.items()}
+        return merge({"mask": masks, "weight": weights}, params)
+
+    inputs = [_inputs([row.read.tokens[0]]) for row in rows]
+
+    def run() -> None:
+        for task, each in zip(tasks, inputs, strict=True):
+            np.asarray(apply(materialise(params, *task), each))
+
+    return run
+
+
+def _unpacked(bits: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    return jnp.unpackbits(bits, bitorder="little").reshape(shape).astype(bool)
+
+
+def _inputs(tokens: Sequence[Tokens]) -> dict[str, np.ndarray]:
+    group = Group(None, TOKENS, len(tokens), tuple(range(len(tokens))))
+    return collate(group, tokens, 0)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,136 @@
+"""What many tasks take in memory: measured, by holding them, as the paper's figure 3 counts it.
+
+Each method runs in a process of its own, which loads the base and then holds one task after the
+other in the form in which it would be served.
+"""
+
+import gc
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, Literal, NamedTuple, get_args
+
+import jax
+import numpy as np
+import psutil
+
+from maskjax.adaptation import make_adaptation
+from maskjax.config import AdaptationConfig
+from maskjax.masking import pack_planes
+from maskjax.models import Model, build_model, load_base, with_head
+from maskjax.models.model import Params
+
+Method = Literal["mask", "lora", "finetune"]
+METHODS: tuple[Method, ...] = get_args(Method)
+CLASSES = 2
+"""Of the tasks that are held."""
+
+
+class Footprint(NamedTuple):
+    """Memory in use.
+
+    Attributes:
+        method: How the tasks were adapted.
+        tasks: How many are held beside the base.
+        bytes: What the base and they take together.
+    """
+
+    method: Method
+    tasks: int
+    bytes: int
+
+
+def measure_footprints(
+    base: str, counts: Sequence[int], *, revision: str | None = None, offline: bool = False
+) -> Iterator[Footprint]:
+    """Measures all methods at several numbers of tasks.
+
+    The base counts with the bytes of its arrays. What tasks add is what the allocator of the device
+    has given away since. The CPU has none that tells: there it is what all live arrays take, a
+    buffer that several share counted once.
+
+    Args:
+        base: A local folder, a Hub id, or `minilm`.
+        counts: Numbers of tasks, ascending.
+        revision: Of the base.
+        offline: Never ask the network.
+
+    Yields:
+        Method by method, at each count; a method ends early where the next count would not fit
+        into the memory that is free.
+
+    Raises:
+        InputError: If the base cannot be loaded.
+    """
+    for method in METHODS:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            call = process.submit(measure, method, base, counts, revision, offline=offline)
+            yield from call.result()
+
+
+def measure(
+    method: Method,
+    base: str,
+    counts: Sequence[int],
+    revision: str | None = None,
+    *,
+    offline: bool = False,
+) -> list[Footprint]:
+    """Measures one method in this process.
+
+    Args:
+        method: How the tasks are adapted.
+        base: As for `measure_footprints`.
+        counts: As there.
+        revision: Of the base.
+        offline: Never ask the network.
+
+    Returns:
+        What fits.
+
+    Raises:
+        InputError: If the base cannot be loaded.
+    """
+    loaded = load_base(base, revision=revision, offline=offline)
+    model = build_model(loaded.config, CLASSES)
+    params = with_head(loaded.params, model, jax.random.key(0))
+    sample = _served(method, model, params)
+    size, whole = _nbytes(sample), _nbytes(loaded.params)
+    gc.collect()
+    before = _used_bytes()
+    held, found = [], []
+    for count in counts:
+        if (count - len(held)) * size > _free_bytes():
+            break
+        held += [jax.device_put(jax.tree.map(np.copy, sample)) for _ in range(count - len(held))]
+        jax.block_until_ready(held)
+        found.append(Footprint(method, count, whole + _used_bytes() - before))
+    return found
+
+
+def _served(method: Method, model: Model, params: Params) -> Any:
+    """A task as programs take it, in host memory: masks packed, all else as it is."""
+    adaptation = make_adaptation(AdaptationConfig(method=method), model)
+    frozen = adaptation.freeze(adaptation.init(jax.random.key(0), params), params)
+    masks = frozen.pop("mask", {})
+    planes = {path: pack_planes(np.asarray(mask)) for path, mask in masks.items()}
+    return {"planes": planes} | jax.tree.map(np.asarray, frozen)
+
+
+def _nbytes(tree: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def _used_bytes() -> int:
+    stats = jax.local_devices()[0].memory_stats()
+    if stats:
+        return stats["bytes_in_use"]
+    buffers = {array.unsafe_buffer_pointer(): array.nbytes for array in jax.live_arrays()}
+    return sum(buffers.values())
+
+
+def _free_bytes() -> int:
+    stats = jax.local_devices()[0].memory_stats()
+    if stats:
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    return psutil.virtual_memory().available

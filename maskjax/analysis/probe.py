@@ -1,0 +1,105 @@
+"""What scikit-learn says of vectors: how well a line tells their classes apart, and pictures."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from maskjax.errors import InputError
+
+FOLDS = 5
+
+
+class Probe(NamedTuple):
+    """A linear probe of vectors.
+
+    Attributes:
+        accuracy: Mean over the folds, of rows that the classifier has not seen.
+        deviation: Standard deviation over the folds.
+        majority: The share of the most frequent class among the rows.
+        rows: How many there were.
+    """
+
+    accuracy: float
+    deviation: float
+    majority: float
+    rows: int
+
+
+def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> Probe:
+    """Scores logistic regression on standardised vectors by cross-validation in five folds.
+
+    Args:
+        vectors: `[rows, width]`.
+        labels: Class ids `[rows]`. Classes of fewer rows than folds are left out.
+
+    Returns:
+        Its accuracy.
+
+    Raises:
+        InputError: If fewer than two classes are left, or scikit-learn is missing.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import StratifiedKFold, cross_val_score
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ModuleNotFoundError as error:
+        raise _missing() from error
+    kept = np.bincount(labels)[labels] >= FOLDS
+    counts = np.bincount(labels[kept])
+    if np.count_nonzero(counts) < 2:
+        raise InputError(
+            f"--rows: expected two classes of at least {FOLDS} rows for a linear probe, got "
+            f"{np.count_nonzero(counts)} among {len(labels):,} rows."
+        )
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
+    scores = cross_val_score(model, vectors[kept], labels[kept], cv=folds)
+    majority = float(counts.max() / counts.sum())
+    return Probe(float(scores.mean()), float(scores.std()), majority, int(kept.sum()))
+
+
+def pca_points(vectors: np.ndarray) -> np.ndarray:
+    """The two directions in which vectors vary most.
+
+    Args:
+        vectors: `[rows, width]`.
+
+    Returns:
+        `[rows, 2]` float64, without mean.
+
+    Raises:
+        InputError: If scikit-learn is missing.
+    """
+    try:
+        from sklearn.decomposition import PCA
+    except ModuleNotFoundError as error:
+        raise _missing() from error
+    return PCA(2, svd_solver="full").fit_transform(np.asarray(vectors, np.float64))
+
+
+def tsne_points(vectors: np.ndarray) -> np.ndarray:
+    """Two dimensions in which near vectors stay near (van der Maaten and Hinton 2008).
+
+    It starts from the principal components and a fixed seed, so that a figure can be drawn again.
+    Distances between clusters and their sizes mean nothing.
+
+    Args:
+        vectors: `[rows, width]`, at least four rows.
+
+    Returns:
+        `[rows, 2]` float32.
+
+    Raises:
+        InputError: If scikit-learn is missing.
+    """
+    try:
+        from sklearn.manifold import TSNE
+    except ModuleNotFoundError as error:
+        raise _missing() from error
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(vectors)
+
+
+def _missing() -> InputError:
+    return InputError("this study needs scikit-learn: pip install 'maskjax[analysis]'.")

@@ -1,0 +1,43 @@
+"""`maskjax analyze transfer`: runs of one data set on the rows of others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import tyro
+from rich.console import Console
+
+from maskjax.analysis.transfer import study_transfer
+from maskjax.cli.analyze.arguments import StudyArguments
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferArguments(StudyArguments):
+    """Scores runs on the rows of each other's tasks, as the gain over the majority vote.
+
+    The tasks have the same labels, in any order, such as glue/rte and glue/qnli.
+
+    Attributes:
+        split: The rows to score on; by default dev, or test where there is no dev.
+        rows: Only so many of them, the first.
+    """
+
+    split: str | None = None
+    rows: int | None = None
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax analyze transfer`.
+
+    Args:
+        arguments: The words after the study.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        InputError: If the runs or their rows cannot be read, or their labels differ.
+    """
+    given = tyro.cli(TransferArguments, args=arguments, prog="maskjax analyze transfer")
+    runs, console = given.load("label set"), Console()
+    study_transfer(runs, given.out, console, split=given.split, rows=given.rows)
+    return 0

@@ -1,0 +1,47 @@
+"""Runs on the rows of other tasks, against scikit-learn."""
+
+import csv
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import accuracy_score
+
+from maskjax.analysis.runs import load_runs
+from maskjax.analysis.transfer import majority_share, study_transfer
+from maskjax.errors import InputError
+
+
+def test_gains_are_over_the_majority_vote(finished, with_meta, tmp_path):
+    """The second run is the first with its labels the other way round, on the same rows."""
+    runs = load_runs([finished(), with_meta("task", name="other", labels=["yes", "no"])])
+    study_transfer(runs, tmp_path, Console(quiet=True), rows=25)
+    rows = list(csv.DictReader((tmp_path / "transfer.csv").read_text().splitlines()))
+    assert [(row["trained_on"], row["on"]) for row in rows] == [
+        ("toy", "toy"),
+        ("toy", "other"),
+        ("other", "toy"),
+        ("other", "other"),
+    ]
+    split = runs[0].split("dev", 25)
+    names = np.array([prediction.label for prediction in runs[0].predictor(split.texts)])
+    truth = np.array(runs[0].task.labels)[split.labels]
+    constant = DummyClassifier().fit(names[:, None], truth).score(names[:, None], truth)
+    accuracy = accuracy_score(truth, names)
+    expected = [accuracy, accuracy, 1 - accuracy, 1 - accuracy]
+    assert accuracy != 0.5
+    for row, value in zip(rows, expected, strict=True):
+        assert float(row["accuracy"]) == pytest.approx(value)
+        assert float(row["majority"]) == constant == majority_share(split.labels)
+        assert float(row["gain"]) == pytest.approx(value - constant)
+
+
+def test_what_cannot_be_transferred_is_refused(finished, with_meta, tmp_path):
+    def study(part):
+        study_transfer(load_runs([finished(), part]), tmp_path, Console(quiet=True))
+
+    with pytest.raises(InputError, match="expected a run of classification, got one of tokens"):
+        study(with_meta("task", kind="tokens"))
+    with pytest.raises(InputError, match="as many texts as toy-mask-0, 1 a row, got 2"):
+        study(with_meta("task", text=["a", "b"]))
