@@ -43,11 +43,12 @@ def command(arguments: Sequence[str]) -> int:
         InputError: If the runs cannot be read or compared, or an option makes no sense.
     """
     given = tyro.cli(PlaneArguments, args=arguments, prog="maskjax analyze plane")
-    if len(given.runs) != 3:
-        raise InputError(f"expected three runs, got {len(given.runs)}.")
     check_least(points=(given.points, 2), rows=(given.rows, 1), margin=(given.margin, 0))
+    runs = given.load("task")
+    if len(runs) != 3:
+        raise InputError(f"expected three runs, got {len(runs)}.")
     study_plane(
-        given.load("task"),
+        runs,
         given.out,
         Console(),
         points=given.points,
