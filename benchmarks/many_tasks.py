@@ -26,6 +26,7 @@ from safetensors.numpy import save_file
 
 from benchmarks.speed import SIZES, make_encoder, random_params
 from maskjax.adaptation import merge
+from maskjax.analysis.footprint import live_bytes
 from maskjax.config import Config, ModelConfig
 from maskjax.inference import Predictor, Prepared
 from maskjax.inference.grouping import Group, Tokens, collate
@@ -119,7 +120,7 @@ def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
     """Bytes of all arrays that JAX holds, and of the process, before and after tasks are added."""
     process = psutil.Process()
     predictor = Predictor(str(base), hot_bytes=0, device_bytes=2**40)
-    others, rss = _live_bytes() - predictor.resident()["base"], process.memory_info().rss
+    others, rss = live_bytes() - predictor.resident()["base"], process.memory_info().rss
     for number in range(count):
         predictor.add(files[number % FILES], f"task{number}")
     file = load_task_file(files[0])
@@ -128,16 +129,11 @@ def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
     found = {
         "bytes of the base": base_bytes,
         "bytes of a task": packed + head,
-        "arrays / (base + tasks)": (_live_bytes() - others) / (base_bytes + added),
+        "arrays / (base + tasks)": (live_bytes() - others) / (base_bytes + added),
         "growth of the process / tasks": (process.memory_info().rss - rss) / added,
     }
     print(f"memory, base + {count} tasks: {found}", flush=True)
     return found
-
-
-def _live_bytes() -> int:
-    buffers = {array.unsafe_buffer_pointer(): array.nbytes for array in jax.live_arrays()}
-    return sum(buffers.values())
 
 
 def _times(base: Path, files: Sequence[Path], many: int, rounds: int) -> dict[str, Any]:

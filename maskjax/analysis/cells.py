@@ -43,20 +43,28 @@ def run_cells(
     console = console or Console(quiet=True)
     wanted = list(keys)
     done = _read(path)
-    missing = [key for key in wanted if _name(key) not in done]
+    missing = [key for key in wanted if name_of(key) not in done]
     if len(missing) < len(wanted):
         _tell(console, f"{len(wanted) - len(missing)} of {len(wanted)} cells are there already")
     begun = time.perf_counter()
     for number, key in enumerate(missing, 1):
-        done[_name(key)] = result = dict(compute(key))
+        done[name_of(key)] = result = dict(compute(key))
         _append(path, key, result)
         left = (time.perf_counter() - begun) / number * (len(missing) - number)
         values = ", ".join(f"{name} {value}" for name, value in key.items())
         _tell(console, f"cell {number} of {len(missing)}: {values}; {left / 60:.0f} min left")
-    return [{**key, **done[_name(key)]} for key in wanted]
+    return [{**key, **done[name_of(key)]} for key in wanted]
 
 
-def _name(key: Key) -> str:
+def name_of(key: Key) -> str:
+    """A cell's key as text, the same for equal keys.
+
+    Args:
+        key: The key.
+
+    Returns:
+        JSON.
+    """
     return json.dumps(key, sort_keys=True)
 
 
@@ -66,7 +74,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-            done[_name(record["key"])] = record["result"]
+            done[name_of(record["key"])] = record["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}, line {number}: expected a finished cell; delete the line, and it is "

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, check_masked, seeds_text
+from maskjax.analysis.runs import Run, check_masked, runs_text
 from maskjax.analysis.units import (
     head_shares,
     magnitude_overlap,
@@ -18,7 +18,6 @@ from maskjax.analysis.units import (
     spread_along,
     zeros_along,
 )
-from maskjax.masking import leaves_by_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,7 +52,7 @@ def study_dropped(
     heads = [row for run in runs for row in head_rows(run)]
     neurons = [row for run in runs for row in neuron_rows(run)]
     console.print(_table(runs, matrices, heads, neurons, dead))
-    note = f"{len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
+    note = runs_text(runs)
     files = save_figure(
         draw_matrices(matrices, grid_of(runs[0].masks), note), out / "dropped-blocks", matrices
     )
@@ -74,8 +73,7 @@ def matrix_rows(run: Run, dead: float) -> Iterator[Row]:
     Yields:
         A line of the table for each masked matrix.
     """
-    predictor = run.predictor
-    weights = leaves_by_path(predictor.base.params) | run.file.arrays.get("weight", {})
+    weights = run.predictor.weights
     for path, packed in run.masks.items():
         mask = packed.unpack()
         if mask.ndim != 2:

@@ -68,6 +68,12 @@ def measure_footprints(
             yield from call.result()
 
 
+def live_bytes() -> int:
+    """Bytes of all arrays that JAX holds, a buffer that several share counted once."""
+    buffers = {array.unsafe_buffer_pointer(): array.nbytes for array in jax.live_arrays()}
+    return sum(buffers.values())
+
+
 def measure(
     method: Method,
     base: str,
@@ -123,10 +129,7 @@ def _nbytes(tree: Any) -> int:
 
 def _used_bytes() -> int:
     stats = jax.local_devices()[0].memory_stats()
-    if stats:
-        return stats["bytes_in_use"]
-    buffers = {array.unsafe_buffer_pointer(): array.nbytes for array in jax.live_arrays()}
-    return sum(buffers.values())
+    return stats["bytes_in_use"] if stats else live_bytes()
 
 
 def _free_bytes() -> int:

@@ -12,7 +12,7 @@ from rich.table import Table
 from maskjax.analysis.cells import run_cells
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import TOP, caption, grid_of, place_of
-from maskjax.analysis.runs import Run, check_masked, rows_text, seeds_text
+from maskjax.analysis.runs import Run, check_masked, rows_text, runs_text
 from maskjax.inference import predict_labels, score_logits
 from maskjax.masking import leaves_by_path, replace_leaves
 from maskjax.tasks import Encoded, Split
@@ -75,7 +75,7 @@ def study_restored(
         for cell in cells
     ]
     console.print(_table(cells))
-    note = f"{amount}; {len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
+    note = f"{amount}; {runs_text(runs)}"
     return save_figure(draw_restored(cells, note), out / "restored", cells)
 
 
@@ -90,7 +90,7 @@ def restored_params(run: Run, block: str) -> dict[str, Any]:
         Params of `run.predictor.model`; the masked weights of the block are whole again.
     """
     predictor = run.predictor
-    weights = leaves_by_path(predictor.base.params) | run.file.arrays.get("weight", {})
+    weights = run.predictor.weights
     chosen = [path for path in run.masks if block in (ALL, place_of(path)[0])]
     merged = leaves_by_path(predictor.params)
     whole = {path: np.asarray(weights[path], merged[path].dtype) for path in chosen}

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,7 @@ from maskjax.inference.predictor import task_of
 from maskjax.masking import PackedMask
 from maskjax.models import Base, load_base
 from maskjax.taskfile import TASK_FILE, TaskFile, load_task_file
-from maskjax.tasks import Split, Task, load_task
+from maskjax.tasks import Split, Task
 from maskjax.training.folder import RESULT_FILE
 
 Same = Literal["base", "labels", "label set", "task"]
@@ -72,6 +72,10 @@ class Run:
         """Of its training."""
         return self.file.meta["config"]["train"]["seed"]
 
+    @cached_property
+    def _splits(self) -> dict[str, Split]:
+        return self.predictor.load_rows().splits
+
     def split(self, name: str | None, rows: int | None = None) -> Split:
         """The first rows of a split of its task, by default all of the first of `EVALUATED`.
 
@@ -80,13 +84,11 @@ class Run:
         """
         if rows is not None and rows < 1:
             raise InputError(f"--rows: expected at least 1, got {rows}.")
-        config = self.predictor.config
-        task = replace(config.task, labels=self.task.labels)  # in the order that it learned
-        data = load_task(task, offline=config.model.offline)
-        name = name or next(split for split in EVALUATED if split in data.splits)
-        if name not in data.splits:
-            raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(data.splits)}.")
-        split = data.splits[name]
+        splits = self._splits
+        name = name or next(split for split in EVALUATED if split in splits)
+        if name not in splits:
+            raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(splits)}.")
+        split = splits[name]
         return split if rows is None else split.take(np.arange(min(rows, len(split.texts))))
 
 
@@ -151,6 +153,18 @@ def rows_text(split: str | None, rows: int | None) -> str:
         ('all rows of test', 'up to 200 rows of dev or test')
     """
     return f"{'all' if rows is None else f'up to {rows:,}'} rows of {split or 'dev or test'}"
+
+
+def runs_text(runs: Sequence[Run]) -> str:
+    """Counts runs and names their seeds, for a caption.
+
+    Args:
+        runs: The runs.
+
+    Returns:
+        Such as `3 runs, seeds 0, 1`.
+    """
+    return f"{len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
 
 
 def seeds_text(runs: Iterable[Run]) -> str:

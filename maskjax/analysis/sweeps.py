@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from maskjax.analysis.cells import Key, run_cells
+from maskjax.analysis.cells import Key, name_of, run_cells
 from maskjax.analysis.controls import head_config, train_control
 from maskjax.config import Config, config_to_dict, load_config
 from maskjax.errors import InputError
@@ -63,7 +63,7 @@ def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numb
     Raises:
         InputError: If something cannot be used, or the folder holds runs of other settings.
     """
-    by_key = {_name(plan.key): plan for plan in plans}
+    by_key = {name_of(plan.key): plan for plan in plans}
     for plan in plans:
         _check(plan, out)
     runs = sum(len(plan.seeds) for plan in plans)
@@ -71,7 +71,7 @@ def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numb
     console.print(f"{text}; the first one says how long it takes", highlight=False)
 
     def compute(key: Key) -> dict[str, Any]:
-        return {"runs": _train(by_key[_name(key)], out, console)}
+        return {"runs": _train(by_key[name_of(key)], out, console)}
 
     keys = [plan.key for plan in plans]
     cells = run_cells(keys, compute, out / "sweep.jsonl", console=console)
@@ -144,7 +144,3 @@ def _folder(plan: Plan, out: Path) -> Path:
 
 def _with_seed(config: Config, seed: int) -> Config:
     return replace(config, train=replace(config.train, seed=seed, seeds=1))
-
-
-def _name(key: Key) -> str:
-    return json.dumps(key, sort_keys=True)

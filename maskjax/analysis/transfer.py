@@ -17,7 +17,7 @@ from rich.table import Table
 from maskjax.analysis.cells import run_cells
 from maskjax.analysis.figures import COLORS, Row, save_figure, styled
 from maskjax.analysis.grid import caption
-from maskjax.analysis.runs import Run, rows_text, seeds_text
+from maskjax.analysis.runs import Run, rows_text, runs_text
 from maskjax.errors import InputError
 from maskjax.inference import predict_labels
 from maskjax.tasks import Split
@@ -110,7 +110,7 @@ def study_transfer(
         for c in cells
     ]
     console.print(_table(cells))
-    note = f"{amount}; {len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}; dots: runs"
+    note = f"{amount}; {runs_text(runs)}; dots: runs"
     return save_figure(draw_transfer(cells, note), out / "transfer", cells)
 
 

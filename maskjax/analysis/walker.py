@@ -18,7 +18,7 @@ from maskjax.analysis.paths import CURVES, CurveName
 from maskjax.analysis.runs import Run
 from maskjax.inference import model_inputs
 from maskjax.models.model import Params
-from maskjax.tasks import Batch, train_batches
+from maskjax.tasks import Batch, Encoded, train_batches
 from maskjax.training import make_loss
 
 TRAIN = "train"
@@ -113,13 +113,17 @@ class Walker:
         bent: tuple[CurveName, ...] = ("bezier", "chain")
         return {name: BendTraining(point_loss, CURVES[name], **options) for name in bent}
 
+    @cached_property
+    def _encoded(self) -> Encoded:
+        """The training rows, all of them."""
+        return self._first.predictor.encode(self._first.split(TRAIN))
+
     def _batches(self) -> Iterator[Batch]:
         """Epoch after epoch, without end."""
         predictor = self._first.predictor
-        encoded = predictor.encode(self._first.split(TRAIN))
         for epoch in count():
             yield from train_batches(
-                encoded,
+                self._encoded,
                 batch_size=predictor.config.train.batch_size,
                 buckets=predictor.config.train.buckets,
                 pad_id=predictor.base.config.pad_token_id,

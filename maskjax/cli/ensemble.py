@@ -11,11 +11,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.cli.saved import rows_config, wanted_splits
+from maskjax.cli.saved import wanted_splits
 from maskjax.errors import InputError
 from maskjax.inference import By, TaskPredictor, combine_logits, load_predictor, score_logits
 from maskjax.models import load_base
-from maskjax.tasks import LoadedTask, Task, load_task
+from maskjax.tasks import LoadedTask, Task
 
 Logits = dict[str, np.ndarray]
 """`[units, outputs]` of each split."""
@@ -77,7 +77,7 @@ def _run(given: EnsembleArguments) -> tuple[LoadedTask, list[Logits]]:
     """The rows, and what each member says of them."""
     predictors = _load(given)
     first = next(predictors)
-    data = load_task(rows_config(first, None), offline=first.config.model.offline)
+    data = first.load_rows()
     _check_by(given, data.task)
     splits = wanted_splits(data, given.split)
     members = [_logits(first, data, splits)]

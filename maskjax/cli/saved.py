@@ -1,7 +1,7 @@
 """`maskjax evaluate`, and what all commands on a finished run have in common."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +9,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from maskjax.config import TaskConfig
 from maskjax.errors import InputError
 from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.tasks import LoadedTask, load_task
+from maskjax.tasks import LoadedTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,28 +68,13 @@ def evaluate_command(arguments: Sequence[str]) -> int:
     """
     given = tyro.cli(EvaluateArguments, args=arguments, prog="maskjax evaluate")
     predictor = given.load()
-    config = rows_config(predictor, given.path)
-    data = load_task(config, offline=predictor.config.model.offline)
+    data = predictor.load_rows(given.path)
     table = RichTable("split", "rows", predictor.task.metric, title=str(given.run))
     for name in wanted_splits(data, given.split):
         split = data.splits[name]
         table.add_row(name, f"{len(split.texts):,}", f"{predictor.score(split):.4f}")
     Console().print(table)
     return 0
-
-
-def rows_config(predictor: TaskPredictor, path: str | None) -> TaskConfig:
-    """Where the rows of a run are, with its labels in the order that it learned them in.
-
-    Args:
-        predictor: The run.
-        path: What `--path` says: another folder of rows; None means the run's own.
-
-    Returns:
-        The settings for `load_task`.
-    """
-    config = replace(predictor.config.task, labels=predictor.task.labels)
-    return replace(config, path=path) if path else config
 
 
 def refuse_existing(out: Path) -> None:

@@ -8,7 +8,6 @@ import tyro
 from rich.console import Console
 
 from maskjax.cli.saved import SavedRun, refuse_existing
-from maskjax.masking import leaves_by_path
 from maskjax.taskfile import save_task_file, shrink
 
 
@@ -44,8 +43,7 @@ def command(arguments: Sequence[str]) -> int:
     given = tyro.cli(ShrinkArguments, args=arguments, prog="maskjax shrink")
     refuse_existing(given.out)
     predictor = given.load()
-    weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
-    small = shrink(predictor.file, weights, given.zeros)
+    small = shrink(predictor.file, predictor.weights, given.zeros)
     size = save_task_file(given.out, small)
     zeros = [sum(mask.zeros for mask in file.masks.values()) for file in (predictor.file, small)]
     line = f"{given.out}: {size:,} bytes, {zeros[1]:,} of {zeros[0]:,} zeros"

@@ -7,7 +7,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from maskjax.cli.saved import SavedRun, rows_config
+from maskjax.cli.saved import SavedRun
 from maskjax.errors import InputError
 from maskjax.taskfile import write_atomically
 from maskjax.tasks import load_test_texts, submission_file, submission_text
@@ -43,7 +43,7 @@ def command(arguments: Sequence[str]) -> int:
     predictor = given.load()
     task = predictor.task
     submission_file(task, "test")  # refuses other tasks before rows are read
-    config = rows_config(predictor, given.path)
+    config = predictor.rows_config(given.path)
     tests = load_test_texts(config, offline=predictor.config.model.offline)
     if not tests:
         raise InputError(f"Task {task.name}: there are no test rows to label.")

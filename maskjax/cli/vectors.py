@@ -9,11 +9,11 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from maskjax.cli.saved import SavedRun, rows_config, wanted_splits
+from maskjax.cli.saved import SavedRun, wanted_splits
 from maskjax.errors import InputError
 from maskjax.inference import cls_vectors
 from maskjax.taskfile import write_atomically
-from maskjax.tasks import Task, load_task
+from maskjax.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +48,12 @@ def vectors_command(arguments: Sequence[str]) -> int:
     if given.out.suffix not in FORMATS:
         raise InputError(f"--out: expected a name in {' or '.join(FORMATS)}, got {given.out}.")
     predictor = given.load()
-    task, config = predictor.task, predictor.config
+    task = predictor.task
     if task.kind not in ("classification", "regression"):
         raise InputError(
             f"{given.run}: expected a task with a label for each text, got one of {task.kind}."
         )
-    data = load_task(rows_config(predictor, None), offline=config.model.offline)
+    data = predictor.load_rows()
     (name,) = wanted_splits(data, given.split)
     encoded = predictor.encode(data.splits[name])
     vectors = cls_vectors(predictor, encoded, given.layer)

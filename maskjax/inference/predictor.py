@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.adaptation import merge
-from maskjax.config import Config, config_from_dict
+from maskjax.config import Config, TaskConfig, config_from_dict
 from maskjax.inference.logits import (
     make_predict,
     predict_labels,
@@ -31,7 +31,7 @@ from maskjax.models import (
 )
 from maskjax.models.model import Params
 from maskjax.taskfile import TaskFile, check_base, find_task_file, load_task_file
-from maskjax.tasks import Encoded, Split, Task, encode, load_tokenizer
+from maskjax.tasks import Encoded, LoadedTask, Split, Task, encode, load_task, load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,6 +80,31 @@ class TaskPredictor(NamedTuple):
             buckets=self.config.train.buckets,
             pad_id=self.base.config.pad_token_id,
         )
+
+    def rows_config(self, path: str | None = None) -> TaskConfig:
+        """Where its rows are, with its labels in the order that it learned them in.
+
+        Args:
+            path: Another folder of rows than the one of the run.
+
+        Returns:
+            The settings for `load_task`.
+        """
+        config = replace(self.config.task, labels=self.task.labels)
+        return replace(config, path=path) if path else config
+
+    def load_rows(self, path: str | None = None) -> LoadedTask:
+        """Loads its rows, as `rows_config` says.
+
+        Raises:
+            InputError: If they cannot be read, or have other labels.
+        """
+        return load_task(self.rows_config(path), offline=self.config.model.offline)
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """What masks lie over, by path: the base's leaves, and those that the task replaces."""
+        return leaves_by_path(self.base.params) | self.file.arrays.get("weight", {})
 
     def encode(self, split: Split) -> Encoded:
         """Tokenises rows as those of the run were."""

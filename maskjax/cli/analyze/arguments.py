@@ -37,6 +37,19 @@ class StudyArguments:
         return load_runs(self.runs, same=("base", *same), offline=self.offline)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowsArguments(StudyArguments):
+    """A study that scores runs on rows of their tasks.
+
+    Attributes:
+        split: The rows to score on; by default dev, or test where there is no dev.
+        rows: Only so many of them, the first.
+    """
+
+    split: str | None = None
+    rows: int | None = None
+
+
 def check_least(**options: tuple[float, float]) -> None:
     """Refuses options that are too small.
 

@@ -7,20 +7,12 @@ import tyro
 from rich.console import Console
 
 from maskjax.analysis.restored import study_restored
-from maskjax.cli.analyze.arguments import StudyArguments
+from maskjax.cli.analyze.arguments import RowsArguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoredArguments(StudyArguments):
-    """Sets the zeros of one block after the other back to one and scores what is left of the mask.
-
-    Attributes:
-        split: The rows to score on; by default dev, or test where there is no dev.
-        rows: Only so many of them, the first.
-    """
-
-    split: str | None = None
-    rows: int | None = None
+class RestoredArguments(RowsArguments):
+    """Sets the zeros of one block after the other back to one and scores what is left."""
 
 
 def command(arguments: Sequence[str]) -> int:

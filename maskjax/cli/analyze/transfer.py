@@ -7,22 +7,15 @@ import tyro
 from rich.console import Console
 
 from maskjax.analysis.transfer import study_transfer
-from maskjax.cli.analyze.arguments import StudyArguments
+from maskjax.cli.analyze.arguments import RowsArguments
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransferArguments(StudyArguments):
+class TransferArguments(RowsArguments):
     """Scores runs on the rows of each other's tasks, as the gain over the majority vote.
 
     The tasks have the same labels, in any order, such as glue/rte and glue/qnli.
-
-    Attributes:
-        split: The rows to score on; by default dev, or test where there is no dev.
-        rows: Only so many of them, the first.
     """
-
-    split: str | None = None
-    rows: int | None = None
 
 
 def command(arguments: Sequence[str]) -> int:
