@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from maskjax.analysis.barrier import band
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import caption
-from maskjax.analysis.sparsity_sweep import about_seeds
-from maskjax.analysis.sweeps import Plan, scores_of, train_plans
+from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
 from maskjax.config import Config
 from maskjax.masking import KINDS, kind_of, leaves_by_path
 from maskjax.models import head_paths
@@ -115,7 +113,7 @@ def study_layers(
         InputError: If something cannot be used, or the runs have no such split.
     """
     rows = scores_of(train_plans(plans, out, console), split)
-    console.print(_table(rows))
+    console.print(sweep_table(rows, {"order": str, "masked": str}, "runs"))
     files: list[Path] = []
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
@@ -162,7 +160,7 @@ def _draw_blocks(axes: "Axes", rows: Sequence[Row], value: str) -> None:
     for number, order in enumerate(dict.fromkeys(row["order"] for row in rows)):
         mine = [row for row in rows if row["order"] == order]
         counts = list(dict.fromkeys(row["count"] for row in mine))
-        found = band(_by_seed(mine, "count", value))
+        found = band(by_seed(mine, "count", value))
         style = look(number)
         axes.plot(counts, found.mean, **style._asdict(), markersize=4, label=order)
         axes.fill_between(counts, found.low, found.high, color=style.color, alpha=0.18, lw=0)
@@ -175,7 +173,7 @@ def _draw_kinds(axes: "Axes", rows: Sequence[Row], value: str) -> None:
     for number, order in enumerate(dict.fromkeys(row["order"] for row in rows)):
         mine = [row for row in rows if row["order"] == order]
         names = list(dict.fromkeys(row["masked"] for row in mine))
-        found = band(_by_seed(mine, "masked", value))
+        found = band(by_seed(mine, "masked", value))
         reach = (found.mean - found.low, found.high - found.mean)
         style, places = look(number), np.arange(len(names)) + 0.12 * (2 * number - 1)
         options = {"color": style.color, "marker": style.marker, "markersize": 4}
@@ -183,26 +181,3 @@ def _draw_kinds(axes: "Axes", rows: Sequence[Row], value: str) -> None:
         labels = [name.replace("_", " ") for name in names]
         turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 8}
         axes.set_xticks(range(len(names)), labels, **turned)
-
-
-def _by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:
-    """The values of each seed, in the order of the selections."""
-    places = list(dict.fromkeys(row[name] for row in rows))
-    seeds = dict.fromkeys(row["seed"] for row in rows)
-    values = {
-        (row["seed"], row[name]): row["bytes"] / 1000 if value == "kB" else row[value]
-        for row in rows
-    }
-    return [np.array([values[seed, place] for place in places]) for seed in seeds]
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table("task", "order", "masked", "runs", "mean", "lowest", "highest", "kB")
-    places = [(row["task"], row["order"], row["masked"]) for row in rows]
-    for place in dict.fromkeys(places):
-        mine = [row for row, at in zip(rows, places, strict=True) if at == place]
-        scores = [row["score"] for row in mine]
-        spread = (float(np.mean(scores)), min(scores), max(scores))
-        kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
-        table.add_row(*place, str(len(mine)), *(f"{one:.4f}" for one in spread), kilobytes)
-    return table

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from maskjax.analysis.barrier import band
 from maskjax.analysis.controls import CONTROLS, control_config
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import caption
-from maskjax.analysis.sweeps import Plan, scores_of, train_plans
+from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
 from maskjax.config import Config
 from maskjax.config.check import check
 
@@ -82,7 +81,8 @@ def study_sparsity(
         InputError: If something cannot be used, or the runs have no such split.
     """
     rows = scores_of(train_plans(plans, out, console), split)
-    console.print(_table(rows))
+    settings = {"masks": str, "sparsity": lambda sparsity: f"{100 * sparsity:g}%"}
+    console.print(sweep_table(rows, settings, "seeds"))
     return save_figure(draw_sparsity(rows), out / "sparsity", rows)
 
 
@@ -113,26 +113,12 @@ def draw_sparsity(rows: Sequence[Row]) -> "Figure":
     return figure
 
 
-def about_seeds(rows: Sequence[Row]) -> str:
-    """Says for a caption what the means and bands of a sweep are over.
-
-    Args:
-        rows: With the keys `seed` and `split`.
-
-    Returns:
-        Such as `dev rows; means over n = 2 runs, seeds 0, 1; bands hold all of them`.
-    """
-    seeds = sorted({row["seed"] for row in rows})
-    names = ", ".join(map(str, seeds))
-    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, seed{'s' * (len(seeds) > 1)} {names}"
-    return f"{rows[0]['split']} rows; means over {runs}; bands hold all of them"
-
-
 def _draw_task(axes: "Axes", rows: Sequence[Row], task: str) -> None:
     for number, masks in enumerate(dict.fromkeys(row["masks"] for row in rows)):
         mine = [row for row in rows if row["masks"] == masks]
-        sparsities = sorted({row["sparsity"] for row in mine})
-        found = band(list(_by_seed(mine, sparsities).T))
+        mine.sort(key=lambda row: row["sparsity"])
+        sparsities = list(dict.fromkeys(row["sparsity"] for row in mine))
+        found = band(by_seed(mine, "sparsity", "score"))
         style = look(number)
         percent = 100 * np.array(sparsities)
         axes.plot(percent, found.mean, **style._asdict(), markersize=4, label=masks)
@@ -163,24 +149,3 @@ def _scale(axes: "Axes", percents: Sequence[float]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="x", labelsize=8)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-
-
-def _by_seed(rows: Sequence[Row], sparsities: Sequence[float]) -> np.ndarray:
-    """Scores [sparsities, seeds]."""
-    return np.array(
-        [[row["score"] for row in rows if row["sparsity"] == sparsity] for sparsity in sparsities]
-    )
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table("task", "masks", "sparsity", "seeds", "mean", "lowest", "highest", "kB")
-    places = [(row["task"], row["masks"], row["sparsity"]) for row in rows]
-    for place in dict.fromkeys(places):
-        mine = [row for row, at in zip(rows, places, strict=True) if at == place]
-        scores = [row["score"] for row in mine]
-        spread = (float(np.mean(scores)), min(scores), max(scores))
-        kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
-        task, masks, sparsity = place
-        head = (task, masks, f"{100 * sparsity:g}%", str(len(mine)))
-        table.add_row(*head, *(f"{value:.4f}" for value in spread), kilobytes)
-    return table

@@ -5,15 +5,18 @@ are finished are not trained again, and those that were killed go on.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
+from rich.table import Table
 
 from maskjax.analysis.cells import Key, name_of, run_cells
 from maskjax.analysis.controls import head_config, train_control
+from maskjax.analysis.figures import Row
 from maskjax.config import Config, config_to_dict, load_config
 from maskjax.errors import InputError
 from maskjax.taskfile import TASK_FILE, load_task_file
@@ -104,6 +107,66 @@ def scores_of(rows: Sequence[Numbers], split: str) -> list[Numbers]:
             )
         found.append({**values, "split": split, "score": row["scores"][split]})
     return found
+
+
+def about_seeds(rows: Sequence[Row]) -> str:
+    """Says for a caption what the means and bands of a sweep are over.
+
+    Args:
+        rows: With the keys `seed` and `split`.
+
+    Returns:
+        Such as `dev rows; means over n = 2 runs, seeds 0, 1; bands hold all of them`.
+    """
+    seeds = sorted({row["seed"] for row in rows})
+    names = ", ".join(map(str, seeds))
+    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, seed{'s' * (len(seeds) > 1)} {names}"
+    return f"{rows[0]['split']} rows; means over {runs}; bands hold all of them"
+
+
+def by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:
+    """The curve of each seed over the settings of a sweep.
+
+    Args:
+        rows: From `scores_of`, of every seed at every setting.
+        name: The key of the setting.
+        value: The key of the number, or `kB`.
+
+    Returns:
+        Arrays `[settings]`, in the order in which settings come first.
+    """
+    places = list(dict.fromkeys(row[name] for row in rows))
+    seeds = dict.fromkeys(row["seed"] for row in rows)
+    values = {
+        (row["seed"], row[name]): row["bytes"] / 1000 if value == "kB" else row[value]
+        for row in rows
+    }
+    return [np.array([values[seed, place] for place in places]) for seed in seeds]
+
+
+def sweep_table(
+    rows: Sequence[Row], settings: Mapping[str, Callable[[Any], str]], runs: str
+) -> Table:
+    """A line for each setting of each task: how its seeds scored, and their bytes.
+
+    Args:
+        rows: From `scores_of`.
+        settings: How the keys that tell settings apart are written.
+        runs: The head of the number of runs.
+
+    Returns:
+        The table.
+    """
+    table = Table("task", *settings, runs, "mean", "lowest", "highest", "kB")
+    places = [(row["task"], *(row[name] for name in settings)) for row in rows]
+    for place in dict.fromkeys(places):
+        mine = [row for row, at in zip(rows, places, strict=True) if at == place]
+        scores = [row["score"] for row in mine]
+        spread = (float(np.mean(scores)), min(scores), max(scores))
+        kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
+        head = [show(at) for show, at in zip((str, *settings.values()), place, strict=True)]
+        table.add_row(*head, str(len(mine)), *(f"{one:.4f}" for one in spread), kilobytes)
+    return table
 
 
 def _train(plan: Plan, out: Path, console: Console) -> list[Numbers]:
