@@ -1,4 +1,4 @@
-"""The server under load on loopback, against calling the predictor with the same rows in one go.
+"""The server under load on loopback, against calling the predictor with the same rows.
 
     python -m benchmarks.serving
     python -m benchmarks.serving --requests 4000 --clients 64 --tasks 16
@@ -6,8 +6,10 @@
 Task files with random masks are written for the base; every request is one text of random length
 for a random task. The predictor answers all of them in this process, and in turn with it the
 server does, in a process of its own: as many clients as asked for, here, each send one request
-after the other. Both are compiled and warm. Clients, server and model share the cores of one
-machine, so that what clients and HTTP cost is in the ratio.
+after the other. The predictor is called twice, with as many rows at a time as there are clients,
+which is what the server has in hand, and with all rows at once, where it groups many of a task.
+All are compiled and warm. Clients, server and model share the cores of one machine, so that what
+clients and HTTP cost is in the ratios.
 """
 
 import asyncio
@@ -20,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import aiohttp
 import httpx2
 import jax
 import numpy as np
@@ -77,28 +80,35 @@ def main(
     names = [f"task{number:03}" for number in range(tasks)]
     texts = [" ".join(random.choice(WORDS, _length(random))) for _ in range(requests)]
     asked = [names[number] for number in random.integers(tasks, size=requests)]
-    ratios = []
+    timed: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
         _write_tasks(Path(folder), base, names, random)
         predictor = Predictor(base, sorted(Path(folder).glob("*.safetensors")))
         predictor.warm_up()
+
+        def call(rows: int) -> None:
+            for start in range(0, requests, rows):
+                stop = start + rows
+                predictor(texts[start:stop], tasks=asked[start:stop])
+
         with _server(base, Path(folder)) as address:
             for number in range(repeats + 1):
-                direct = _timed(lambda: predictor(texts, tasks=asked))
                 latencies: list[float] = []
+                direct = [_timed(lambda rows=rows: call(rows)) for rows in (clients, requests)]
                 seconds = _timed(lambda into=latencies: _load(address, texts, asked, clients, into))
                 if number:  # the first one is for what is compiled or loaded late
-                    ratios.append(direct / seconds)
-                    _report(latencies, seconds, direct)
-    _tell(f"median of the ratios: {np.median(ratios):.2f}")
+                    timed.append([each / seconds for each in direct])
+                    _report(latencies, seconds, *direct)
+    few, all_rows = np.median(timed, axis=0)
+    _tell(f"of the predictor: {few:.2f} with {clients} rows a call, {all_rows:.2f} with all rows")
 
 
-def _report(latencies: list[float], seconds: float, direct: float) -> None:
+def _report(latencies: list[float], seconds: float, few: float, all_rows: float) -> None:
     rows = len(latencies)
     p50, p99 = 1e3 * np.percentile(latencies, [50, 99])
     _tell(
         f"{rows:,} answers, no error; p50 {p50:.0f} ms, p99 {p99:.0f} ms, {rows / seconds:.1f} "
-        f"requests/s; called directly {rows / direct:.1f} rows/s; ratio {direct / seconds:.2f}"
+        f"requests/s; the predictor {rows / few:.1f} rows/s, with all at once {rows / all_rows:.1f}"
     )
 
 
@@ -157,17 +167,18 @@ def _load(
     """Sends all requests; an answer that is none ends the benchmark."""
     rows = iter(zip(texts, asked, strict=True))
 
-    async def ask(client: httpx2.AsyncClient) -> None:
+    async def ask(session: aiohttp.ClientSession) -> None:
         for text, task in rows:
             start = time.perf_counter()
-            response = await client.post(f"{address}/models/{task}", json={"inputs": text})
-            response.raise_for_status()
+            async with session.post(f"/models/{task}", json={"inputs": text}) as response:
+                response.raise_for_status()
+                await response.read()
             into.append(time.perf_counter() - start)
 
     async def ask_all() -> None:
-        limits = httpx2.Limits(max_connections=clients)
-        async with httpx2.AsyncClient(limits=limits, timeout=60) as client:
-            await asyncio.gather(*(ask(client) for _ in range(clients)))
+        connections = aiohttp.TCPConnector(limit=clients)
+        async with aiohttp.ClientSession(address, connector=connections) as session:
+            await asyncio.gather(*(ask(session) for _ in range(clients)))
 
     asyncio.run(ask_all())
 

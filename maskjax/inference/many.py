@@ -1,5 +1,6 @@
 """One base and any number of tasks, answered in mixed batches."""
 
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -64,6 +65,8 @@ class Predictor:
         rows: Numbers of sequences that run at once, ascending from 1.
         together: Tasks that run at once under `jax.vmap`; None means one on CPU, where that is
             fastest, and 16 on other devices.
+        workers: Programs that run at the same time; None means one a core on CPU, where a few
+            rows do not keep all cores busy, and one on other devices.
         kernel: Multiply by a Pallas kernel that never writes masked weights; on TPUs only.
 
     Raises:
@@ -84,8 +87,10 @@ class Predictor:
         buckets: Sequence[int] = BUCKETS,
         rows: tuple[int, ...] = ROWS,
         together: int | None = None,
+        workers: int | None = None,
         kernel: bool = False,
     ) -> None:
+        on_cpu = jax.default_backend() == "cpu"
         loaded = load_base(base, revision=revision, offline=offline)
         self._lock = threading.Lock()
         self._reader = Reader(loaded.folder)
@@ -103,7 +108,8 @@ class Predictor:
             hot_bytes=hot_bytes,
             buckets=buckets,
             rows=rows,
-            together=together or (1 if jax.default_backend() == "cpu" else 16),
+            together=together or (1 if on_cpu else 16),
+            workers=workers or ((os.cpu_count() or 1) if on_cpu else 1),
         )
         # Never changed but exchanged, so that it can be read without the lock.
         self._known: dict[str, Registered] = {}

@@ -1,6 +1,8 @@
 """Running sequences of many tasks: groups in turn, or several at once on devices with room."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import groupby
 
 import jax
@@ -12,11 +14,13 @@ from maskjax.inference.programs import Programs, make_features, stack
 from maskjax.inference.registered import Registered
 from maskjax.inference.residency import Loaded, Residency
 from maskjax.inference.unmasking import full_planes, unmask
+from maskjax.inference.window import in_order
 from maskjax.masking import leaves_by_path
 from maskjax.models import EncoderConfig
 
 Inputs = dict[str, np.ndarray]
 Outputs = list[list[np.ndarray]]
+Computation = Callable[[], list[np.ndarray]]
 
 
 class Mixed:
@@ -32,7 +36,8 @@ class Mixed:
         hot_bytes: As for `Residency`.
         buckets: Lengths of groups, ascending; cut at what the base can read.
         rows: Numbers of sequences of a group, ascending from 1.
-        together: Groups that run at once.
+        together: Groups that one program runs at once.
+        workers: Programs that run at the same time.
 
     Attributes:
         residency: Where the tasks are.
@@ -51,11 +56,14 @@ class Mixed:
         buckets: Sequence[int],
         rows: tuple[int, ...],
         together: int,
+        workers: int,
     ) -> None:
         most = config.max_positions
         self._buckets = (*(length for length in buckets if length < most), most)
         self._rows = rows
         self._together = together
+        self._workers = workers
+        self._pool = ThreadPoolExecutor(workers, "maskjax-groups")
         self._pad_id = config.pad_token_id
         self._leaves = leaves
         self._features = make_features(config, dtype)
@@ -88,9 +96,11 @@ class Mixed:
         groups = plan_groups(keys, lengths, buckets=self._buckets, rows=self._rows)
         self.residency.begin({one for one in tasks if one is not None})
         outputs: Outputs = [[np.zeros(0)] * len(each) for each in rows]
-        for batch in self._batches(groups):
-            inputs = [collate(group, sequences, self._pad_id) for group in batch]
-            for group, found in zip(batch, self._compute(batch, inputs), strict=True):
+        batches = list(self._batches(groups))
+        calls = (self._call(batch, sequences) for batch in batches)
+        found_in_order = in_order(calls, self._pool, min(self._workers, len(batches)))
+        for batch, computed in zip(batches, found_in_order, strict=True):
+            for group, found in zip(batch, computed, strict=True):
                 for number, output in zip(group.members, found, strict=False):
                     row, place = places[number]
                     outputs[row][place] = output
@@ -134,12 +144,18 @@ class Mixed:
             for start in range(0, len(alike), self._together):
                 yield alike[start : start + self._together]
 
-    def _compute(self, groups: list[Group], inputs: list[Inputs]) -> list[np.ndarray]:
-        """The outputs of each group. One after the other where its weights are merged already."""
+    def _call(self, groups: list[Group], sequences: Sequence[Tokens]) -> Computation:
+        """What computes the outputs of each group, its tasks brought to the device."""
+        inputs = [collate(group, sequences, self._pad_id) for group in groups]
         if groups[0].key is None:
-            return [np.asarray(self._features(self._leaves, each)) for each in inputs]
+            return lambda: [np.asarray(self._features(self._leaves, each)) for each in inputs]
         loaded = [self.residency.fetch(group.key) for group in groups]
-        programs = groups[0].key.programs
+        return partial(self._compute, groups[0].key.programs, loaded, inputs)
+
+    def _compute(
+        self, programs: Programs, loaded: list[Loaded], inputs: list[Inputs]
+    ) -> list[np.ndarray]:
+        """The outputs of each group. One after the other where its weights are merged already."""
         at_once = [n for n, one in enumerate(loaded) if one.planes and _only_head(one, programs)]
         if len(at_once) < 2:
             return [_alone(programs, *pair) for pair in zip(loaded, inputs, strict=True)]
@@ -147,7 +163,7 @@ class Mixed:
         outputs = dict(zip(at_once, found, strict=True))
         return [
             outputs[n] if n in outputs else _alone(programs, loaded[n], inputs[n])
-            for n in range(len(groups))
+            for n in range(len(loaded))
         ]
 
     def _vmapped(

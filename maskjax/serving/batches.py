@@ -30,7 +30,7 @@ class Batch(NamedTuple):
     Attributes:
         rows: At least one.
         tokens: Theirs, with padding.
-        full: Whether a further row of their length would have found no place.
+        full: Whether a further row, or the shortest one, would have found no place.
     """
 
     rows: list[Waiting]
@@ -69,9 +69,9 @@ def padded_tokens(row: Prepared) -> int:
 def next_batch(waiting: Sequence[Waiting], budget: int) -> Batch:
     """Picks the rows that are run next.
 
-    The oldest row is always among them, so that none waits for ever. With it go rows of its
-    length bucket: first those of its own task, then those of the task whose oldest row is next,
-    and so on, since rows of one task share the cost of decoding its mask.
+    The oldest row is always among them, so that none waits for ever. With it go the rows of its
+    task and length bucket, since they share the cost of decoding a mask; then those of the task
+    and bucket whose oldest row is next, and so on.
 
     Args:
         waiting: Rows, the oldest first; at least one.
@@ -80,17 +80,15 @@ def next_batch(waiting: Sequence[Waiting], budget: int) -> Batch:
     Returns:
         The batch.
     """
-    size = bucket(waiting[0].row.length)
-    by_task: dict[str | None, list[Waiting]] = {}
+    alike: dict[tuple[str | None, int], list[Waiting]] = {}
     for one in waiting:
-        if bucket(one.row.length) == size:
-            by_task.setdefault(one.row.task, []).append(one)
+        alike.setdefault((one.row.task, bucket(one.row.length)), []).append(one)
     chosen: list[Waiting] = []
     tokens = 0
-    for one in (one for rows in by_task.values() for one in rows):
+    for one in (one for rows in alike.values() for one in rows):
         more = padded_tokens(one.row)
         if chosen and tokens + more > budget:
             return Batch(chosen, tokens, full=True)
         chosen.append(one)
         tokens += more
-    return Batch(chosen, tokens, full=tokens + size > budget)
+    return Batch(chosen, tokens, full=tokens + SHORTEST > budget)

@@ -24,7 +24,14 @@ class House:
         base = load_base(folder)
         leaves = jax.device_put(leaves_by_path(base.params))
         self.registry = Registry(base.config, leaves, dtype="float32", offline=True)
-        options = {**BUDGETS, "buckets": (16,), "rows": (1, 4), "together": 1, **options}
+        options = {
+            **BUDGETS,
+            "buckets": (16,),
+            "rows": (1, 4),
+            "together": 1,
+            "workers": 2,
+            **options,
+        }
         self.mixed = Mixed(base.config, leaves, self.registry.read, dtype="float32", **options)
         self.reader = Reader(base.folder)
         self.alone = [task.alone for task in tasks]

@@ -39,7 +39,6 @@ def test_every_row_is_run_once_and_none_is_overtaken_by_its_like(seed):
         assert waiting[0] in batch.rows  # the oldest, so none waits for ever
         assert batch.tokens == sum(padded_tokens(one.row) for one in batch.rows)
         assert batch.tokens <= 400 or len(batch.rows) == 1
-        assert len({bucket(one.row.length) for one in batch.rows}) == 1
         waiting = [one for one in waiting if one not in batch.rows]
         done += batch.rows
     assert sorted(one.since for one in done) == list(range(60))
@@ -65,3 +64,17 @@ def test_rows_of_one_task_go_together():
 def test_a_batch_is_full_where_another_row_has_no_place(budget, full):
     row = SimpleNamespace(task="a", length=9, sequences=1)
     assert next_batch([Waiting(row, None, 0.0)] * 2, budget).full is full
+
+
+def test_lengths_go_together_with_their_own_task_first():
+    lengths = [100, 9, 100, 9]
+    waiting = [
+        Waiting(SimpleNamespace(task=task, length=length, sequences=1), None, since)
+        for since, (task, length) in enumerate(zip("abba", lengths, strict=True))
+    ]
+    batch = next_batch(waiting, 1000)
+    assert [(one.row.task, one.row.length) for one in batch.rows] == [
+        ("a", 100), ("b", 9), ("b", 100), ("a", 9)
+    ]  # fmt: skip
+    assert not batch.full
+    assert next_batch(waiting, 280).full
