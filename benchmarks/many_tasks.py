@@ -49,6 +49,8 @@ MIXED = 16
 TOKENS = 128
 FILES = 16
 """Task files; more tasks are some of them again, under other names."""
+BUDGET = 20
+"""Tasks that a bounded device holds, and as many the host."""
 TASK = Task(name="benchmark", labels=("no", "yes"))
 
 
@@ -74,6 +76,7 @@ def main(
         files = write_tasks(load_base(base), Path(folder))
         found: dict[str, Any] = {"memory": _memory(base, files, resident)}
         found["times"] = _times(base, files, many, rounds)
+        found["disk"] = _from_disk(base, files, many, rounds)
     if out:
         out.write_text(json.dumps(found, indent=2))
 
@@ -133,6 +136,28 @@ def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
         "growth of the process / tasks": (process.memory_info().rss - rss) / added,
     }
     print(f"memory, base + {count} tasks: {found}", flush=True)
+    return found
+
+
+def _from_disk(base: Path, files: Sequence[Path], many: int, rounds: int) -> dict[str, float]:
+    """Mixed batches of tasks most of which are neither on the device nor in host memory."""
+    random = np.random.default_rng(2)
+    predictor = Predictor(str(base), files[:1], hot_bytes=0)
+    before = predictor.resident()
+    budget = BUDGET * (before["packed"] + before["heads"])
+    predictor = Predictor(str(base), hot_bytes=0, device_bytes=budget, host_bytes=budget)
+    for number in range(many):
+        predictor.add(files[number % FILES], f"task{number}")
+    row, most, times = predictor.prepare(["the " * (2 * TOKENS)], "task0")[0], 0, []
+    for _ in range(rounds):
+        chosen = random.choice(many, MIXED, replace=False)
+        start = time.perf_counter()
+        predictor.run([row._replace(task=f"task{n}") for n in chosen])
+        times.append(time.perf_counter() - start)
+        there = predictor.resident()
+        most = max(most, there["packed"] + there["heads"])
+    found = {"budget": budget, "most on the device": most, "median": statistics.median(times)}
+    print(f"{MIXED} rows of {MIXED} of {many} tasks, most of them on disk: {found}", flush=True)
     return found
 
 
