@@ -71,6 +71,22 @@ def test_divided_weights_are_collected_for_use(method, mesh, precision):
     assert set(figures.collectives) <= OF_WEIGHTS
 
 
+@pytest.mark.parametrize("mesh", [DIVIDED, BOTH], ids=["data", "data and model"])
+def test_a_masked_weight_is_collected_once_and_its_mask_never(mesh):
+    """Masks are applied where their scores are, so that a mask is sent as little as finetuning."""
+    layout = make_tpu_layout(mesh)
+    gathers = {
+        (method, remat): compile_step(
+            SIZES["tiny"], method, remat, "float32", layout
+        ).collectives["all-gather"]
+        for method, remat in [
+            ("finetune", "nothing"), ("mask", "nothing"), ("mask", "masked_weights")
+        ]
+    }  # fmt: skip
+    assert gathers["mask", "nothing"] <= gathers["finetune", "nothing"]
+    assert gathers["mask", "masked_weights"] <= 2 * gathers["finetune", "nothing"]
+
+
 @pytest.mark.parametrize("shape", [(384, 1536), (768, 3072), (1024, 4096), (4096, 1024)])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("rows", [1, 128])

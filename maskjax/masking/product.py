@@ -1,5 +1,7 @@
 """A masked weight that is forgotten after its product, and made again for the backward pass."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -23,6 +25,8 @@ class MaskedWeight:
         weight: The frozen W, of the same shape.
         mask: M, bool, of the same shape. It must not be computed from `masked`, for the compiler
             would keep that instead.
+        collect: What is done with W ⊙ M once it is made again; where W and M are divided among
+            devices, it is collected then, and not W and M before.
 
     Example:
         >>> weight, mask = jnp.array([[2.0], [3.0]]), jnp.array([[True], [False]])
@@ -32,10 +36,17 @@ class MaskedWeight:
         [[[2.0, 0.0]], [[1.0], [1.0]]]
     """
 
-    def __init__(self, masked: jax.Array, weight: jax.Array, mask: jax.Array) -> None:
+    def __init__(
+        self,
+        masked: jax.Array,
+        weight: jax.Array,
+        mask: jax.Array,
+        collect: Callable[[jax.Array], jax.Array] = lambda leaf: leaf,
+    ) -> None:
         self._masked = masked
         self._weight = weight
         self._mask = mask
+        self._collect = collect
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -54,31 +65,39 @@ class MaskedWeight:
 
     def astype(self, dtype: DTypeLike) -> "MaskedWeight":
         """The same in another dtype."""
-        return MaskedWeight(self._masked.astype(dtype), self._weight.astype(dtype), self._mask)
+        masked, weight = self._masked.astype(dtype), self._weight.astype(dtype)
+        return MaskedWeight(masked, weight, self._mask, self._collect)
 
     def __rmatmul__(self, x: jax.Array) -> jax.Array:
-        return _product(x, self._masked, self._weight, self._mask)
+        return _product(self._collect, x, self._masked, self._weight, self._mask)
 
 
-@jax.custom_vjp
-def _product(x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array) -> jax.Array:
-    del weight, mask
+Collect = Callable[[jax.Array], jax.Array]
+Kept = tuple[jax.Array, jax.Array, jax.Array]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _product(
+    collect: Collect, x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array
+) -> jax.Array:
+    del collect, weight, mask
     return x @ masked
 
 
 def _product_fwd(
-    x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    collect: Collect, x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array
+) -> tuple[jax.Array, Kept]:
+    del collect
     return x @ masked, (x, weight, mask)
 
 
 def _product_bwd(
-    kept: tuple[jax.Array, jax.Array, jax.Array], gradient: jax.Array
+    collect: Collect, kept: Kept, gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, None, None]:
     x, weight, mask = kept
     # Zero, but no compiler may know: it could be NaN. So this is not computed before the gradient.
     nothing = 0 * gradient[0, 0]
-    masked = jnp.where(mask, weight, nothing)
+    masked = collect(jnp.where(mask, weight, nothing))
     return gradient @ masked.T, x.T @ gradient, None, None
 
 

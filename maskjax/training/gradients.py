@@ -1,6 +1,7 @@
 """Gradients of a batch, in one go or part by part, and what their backward pass keeps."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -39,7 +40,7 @@ def adapt(
     Returns:
         Adapted params, in which these kernels are a `MaskedWeight`.
     """
-    adapted = layout.gather(adaptation.apply(trainable, params, key=key))
+    adapted = layout.gather(layout.keep(adaptation.apply(trainable, params, key=key)))
     if remat != "masked_weights":
         return adapted
     frozen = jax.eval_shape(adaptation.freeze, trainable, params)
@@ -47,15 +48,21 @@ def adapt(
     kernels = [path for path in frozen.get("mask", {}) if path.endswith("/kernel")]
     ones = jax.tree.map(jnp.ones_like, params)
     masks = adaptation.apply(jax.lax.stop_gradient(trainable), ones, key=key)
-    masked, weights, masks = map(leaves_by_path, (adapted, *layout.gather((params, masks))))
+    masked, weights, masks = map(leaves_by_path, (adapted, *layout.keep((params, masks))))
     return replace_leaves(
         adapted,
         {
-            path: MaskedWeight(masked[path], weights[path], masks[path] != 0)
+            path: MaskedWeight(
+                masked[path], weights[path], masks[path] != 0, partial(_collect, layout, path)
+            )
             for path in kernels
             if path not in trained
         },
     )
+
+
+def _collect(layout: Layout, path: str, leaf: jax.Array) -> jax.Array:
+    return layout.gather(layout.keep({path: leaf}))[path]
 
 
 def batch_gradients(
