@@ -1,13 +1,14 @@
 """Kills a run at random moments, lets it go on, and compares what it ends with.
 
-    python -m benchmarks.kills                    # 100 kills of a short MiniLM run
-    python -m benchmarks.kills --kills 5 --seed 1
+    python -m benchmarks.kills                           # 100 kills of a short run
+    python -m benchmarks.kills --base minilm --kills 5 --seed 1
 
 Each run is a process of its own on a folder of its own. It gets `kill -9` at a moment drawn evenly
 from the time between the first checkpoint's first byte and the end of a run that nothing happened
 to, and the same command is then given again. It steps, evaluates every few steps, and saves
 whenever the checkpoint before is written, so that a kill meets all three. A run that ends before
-its moment is not counted and drawn again. Programs are compiled once, for all runs.
+its moment is not counted and drawn again. Programs are compiled once, for all runs. Most of a run
+is starting Python, so that the model is a small one of random weights unless told otherwise.
 """
 
 import json
@@ -20,10 +21,13 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import tyro
 from rich.console import Console
 
+from benchmarks.random_base import write_random_base
+from benchmarks.speed import Size
 from maskjax.config import (
     AdaptationConfig,
     Config,
@@ -38,14 +42,16 @@ from maskjax.taskfile import TASK_FILE
 from maskjax.tasks import load_task
 from maskjax.training.folder import RESULT_FILE
 
+TINY = Size(2, 96, 384, rows=8)
 TRAIN = Path(__file__).parents[1] / "train.py"
 
 
-def short_run(folder: Path) -> Config:
+def short_run(folder: Path, base: Path) -> Config:
     """The run that is killed: every part of a run, in some seconds.
 
     Args:
         folder: Gets its rows, docstrings that would take seconds to collect each time.
+        base: The model.
 
     Returns:
         Its configuration.
@@ -57,11 +63,11 @@ def short_run(folder: Path) -> Config:
         lines = [{"text": text[0], "label": int(label)} for text, label in rows]
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return Config(
-        model=ModelConfig(base=str(minilm_folder()), offline=True),
+        model=ModelConfig(base=str(base), offline=True),
         task=TaskConfig(
             name="docstrings", path=str(folder), text=("text",), label="label", max_length=16
         ),
-        adaptation=AdaptationConfig(blocks=(5, 5)),
+        adaptation=AdaptationConfig(blocks=(1, 1)),
         optimizer=OptimizerConfig(learning_rate=3e-3),
         train=TrainConfig(
             batch_size=8, epochs=2, buckets=(16,), eval_every=8, dropout=0.1, checkpoint_minutes=0.0
@@ -74,12 +80,13 @@ class Runs:
 
     Args:
         folder: Gets a run folder for each.
+        base: Their model.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, base: Path) -> None:
         self._folder = folder
         self._config = folder / "config.json"
-        self._config.write_text(json.dumps(config_to_dict(short_run(folder / "rows"))))
+        self._config.write_text(json.dumps(config_to_dict(short_run(folder / "rows", base))))
         self._environment = os.environ | {"MASKJAX_CACHE": str(folder / "tokens")}
 
     def place(self, name: str) -> Path:
@@ -154,10 +161,17 @@ def judge(said: str, folder: Path, expected: bytes) -> list[str]:
     return [fact for fact, holds in facts.items() if holds]
 
 
-def main(*, kills: int = 100, seed: int = 0, out: Path | None = None) -> None:
+def main(
+    *,
+    base: Literal["tiny", "minilm"] = "tiny",
+    kills: int = 100,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
     """Prints how many runs went on, and how many ended with the bytes of the unkilled run.
 
     Args:
+        base: Two random blocks of 96, or the real MiniLM.
         kills: How many.
         seed: Draws the moments.
         out: A JSON file for the counts and the moments.
@@ -166,7 +180,9 @@ def main(*, kills: int = 100, seed: int = 0, out: Path | None = None) -> None:
     moments: list[float] = []
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        runs = Runs(Path(folder))
+        tiny = base == "tiny"
+        model = write_random_base(TINY, Path(folder) / "base") if tiny else minilm_folder()
+        runs = Runs(Path(folder), model)
         runs.finish("compiles")
         _, seconds = runs.finish("alone")
         expected = (runs.place("alone") / TASK_FILE).read_bytes()

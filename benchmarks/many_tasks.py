@@ -9,7 +9,6 @@ each of the 16 rows is drawn anew for each round where there are more than 16.
 """
 
 import json
-import shutil
 import statistics
 import tempfile
 import time
@@ -22,26 +21,17 @@ import jax.numpy as jnp
 import numpy as np
 import psutil
 import tyro
-from safetensors.numpy import save_file
 
-from benchmarks.speed import SIZES, make_encoder, random_params
+from benchmarks.random_base import write_random_base
+from benchmarks.speed import SIZES
 from maskjax.adaptation import merge
 from maskjax.analysis.footprint import live_bytes
 from maskjax.config import Config, ModelConfig
 from maskjax.inference import Predictor, Prepared
 from maskjax.inference.grouping import Group, Tokens, collate
 from maskjax.masking import encoder_rules, leaves_by_path, select_paths
-from maskjax.models import (
-    Base,
-    build_model,
-    head_paths,
-    load_base,
-    swap_layout,
-    torch_name,
-    with_head,
-)
+from maskjax.models import Base, build_model, head_paths, load_base, with_head
 from maskjax.models.minilm import minilm_folder
-from maskjax.models.model import pretrained_part
 from maskjax.taskfile import load_task_file, make_meta, make_task_file, mask_bytes, save_task_file
 from maskjax.tasks import Task
 
@@ -72,33 +62,17 @@ def main(
         out: A JSON file for the numbers.
     """
     with tempfile.TemporaryDirectory() as folder:
-        base = minilm_folder() if size == "minilm" else write_base(Path(folder) / "base")
+        base = (
+            minilm_folder()
+            if size == "minilm"
+            else write_random_base(SIZES["base"], Path(folder) / "base")
+        )
         files = write_tasks(load_base(base), Path(folder))
         found: dict[str, Any] = {"memory": _memory(base, files, resident)}
         found["times"] = _times(base, files, many, rounds)
         found["disk"] = _from_disk(base, files, many, rounds)
     if out:
         out.write_text(json.dumps(found, indent=2))
-
-
-def write_base(folder: Path) -> Path:
-    """A checkpoint of BERT-base's shape with random weights and MiniLM's tokenizer."""
-    shutil.copytree(minilm_folder(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    size = SIZES["base"]
-    values = json.loads((folder / "config.json").read_text()) | {
-        "hidden_size": size.hidden_size,
-        "num_hidden_layers": size.num_layers,
-        "intermediate_size": size.intermediate_size,
-    }
-    (folder / "config.json").write_text(json.dumps(values))
-    model = build_model(make_encoder(size, 0.0), 2)
-    leaves = leaves_by_path(pretrained_part(model._replace(abstract=random_params(model))))
-    tensors = {
-        torch_name(path, "bert"): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
-        for path, leaf in leaves.items()
-    }
-    save_file(tensors, folder / "model.safetensors")
-    return folder
 
 
 def write_tasks(base: Base, folder: Path) -> list[Path]:
