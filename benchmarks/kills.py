@@ -195,6 +195,7 @@ def main(
             moments.append(moment)
             at = kill(runs, name, moment)
             if at is None:
+                seconds = min(seconds, moment)  # the machine has become faster
                 continue
             said, _ = runs.finish(name)
             found = judge(said, runs.place(name), expected)

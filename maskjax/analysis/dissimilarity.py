@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from maskjax.analysis.figures import Row, save_figure, styled
 from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
@@ -224,7 +224,8 @@ def _numbers(distance: Distance) -> dict[str, float]:
 
 
 def _table(names: Sequence[str], totals: Mapping[tuple[int, int], Distance]) -> Table:
-    table = Table("first", "second", "s", "independent", "ratio", title="dissimilarity of masks")
+    whole = (Column(head, overflow="fold") for head in ("first", "second"))
+    table = Table(*whole, "s", "independent", "ratio", title="dissimilarity of masks")
     for (a, b), d in totals.items():
         chance = f"{d.chance:.5f} ± {d.chance_error:.5f}"
         table.add_row(names[a], names[b], f"{d.dissimilarity:.5f}", chance, f"{d.ratio:.3f}")
