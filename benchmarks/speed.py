@@ -38,6 +38,7 @@ class Size(NamedTuple):
     intermediate_size: int
     rows: int
     tokens: int = 64
+    heads: int = 12
 
 
 SIZES = {
@@ -151,7 +152,7 @@ def make_encoder(size: Size, dropout: float) -> EncoderConfig:
         "vocab_size": 30522,
         "hidden_size": size.hidden_size,
         "num_hidden_layers": size.num_layers,
-        "num_attention_heads": 12,
+        "num_attention_heads": size.heads,
         "intermediate_size": size.intermediate_size,
         "max_position_embeddings": 512,
     }

@@ -41,7 +41,7 @@ from maskjax.training.partition import DATA, MODEL
 SIZES = {
     "tiny": Size(2, 192, 768, rows=32, tokens=128),
     "base": Size(12, 768, 3072, rows=32, tokens=128),
-    "large": Size(24, 1024, 4096, rows=32, tokens=128),
+    "large": Size(24, 1024, 4096, rows=32, tokens=128, heads=16),
 }
 POLICIES = ("nothing", "masked_weights", "blocks")
 
@@ -68,6 +68,8 @@ class Figures(NamedTuple):
     """What the compiler says of a step, of one chip.
 
     Attributes:
+        frozen: Bytes of the weights that are read and not changed, of all chips together.
+        state: Bytes of what is trained with its optimiser's state, of all chips together.
         peak: Bytes in use at most.
         temporary: Bytes beside arguments and results.
         accessed: Bytes read and written.
@@ -75,6 +77,8 @@ class Figures(NamedTuple):
         collectives: `{name: count}`.
     """
 
+    frozen: int
+    state: int
     peak: int
     temporary: int
     accessed: float
@@ -105,7 +109,9 @@ def main(
         out: A JSON file for the figures.
     """
     layout = ONE_DEVICE if chips == 1 else make_tpu_layout(mesh, chips)
-    table = Table("step", "peak MB", "temp MB", "GB accessed", "TFLOP", "collectives")
+    table = Table(
+        "step", "frozen MB", "state MB", "peak MB", "temp MB", "GB accessed", "TFLOP", "collectives"
+    )
     found = {}
     for method, remat, precision in (
         (m, r, p)
@@ -119,6 +125,8 @@ def main(
         found[name] = some._asdict()
         table.add_row(
             name,
+            f"{some.frozen / 1e6:,.0f}",
+            f"{some.state / 1e6:,.0f}",
             f"{some.peak / 1e6:,.0f}",
             f"{some.temporary / 1e6:,.0f}",
             f"{some.accessed / 1e9:.1f}",
@@ -159,7 +167,8 @@ def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: La
     )
     batch = make_batch(size, model.config.vocab_size)
     arguments = [*(_placed(some, layout) for some in (state, params)), _rows(batch, layout)]
-    return _figures(step.lower(*arguments).compile())  # pyright: ignore[reportFunctionMemberAccess]
+    frozen = 0 if method == "finetune" else _nbytes(params)  # finetuning never reads them
+    return _figures(frozen, _nbytes(state), step.lower(*arguments).compile())  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _frozen(model: Model, method: str, dtype: str) -> Any:
@@ -193,9 +202,16 @@ def one_chip() -> SingleDeviceSharding:
     return SingleDeviceSharding(topology.devices[0])
 
 
-def _figures(compiled: Any) -> Figures:
+def _nbytes(tree: Any) -> int:
+    arrays = (leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.number))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in arrays)
+
+
+def _figures(frozen: int, state: int, compiled: Any) -> Figures:
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
     return Figures(
+        frozen,
+        state,
         memory.peak_memory_in_bytes,
         memory.temp_size_in_bytes,
         cost["bytes accessed"],
