@@ -150,15 +150,6 @@ SUITES = {
         train_rows=6000,
         seeds=(0, 1),
     ),
-    "transfer": Suite(
-        methods=TASK_METHODS,
-        rates={"mask": (1e-3,), "finetune": (1e-4,)},
-        planned={("bert", method): ("rte", "qnli") for method in ("mask", "finetune")},
-        train_rows=1500,
-        eval_rows=500,
-        epochs=2,
-    ),
 }
 """`grid` compares settings on three tasks with up to 6,000 rows, `tasks` the chosen ones on all of
-them, `sweep` changes one setting at a time, and `transfer` is of tasks with the same labels, for
-docs/study.md."""
+them, and `sweep` changes one setting at a time."""
