@@ -28,7 +28,7 @@ DIVIDED = MeshConfig(data=-1, fsdp=True)
 BOTH = MeshConfig(data=4, model=2, fsdp=True)
 METHODS = pytest.mark.parametrize("method", ["mask", "finetune"])
 PRECISIONS = pytest.mark.parametrize("precision", ["float32", "lean"])
-OF_WEIGHTS = {"all-gather", "all-reduce", "reduce-scatter", "collective-permute", "all-to-all"}
+OF_WEIGHTS = {"all-gather", "all-reduce", "reduce-scatter"}
 
 
 @pytest.fixture(autouse=True)
