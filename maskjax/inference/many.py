@@ -57,7 +57,7 @@ class Predictor:
         revision: Branch, tag or commit of the base on the Hub.
         offline: Never ask the network.
         dtype: Of activations and products.
-        device_bytes: For packed tasks on the device. One that is asked for is there in any case.
+        device_bytes: For packed tasks on the device. Those being computed are there in any case.
         host_bytes: For packed tasks in host memory; more are read from their files again.
         hot_bytes: For merged copies of tasks that are asked for all the time, which then cost what
             the base alone costs; 0 for none.

@@ -96,7 +96,7 @@ class Residency(Generic[Key]):
         base: Leaves of the base on the device, by path.
         programs: Says which programs a task is for.
         read: Reads a task that is in no memory.
-        device_bytes: For packed tasks on the device; the one in use stays there in any case.
+        device_bytes: For packed tasks on the device; those in use are there in any case.
         host_bytes: For packed tasks in host memory.
         hot_bytes: For merged copies.
     """
