@@ -1,10 +1,14 @@
 """What a run says of itself before the first step."""
 
+from collections.abc import Iterator
+
 import jax
+import jax.numpy as jnp
 
 from maskjax.doctor import versions
 from maskjax.taskfile import mask_bytes
 from maskjax.training import hosts
+from maskjax.training.optimizer import make_schedule
 from maskjax.training.prepare import Experiment
 
 
@@ -31,6 +35,7 @@ def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
         f"{_describe_cuts(experiment)}",
         *(f"note      {note}" for note in experiment.data.notes),
         f"method    {_describe_trainable(experiment)}",
+        *(f"note      {note}" for note in _warn_of_short_ways(experiment)),
     ]
     seed = experiment.config.train.seed
     together = f"seeds     {seed} to {seed + seeds - 1}, together over one copy of the model"
@@ -63,3 +68,23 @@ def _describe_trainable(experiment: Experiment) -> str:
         f"{method}: {masked:,} weights masked in {arrays} arrays, {head:,} head weights trained; "
         f"{mask_bytes(frozen['mask']):,} bytes of mask at one bit a weight"
     )
+
+
+def _warn_of_short_ways(experiment: Experiment) -> Iterator[str]:
+    """Says so if scores that keep every weight cannot get as far as the threshold in all steps.
+
+    A step of Adam moves a score by about the rate, so that the sum of all rates is the way it can
+    go. With less than the margin MiniLM did not learn QNLI (docs/results.md).
+    """
+    adaptation, optimizer = experiment.config.adaptation, experiment.config.optimizer
+    if adaptation.method != "mask" or adaptation.start not in ("proportional", "ones"):
+        return
+    steps = experiment.total_steps
+    schedule = make_schedule(optimizer, optimizer.learning_rate, steps)
+    way = float(jax.vmap(schedule)(jnp.arange(steps)).sum())
+    if optimizer.name != "sgd" and way < adaptation.margin:
+        yield (
+            f"a score can move by about {way:.2g} in {steps:,} steps and starts "
+            f"{adaptation.margin:g} above the threshold on average, so that few weights can be "
+            "dropped; train for longer, or raise --optimizer.learning-rate"
+        )

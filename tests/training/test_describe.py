@@ -1,6 +1,9 @@
 """What a run says of its rows before the first step."""
 
-from maskjax.config import TaskConfig
+import numpy as np
+import pytest
+
+from maskjax.config import AdaptationConfig, OptimizerConfig, TaskConfig
 from maskjax.training import prepare
 from maskjax.training.describe import describe
 
@@ -15,3 +18,25 @@ def test_lost_words_and_skipped_lines_are_reported(toy_config, tmp_path):
     lines = "\n".join(describe(prepare(config)))
     assert "rows: train 2, dev 2; 2 texts cut to 8 tokens; 4 words without a token" in lines
     assert "dev.conllu: skipped 1 multiword ranges and 0 empty nodes" in lines
+
+
+@pytest.mark.parametrize(
+    ("start", "name", "rate", "told"),
+    [
+        ("proportional", "adamw", 1e-3, True),
+        ("ones", "signsgd", 1e-3, True),
+        ("proportional", "adamw", 1.0, False),
+        ("proportional", "sgd", 1e-3, False),
+        ("uniform", "adamw", 1e-3, False),
+    ],
+)
+def test_scores_that_cannot_reach_the_threshold_are_reported(toy_config, start, name, rate, told):
+    optimizer = OptimizerConfig(name=name, learning_rate=rate, schedule="linear", warmup=0.0)
+    config = toy_config(adaptation=AdaptationConfig(start=start), optimizer=optimizer)
+    experiment = prepare(config)
+    lines = [line for line in describe(experiment) if "a score can move" in line]
+    assert bool(lines) == told
+    if told:
+        steps = experiment.total_steps
+        way = rate * np.sum(1 - np.arange(steps) / steps)
+        assert f"about {way:.2g} in {steps:,} steps" in lines[0]
