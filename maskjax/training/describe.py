@@ -81,7 +81,7 @@ def _warn_of_short_ways(experiment: Experiment) -> Iterator[str]:
         return
     steps = experiment.total_steps
     schedule = make_schedule(optimizer, optimizer.learning_rate, steps)
-    way = float(jax.vmap(schedule)(jnp.arange(steps)).sum())
+    way = float(jnp.sum(jax.vmap(schedule)(jnp.arange(steps))))  # pyright: ignore[reportArgumentType]
     if optimizer.name != "sgd" and way < adaptation.margin:
         yield (
             f"a score can move by about {way:.2g} in {steps:,} steps and starts "
