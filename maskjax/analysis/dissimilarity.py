@@ -16,7 +16,7 @@ from rich.table import Column, Table
 
 from maskjax.analysis.figures import Row, save_figure, styled
 from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, check_masked, seeds_text
+from maskjax.analysis.runs import Run, check_masked, seeds_text, short_names
 from maskjax.masking import Difference, PackedMask, compare_masks
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ def study_dissimilarity(runs: Sequence[Run], out: Path, console: Console) -> tup
     found = {(a, b): compare_masks(masks[a], masks[b]) for a, b in pairs}
     totals = {pair: distance_of(matrices.values()) for pair, matrices in found.items()}
     names = [run.name for run in runs]
-    console.print(_table(names, totals))
+    shown = short_names(names)
+    console.print(_table(shown, totals))
     groups = {
         "runs of one task": [p for p in pairs if runs[p[0]].task.name == runs[p[1]].task.name],
         "runs of two tasks": [p for p in pairs if runs[p[0]].task.name != runs[p[1]].task.name],
@@ -134,7 +135,7 @@ def study_dissimilarity(runs: Sequence[Run], out: Path, console: Console) -> tup
     grid = grid_of(path for matrices in found.values() for path in matrices)
     seeds = seeds_text(runs)
     return (
-        *save_figure(draw_runs(names, totals, seeds), out / "dissimilarity-runs", rows),
+        *save_figure(draw_runs(shown, totals, seeds), out / "dissimilarity-runs", rows),
         *save_figure(draw_blocks(cells, grid, seeds), out / "dissimilarity-blocks", cells),
     )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
@@ -219,7 +219,14 @@ def _table(
     neurons: Sequence[Row],
     dead: float,
 ) -> Table:
-    columns = ("run", "dropped", "overlap", "by chance", "dead heads", "dead neurons")
+    columns = (
+        Column("run", overflow="fold"),
+        "dropped",
+        "overlap",
+        "by chance",
+        "dead heads",
+        "dead neurons",
+    )
     table = Table(*columns, title=f"dead: at least {dead:.0%} of the weights dropped")
     for run in runs:
         own = [row for row in matrices if row["run"] == run.name]

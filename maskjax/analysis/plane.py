@@ -18,7 +18,7 @@ from rich.console import Console
 from maskjax.analysis.cells import Key, run_cells
 from maskjax.analysis.figures import save_figure
 from maskjax.analysis.plane_figure import Grid, draw_plane
-from maskjax.analysis.runs import Run
+from maskjax.analysis.runs import Run, short_names
 from maskjax.analysis.walker import landscape_of, tag
 from maskjax.errors import InputError
 
@@ -121,7 +121,7 @@ def study_plane(
     loss, score = (np.array([cell[name] for cell in cells]) for name in ("loss", "score"))
     grid = Grid(x, y, loss, score)
     about = f"{runs[0].task.name}, {landscape.rows:,} rows of {split}, {points} x {points} points"
-    names = [run.name for run in runs]
+    names = short_names([run.name for run in runs])
     figure = draw_plane(grid, positions, names, runs[0].task.metric, about)
     return save_figure(figure, out / "plane", list(_rows(grid)))
 

@@ -17,7 +17,7 @@ from maskjax.analysis.cka import linear_cka
 from maskjax.analysis.figures import COLORS, Row, look, save_figure, styled
 from maskjax.analysis.grid import caption, draw_heat_map
 from maskjax.analysis.probe import pca_points, probe_accuracy, tsne_points
-from maskjax.analysis.runs import Run, rows_text, seeds_text
+from maskjax.analysis.runs import Run, rows_text, seeds_text, short_names
 from maskjax.errors import InputError
 from maskjax.inference import TaskPredictor, cls_vectors
 from maskjax.taskfile import write_atomically
@@ -214,7 +214,11 @@ def _models(runs: Sequence[Run]) -> dict[str, tuple[str, Callable[[], TaskPredic
         return predictor._replace(params=predictor.base.params)
 
     base = f"{runs[0].file.meta['base']['digest'][:12]}-of-{runs[0].digest}"
-    own = {run.name: (run.digest, lambda run=run: run.predictor) for run in runs}
+    names = short_names([run.name for run in runs])
+    own = {
+        name: (run.digest, lambda run=run: run.predictor)
+        for name, run in zip(names, runs, strict=True)
+    }
     return {PRETRAINED: (base, pretrained), **own}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from maskjax.analysis.cells import run_cells
 from maskjax.analysis.figures import Row, look, save_figure, styled
@@ -180,7 +180,9 @@ def _all(cells: Sequence[Row]) -> str:
 
 
 def _table(cells: Sequence[Row]) -> Table:
-    table = Table("run", "block", "zeros", "score", "restored", "mean |Δ logit|")
+    table = Table(
+        Column("run", overflow="fold"), "block", "zeros", "score", "restored", "mean |Δ logit|"
+    )
     for cell in cells:
         table.add_row(
             cell["run"],

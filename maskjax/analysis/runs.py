@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Literal
 
@@ -178,6 +179,28 @@ def seeds_text(runs: Iterable[Run]) -> str:
     """
     seeds = sorted({run.seed for run in runs})
     return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """Leaves out what the names of runs share, for figures and tables.
+
+    Args:
+        names: All different.
+
+    Returns:
+        The names without the parts between dashes that all of them have in the same place.
+
+    Example:
+        >>> short_names(["sst2-mask-1e-3-0", "sst2-mask-1e-3-1", "trec-mask-1e-3-0"])
+        ['sst2-0', 'sst2-1', 'trec-0']
+        >>> short_names(["first", "the-second"])
+        ['first', 'the-second']
+    """
+    parts = [name.split("-") for name in names]
+    if len(names) == 1 or len(set(map(len, parts))) > 1:
+        return list(names)
+    told_apart = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
+    return ["-".join(compress(each, told_apart)) for each in parts]
 
 
 def _check_finished(folder: Path) -> None:
