@@ -68,9 +68,10 @@ def main(
             else write_random_base(SIZES["base"], Path(folder) / "base")
         )
         files = write_tasks(load_base(base), Path(folder))
-        found: dict[str, Any] = {"memory": _memory(base, files, resident)}
+        memory = _memory(base, files, resident)
+        found: dict[str, Any] = {"memory": memory}
         found["times"] = _times(base, files, many, rounds)
-        found["disk"] = _from_disk(base, files, many, rounds)
+        found["disk"] = _from_disk(base, files, memory["bytes held for a task"], many, rounds)
     if out:
         out.write_text(json.dumps(found, indent=2))
 
@@ -98,14 +99,15 @@ def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
     process = psutil.Process()
     predictor = Predictor(str(base), hot_bytes=0, device_bytes=2**40)
     others, rss = live_bytes() - predictor.resident()["base"], process.memory_info().rss
-    for number in range(count):
-        predictor.add(files[number % FILES], f"task{number}")
+    _add(predictor, files, count)
     file = load_task_file(files[0])
     packed, head = mask_bytes(file.masks), sum(x.nbytes for x in file.arrays["weight"].values())
-    base_bytes, added = predictor.resident()["base"], count * (packed + head)
+    there, added = predictor.resident(), count * (packed + head)
+    base_bytes = there["base"]
     found = {
         "bytes of the base": base_bytes,
         "bytes of a task": packed + head,
+        "bytes held for a task": (there["packed"] + there["heads"]) / count,
         "arrays / (base + tasks)": (live_bytes() - others) / (base_bytes + added),
         "growth of the process / tasks": (process.memory_info().rss - rss) / added,
     }
@@ -113,15 +115,19 @@ def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
     return found
 
 
-def _from_disk(base: Path, files: Sequence[Path], many: int, rounds: int) -> dict[str, float]:
+def _add(predictor: Predictor, files: Sequence[Path], count: int) -> None:
+    for number in range(count):
+        predictor.add(files[number % FILES], f"task{number}")
+
+
+def _from_disk(
+    base: Path, files: Sequence[Path], held: float, many: int, rounds: int
+) -> dict[str, float]:
     """Mixed batches of tasks most of which are neither on the device nor in host memory."""
     random = np.random.default_rng(2)
-    predictor = Predictor(str(base), files[:1], hot_bytes=0)
-    before = predictor.resident()
-    budget = BUDGET * (before["packed"] + before["heads"])
+    budget = int(BUDGET * held)
     predictor = Predictor(str(base), hot_bytes=0, device_bytes=budget, host_bytes=budget)
-    for number in range(many):
-        predictor.add(files[number % FILES], f"task{number}")
+    _add(predictor, files, many)
     row, most, times = predictor.prepare(["the " * (2 * TOKENS)], "task0")[0], 0, []
     for _ in range(rounds):
         chosen = random.choice(many, MIXED, replace=False)
@@ -167,8 +173,7 @@ def _forms(base: Path, files: Sequence[Path], many: int) -> dict[str, Callable[[
     lots = Predictor(str(base), hot_bytes=0)
     one = Predictor(str(base), files[:1])
     start = time.perf_counter()
-    for number in range(many):
-        lots.add(files[number % FILES], f"task{number}")
+    _add(lots, files, many)
     print(f"adding a task: {1e3 * (time.perf_counter() - start) / many:.1f} ms", flush=True)
     names = list(few.tasks)
     text = "the " * (2 * TOKENS)

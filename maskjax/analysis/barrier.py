@@ -1,7 +1,4 @@
-"""How high the barrier between two solutions is, and what several paths have in common."""
-
-from collections.abc import Sequence
-from typing import NamedTuple
+"""How high the barrier between two solutions is."""
 
 import numpy as np
 
@@ -59,37 +56,3 @@ def drop(gammas: np.ndarray, scores: np.ndarray) -> float:
         0.3
     """
     return barrier(gammas, -np.asarray(scores, np.float64))
-
-
-class Band(NamedTuple):
-    """Several curves as one.
-
-    Attributes:
-        mean: [points].
-        low: The lowest at each point; [points].
-        high: The highest at each point; [points].
-    """
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def band(curves: Sequence[np.ndarray]) -> Band:
-    """The mean of curves, and the range that holds all of them.
-
-    A range says of few curves what they were; a standard deviation would say what more of them
-    may be, which three or six pairs of the same three runs cannot tell.
-
-    Args:
-        curves: One for each pair, each [points].
-
-    Returns:
-        The band.
-
-    Example:
-        >>> band([np.array([1.0, 2.0]), np.array([3.0, 2.0])]).mean.tolist()
-        [2.0, 2.0]
-    """
-    stacked = np.stack(curves)
-    return Band(stacked.mean(axis=0), stacked.min(axis=0), stacked.max(axis=0))

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maskjax.analysis.barrier import Band, band
-from maskjax.analysis.figures import Row, look, styled
+from maskjax.analysis.bands import Band, band, draw_band
+from maskjax.analysis.figures import Row, styled
 from maskjax.analysis.grid import caption
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -39,7 +38,9 @@ def draw_curves(
             axes[0][column].set_title(f"{split}, {count:,} rows", fontsize=9)
             for value, one in zip(("loss", "score"), axes[:, column], strict=True):
                 for number, group in enumerate(groups):
-                    _draw_band(one, *_band_of(mine, group, value), group, number)
+                    gammas, found = _band_of(mine, group, value)
+                    every = max(len(gammas) // 6, 1)
+                    draw_band(one, gammas, found, number=number, label=group, markevery=every)
             axes[1][column].set_xlabel("position γ on the path")
         axes[0][0].set_ylabel("loss")
         axes[1][0].set_ylabel(metric)
@@ -49,13 +50,6 @@ def draw_curves(
         text = "Lines are means over pairs of runs, bands hold all of them"
         caption(figure, f"{about}. {text}.\n{', '.join(notes)}.")
     return figure
-
-
-def _draw_band(axes: "Axes", gammas: np.ndarray, found: Band, group: str, number: int) -> None:
-    style = look(number)
-    every = max(len(gammas) // 6, 1)
-    axes.plot(gammas, found.mean, **style._asdict(), markersize=4, markevery=every, label=group)
-    axes.fill_between(gammas, found.low, found.high, color=style.color, alpha=0.18, linewidth=0)
 
 
 def _band_of(rows: Sequence[Row], group: str, value: str) -> tuple[np.ndarray, Band]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from rich.console import Console
 
-from maskjax.analysis.barrier import band
+from maskjax.analysis.bands import band, draw_band
 from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.grid import caption
 from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
@@ -161,9 +161,7 @@ def _draw_blocks(axes: "Axes", rows: Sequence[Row], value: str) -> None:
         mine = [row for row in rows if row["order"] == order]
         counts = list(dict.fromkeys(row["count"] for row in mine))
         found = band(by_seed(mine, "count", value))
-        style = look(number)
-        axes.plot(counts, found.mean, **style._asdict(), markersize=4, label=order)
-        axes.fill_between(counts, found.low, found.high, color=style.color, alpha=0.18, lw=0)
+        draw_band(axes, counts, found, number=number, label=order)
     if value == "kB":
         axes.set_xlabel("masked blocks")
         axes.set_xticks(sorted({row["count"] for row in rows}))

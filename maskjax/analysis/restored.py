@@ -9,8 +9,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from maskjax.analysis.bands import Band, draw_band
 from maskjax.analysis.cells import run_cells
-from maskjax.analysis.figures import Row, look, save_figure, styled
+from maskjax.analysis.figures import Row, save_figure, styled
 from maskjax.analysis.grid import TOP, caption, grid_of, place_of
 from maskjax.analysis.runs import Run, check_masked, rows_text, runs_text
 from maskjax.inference import predict_labels, score_logits
@@ -132,11 +133,8 @@ def _draw_tasks(axes: "Axes", cells: Sequence[Row], blocks: list[str], measure: 
         own = [[c[measure] for c in cells if (c["task"], c["block"]) == (task, b)] for b in blocks]
         places = [place for place, values in enumerate(own) if values]
         values = [own[place] for place in places]
-        style = look(number)
-        low, high = ([f(found) for found in values] for f in (min, max))
-        axes.fill_between(places, low, high, color=style.color, alpha=0.2, linewidth=0)
-        means = [np.mean(found) for found in values]
-        axes.plot(places, means, label=task, markersize=4, **style._asdict())
+        mean, low, high = (np.array([f(some) for some in values]) for f in (np.mean, min, max))
+        draw_band(axes, places, Band(mean, low, high), number=number, label=task)
     axes.set_xticks(range(len(blocks)), blocks)
 
 

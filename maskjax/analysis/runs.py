@@ -177,8 +177,24 @@ def seeds_text(runs: Iterable[Run]) -> str:
     Returns:
         Such as `seeds 0, 1`.
     """
-    seeds = sorted({run.seed for run in runs})
-    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+    return name_seeds(run.seed for run in runs)
+
+
+def name_seeds(seeds: Iterable[int]) -> str:
+    """Names seeds, each once and in order.
+
+    Args:
+        seeds: The seeds.
+
+    Returns:
+        The text.
+
+    Example:
+        >>> name_seeds([1, 0, 1]), name_seeds([2])
+        ('seeds 0, 1', 'seed 2')
+    """
+    different = sorted(set(seeds))
+    return f"seed{'s' * (len(different) > 1)} {', '.join(map(str, different))}"
 
 
 def short_names(names: Sequence[str]) -> list[str]:

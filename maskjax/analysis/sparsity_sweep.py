@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from rich.console import Console
 
-from maskjax.analysis.barrier import band
+from maskjax.analysis.bands import band, draw_band
 from maskjax.analysis.controls import CONTROLS, control_config
-from maskjax.analysis.figures import Row, look, save_figure, styled
+from maskjax.analysis.figures import Row, save_figure, styled
 from maskjax.analysis.grid import caption
 from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
 from maskjax.config import Config
@@ -119,10 +119,7 @@ def _draw_task(axes: "Axes", rows: Sequence[Row], task: str) -> None:
         mine.sort(key=lambda row: row["sparsity"])
         sparsities = list(dict.fromkeys(row["sparsity"] for row in mine))
         found = band(by_seed(mine, "sparsity", "score"))
-        style = look(number)
-        percent = 100 * np.array(sparsities)
-        axes.plot(percent, found.mean, **style._asdict(), markersize=4, label=masks)
-        axes.fill_between(percent, found.low, found.high, color=style.color, alpha=0.18, lw=0)
+        draw_band(axes, 100 * np.array(sparsities), found, number=number, label=masks)
     axes.set_title(task, fontsize=9)
     axes.set_xlabel("initial sparsity (%)")
     axes.set_ylabel(str(rows[0]["metric"]))

@@ -17,6 +17,7 @@ from rich.table import Table
 from maskjax.analysis.cells import Key, name_of, run_cells
 from maskjax.analysis.controls import head_config, train_control
 from maskjax.analysis.figures import Row
+from maskjax.analysis.runs import name_seeds
 from maskjax.config import Config, config_to_dict, load_config
 from maskjax.errors import InputError
 from maskjax.taskfile import TASK_FILE, load_task_file
@@ -118,9 +119,8 @@ def about_seeds(rows: Sequence[Row]) -> str:
     Returns:
         Such as `dev rows; means over n = 2 runs, seeds 0, 1; bands hold all of them`.
     """
-    seeds = sorted({row["seed"] for row in rows})
-    names = ", ".join(map(str, seeds))
-    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, seed{'s' * (len(seeds) > 1)} {names}"
+    seeds = {row["seed"] for row in rows}
+    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, {name_seeds(seeds)}"
     return f"{rows[0]['split']} rows; means over {runs}; bands hold all of them"
 
 

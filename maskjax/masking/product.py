@@ -8,6 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+Collect = Callable[[jax.Array], jax.Array]
+Kept = tuple[jax.Array, jax.Array, jax.Array]
+
 
 class MaskedWeight:
     """W ⊙ M as the right side of a product, whose backward pass keeps W and M, but not W ⊙ M.
@@ -41,7 +44,7 @@ class MaskedWeight:
         masked: jax.Array,
         weight: jax.Array,
         mask: jax.Array,
-        collect: Callable[[jax.Array], jax.Array] = lambda leaf: leaf,
+        collect: Collect = lambda leaf: leaf,
     ) -> None:
         self._masked = masked
         self._weight = weight
@@ -70,10 +73,6 @@ class MaskedWeight:
 
     def __rmatmul__(self, x: jax.Array) -> jax.Array:
         return _product(self._collect, x, self._masked, self._weight, self._mask)
-
-
-Collect = Callable[[jax.Array], jax.Array]
-Kept = tuple[jax.Array, jax.Array, jax.Array]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

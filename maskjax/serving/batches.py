@@ -30,7 +30,7 @@ class Batch(NamedTuple):
     Attributes:
         rows: At least one.
         tokens: Theirs, with padding.
-        full: Whether a further row, or the shortest one, would have found no place.
+        full: Whether a row that waits, or the shortest there can be, would find no place in it.
     """
 
     rows: list[Waiting]

@@ -77,12 +77,13 @@ def _warn_of_short_ways(experiment: Experiment) -> Iterator[str]:
     go. With less than the margin MiniLM did not learn QNLI (docs/results.md).
     """
     adaptation, optimizer = experiment.config.adaptation, experiment.config.optimizer
-    if adaptation.method != "mask" or adaptation.start not in ("proportional", "ones"):
+    keeps_all = adaptation.method == "mask" and adaptation.start in ("proportional", "ones")
+    if not keeps_all or optimizer.name == "sgd":
         return
     steps = experiment.total_steps
     schedule = make_schedule(optimizer, optimizer.learning_rate, steps)
-    way = float(jnp.sum(jax.vmap(schedule)(jnp.arange(steps))))  # pyright: ignore[reportArgumentType]
-    if optimizer.name != "sgd" and way < adaptation.margin:
+    way = float(jnp.sum(jnp.asarray(jax.vmap(schedule)(jnp.arange(steps)))))
+    if way < adaptation.margin:
         yield (
             f"a score can move by about {way:.2g} in {steps:,} steps and starts "
             f"{adaptation.margin:g} above the threshold on average, so that few weights can be "

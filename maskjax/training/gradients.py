@@ -40,7 +40,7 @@ def adapt(
     Returns:
         Adapted params, in which these kernels are a `MaskedWeight`.
     """
-    adapted = layout.gather(layout.keep(adaptation.apply(trainable, params, key=key)))
+    adapted = layout.gather(adaptation.apply(trainable, params, key=key))
     if remat != "masked_weights":
         return adapted
     frozen = jax.eval_shape(adaptation.freeze, trainable, params)
@@ -62,7 +62,7 @@ def adapt(
 
 
 def _collect(layout: Layout, path: str, leaf: jax.Array) -> jax.Array:
-    return layout.gather(layout.keep({path: leaf}))[path]
+    return layout.gather({path: leaf})[path]
 
 
 def batch_gradients(

@@ -88,8 +88,12 @@ class Layout:
         return self._constrain(tree, self._sizes)
 
     def gather(self, params: Tree) -> Tree:
-        """Within a compiled function: collects weights for use, so that rows stay divided."""
-        return self._constrain(params, self._whole_rows)
+        """Within a compiled function: collects weights for use, so that rows stay divided.
+
+        They are computed where the rules say, for else the compiler may collect all that they are
+        computed from, such as weights and masks in place of their product.
+        """
+        return self._constrain(self.keep(params), self._whole_rows)
 
     def whole(self, tree: Tree) -> Tree:
         """A copy of a value that every device holds all of."""
