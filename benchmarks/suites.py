@@ -147,7 +147,7 @@ SUITES = {
         methods=SWEEP_METHODS,
         rates=dict.fromkeys(SWEEP_METHODS, (1e-3,)),
         planned={("bert", method): ("trec",) for method in SWEEP_METHODS},
-        train_rows=6000,
+        train_rows=3000,
         seeds=(0, 1),
     ),
 }

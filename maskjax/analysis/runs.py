@@ -78,7 +78,9 @@ class Run:
         return self.predictor.load_rows().splits
 
     def split(self, name: str | None, rows: int | None = None) -> Split:
-        """The first rows of a split of its task, by default all of the first of `EVALUATED`.
+        """Rows of a split of its task, by default all of the first of `EVALUATED`.
+
+        `load_task` has drawn the order at random, so that the first rows are a sample.
 
         Raises:
             InputError: If the rows cannot be read, there is no such split, or too few are wanted.

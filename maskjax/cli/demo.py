@@ -26,8 +26,6 @@ from maskjax.training import run
 
 RATES: dict[Method, float] = {"mask": 1e-3, "finetune": 1e-4}
 """Learning rates that docs/results.md finds best for MiniLM."""
-DROPOUT: dict[Method, float | None] = {"mask": 0.0, "finetune": None}
-"""Finetuning has the rates of the checkpoint."""
 SHOWN = 4
 """Predictions shown of each task."""
 
@@ -53,7 +51,7 @@ class DemoArguments:
     model: str = "minilm"
     task: tuple[str, ...] = ("docstrings/library", "docstrings/kind")
     train_rows: int = 4000
-    epochs: int = 1
+    epochs: int = 2
     max_length: int = 32
     offline: bool = False
 
@@ -110,11 +108,7 @@ def _config(given: DemoArguments, task: str, method: Method) -> Config:
         task=TaskConfig(name=task, train_rows=given.train_rows, max_length=given.max_length),
         adaptation=AdaptationConfig(method=method),
         optimizer=OptimizerConfig(learning_rate=RATES[method]),
-        train=TrainConfig(
-            epochs=given.epochs,
-            buckets=(*lengths, given.max_length),
-            dropout=DROPOUT[method],
-        ),
+        train=TrainConfig(epochs=given.epochs, buckets=(*lengths, given.max_length)),
     )
 
 
