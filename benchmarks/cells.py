@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from benchmarks.suites import SUITES, TASKS
 
+BERT = "bert"
+"""The encoder that others are compared with, and whose held-out rows choose the rates."""
+
 
 class Cell(NamedTuple):
     """One run.
@@ -33,11 +36,11 @@ class Cell(NamedTuple):
 
 
 def cells_of(suite: str, done: Mapping[Cell, dict[str, Any]]) -> list[Cell]:
-    """The cells of a suite, seed by seed: every rate with the first seed, then the best rates.
+    """The cells of a suite, seed by seed: BERT's first seed at every rate, all else at the best.
 
     Args:
         suite: A name of `SUITES`.
-        done: Results so far; cells of later seeds need those of the first.
+        done: Results so far; other cells need those of BERT's first seed.
 
     Returns:
         The cells that can be named so far.
@@ -47,20 +50,21 @@ def cells_of(suite: str, done: Mapping[Cell, dict[str, Any]]) -> list[Cell]:
     for seed in settings.seeds:
         for (encoder, method), tasks in settings.planned.items():
             for task in tasks:
-                rates = settings.rates[method]
-                if seed != settings.seeds[0] and len(rates) > 1:
-                    best = best_rate(suite, task, encoder, method, done)
+                rates = settings.rates_of(task, method)
+                if (encoder, seed) != (BERT, settings.seeds[0]):
+                    best = best_rate(suite, task, method, done)
                     rates = () if best is None else (best,)
                 cells += [Cell(task, encoder, method, rate, seed) for rate in rates]
     return cells
 
 
 def best_rate(
-    suite: str, task: str, encoder: str, method: str, done: Mapping[Cell, dict[str, Any]]
+    suite: str, task: str, method: str, done: Mapping[Cell, dict[str, Any]]
 ) -> float | None:
-    """The rate that the held-out rows of the first seed prefer; None while some rate is missing."""
+    """The rate that held-out rows of BERT's first seed prefer; None while some rate is missing."""
     settings = SUITES[suite]
-    first = [Cell(task, encoder, method, r, settings.seeds[0]) for r in settings.rates[method]]
+    rates = settings.rates_of(task, method)
+    first = [Cell(task, BERT, method, rate, settings.seeds[0]) for rate in rates]
     if not all(cell in done for cell in first):
         return None
     return max(first, key=lambda cell: done[cell]["scores"]["holdout"]).rate
@@ -82,8 +86,10 @@ def print_tables(suite: str, done: Mapping[Cell, dict[str, Any]]) -> None:
             found = [done[cell] for cell in cells if cell in done]
             if found:
                 print(f"| {task} | {encoder} | {method} | {rate:g} | {_row(task, found)} |")
-    for encoder in dict.fromkeys(encoder for encoder, _ in settings.planned):
-        _print_differences(suite, encoder, done)
+    _print_differences("mask - finetune", suite, (BERT, "mask"), (BERT, "finetune"), done)
+    for encoder in sorted({encoder for encoder, _ in settings.planned} - {BERT}):
+        name = f"mask, {encoder} - {BERT}"
+        _print_differences(name, suite, (encoder, "mask"), (BERT, "mask"), done)
 
 
 def _row(task: str, found: list[dict[str, Any]]) -> str:
@@ -94,11 +100,17 @@ def _row(task: str, found: list[dict[str, Any]]) -> str:
     return f"{len(found)} | {held} | {reported} | {dropped}"
 
 
-def _print_differences(suite: str, encoder: str, done: Mapping[Cell, dict[str, Any]]) -> None:
-    """Mask minus finetuning in points, each at its best rate, over the seeds that both have."""
+def _print_differences(
+    name: str,
+    suite: str,
+    first: tuple[str, str],
+    second: tuple[str, str],
+    done: Mapping[Cell, dict[str, Any]],
+) -> None:
+    """One encoder and method minus another in points, over the seeds that both have."""
     differences = {}
     for task in TASKS:
-        scores = [_by_seed(suite, task, encoder, method, done) for method in ("mask", "finetune")]
+        scores = [_by_seed(suite, task, *column, done) for column in (first, second)]
         common = scores[0].keys() & scores[1].keys()
         if common:
             means = [statistics.mean(one[seed] for seed in common) for one in scores]
@@ -106,7 +118,7 @@ def _print_differences(suite: str, encoder: str, done: Mapping[Cell, dict[str, A
     if differences:
         listed = ", ".join(f"{task} {value:+.1f}" for task, value in differences.items())
         mean = statistics.mean(differences.values())
-        print(f"\n{encoder}, mask - finetune: {listed}; mean {mean:+.2f}")
+        print(f"\n{name}: {listed}; mean {mean:+.2f}")
 
 
 def _by_seed(
@@ -114,7 +126,7 @@ def _by_seed(
 ) -> dict[int, float]:
     if (encoder, method) not in SUITES[suite].planned:
         return {}
-    rate = best_rate(suite, task, encoder, method, done)
+    rate = best_rate(suite, task, method, done)
     return {
         cell.seed: result["scores"][TASKS[task].reported]
         for cell, result in done.items()

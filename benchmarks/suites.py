@@ -94,13 +94,14 @@ class Suite:
 
     Attributes:
         methods: Those of its cells.
-        rates: The learning rates of each method; with several, held-out rows of the first seed
-            choose the one whose other seeds are run.
+        rates: The learning rates of each method; with several, held-out rows of BERT's first seed
+            choose the one at which other seeds and encoders are run.
         planned: `{(encoder, method): tasks}`.
         train_rows: At most so many training rows, of which a tenth is held out.
         eval_rows: At most so many rows are reported on; None means all.
         epochs: Passes over the training rows.
         seeds: Seeds of each cell.
+        long: Tasks that are run at the first of their rates only.
     """
 
     methods: Mapping[str, Rival]
@@ -110,6 +111,11 @@ class Suite:
     eval_rows: int | None = None
     epochs: int = 3
     seeds: tuple[int, ...] = (0, 1, 2)
+    long: tuple[str, ...] = ()
+
+    def rates_of(self, task: str, method: str) -> tuple[float, ...]:
+        """The learning rates at which a task is run by a method."""
+        return self.rates[method][: 1 if task in self.long else None]
 
 
 FOUR = ("sst2", "cola", "trec", "ewt_pos")
@@ -136,12 +142,11 @@ SUITES = {
             ("bert", "lora"): FOUR,
             ("bert", "head"): FOUR,
             ("distilbert", "mask"): FOUR,
-            ("distilbert", "finetune"): FOUR,
             ("roberta", "mask"): FOUR,
-            ("roberta", "finetune"): FOUR,
         },
         train_rows=3000,
         eval_rows=1000,
+        long=("mrpc", "rte", "qnli", "ag_news", "arc_easy"),
     ),
     "sweep": Suite(
         methods=SWEEP_METHODS,
