@@ -135,7 +135,12 @@ SUITES = {
     ),
     "tasks": Suite(
         methods=TASK_METHODS,
-        rates={"mask": (1e-3, 2e-3), "finetune": (1e-4, 2e-4), "lora": (1e-3,), "head": (1e-3,)},
+        rates={
+            "mask": (1e-3, 2e-3),
+            "finetune": (1e-4, 2e-4),
+            "lora": (1e-3, 3e-3),
+            "head": (1e-3, 1e-2),
+        },
         planned={
             ("bert", "mask"): tuple(TASKS),
             ("bert", "finetune"): tuple(TASKS),

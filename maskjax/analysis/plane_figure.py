@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 COLORMAP = "cividis"
 """It grows lighter all the way, and is made for all kinds of colour vision."""
 LEVELS = 10
+FINEST = 1 / 64
+"""The step from the best level to the next, as a share of the range."""
 LETTERS = "ABC"
 
 
@@ -52,12 +54,13 @@ def draw_plane(
     """
     from matplotlib.figure import Figure
 
+    loss, score = grid.loss, grid.score
     with styled():
         figure = Figure(figsize=(7, 3.7))
         panels = figure.subplots(1, 2, sharey=True)
         filled = [
-            _fill(panels[0], grid, grid.loss, _levels(grid.loss), COLORMAP),
-            _fill(panels[1], grid, grid.score, _levels(grid.score, even=True), f"{COLORMAP}_r"),
+            _fill(panels[0], grid, loss, _levels(loss.min(), loss.max()), COLORMAP),
+            _fill(panels[1], grid, score, _levels(score.max(), score.min()), f"{COLORMAP}_r"),
         ]
         for one, contours, title in zip(panels, filled, ("loss", metric), strict=True):
             bar = figure.colorbar(contours, ax=one, orientation="horizontal", format="%.3g")
@@ -95,11 +98,9 @@ def _mark(axes: "Axes", positions: np.ndarray) -> None:
         axes.text(x, y, letter, fontsize=8, ha="center", va="center", bbox=box)
 
 
-def _levels(values: np.ndarray, *, even: bool = False) -> np.ndarray:
-    """Levels over the range of values; unless they are even, they get wider as it rises."""
-    low, high = float(values.min()), float(values.max())
-    if high - low < 1e-6 * max(abs(low), 1.0):
-        high = low + 1e-3  # a plain: one shade
-    if even or low <= 0:
-        return np.linspace(low, high, LEVELS)
-    return np.geomspace(low, high, LEVELS)
+def _levels(best: float, worst: float) -> np.ndarray:
+    """Levels that are dense where models are good, for that is where solutions are; ascending."""
+    if abs(worst - best) < 1e-6 * max(abs(best), 1.0):
+        worst = best + 1e-3  # a plain: one shade
+    parts = np.concatenate([[0], np.geomspace(FINEST, 1, LEVELS - 1)])
+    return np.sort(best + (worst - best) * parts)

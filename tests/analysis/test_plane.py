@@ -6,6 +6,7 @@ import warnings
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 
 from maskjax.analysis.paths import mix
 from maskjax.analysis.plane import barycentric, positions_of
@@ -63,3 +64,13 @@ def test_a_plain_can_be_drawn():
         warnings.simplefilter("error")
         figure = draw_plane(grid, positions_of(TREES), ["a", "b", "c"], "f1", "x")
     assert len(figure.axes) == 4
+
+
+def test_one_bad_corner_does_not_hide_differences_among_good_models():
+    score = np.array([[0.96, 0.955, 0.945], [0.96, 0.955, 0.945], [0.96, 0.955, 0.64]])
+    grid = Grid(np.arange(3.0), np.arange(3.0), 1 - score, score)
+    panels = draw_plane(grid, positions_of(TREES), ["a", "b", "c"], "f1", "x").axes[:2]
+    for panel, values in zip(panels, (grid.loss, grid.score), strict=True):
+        contours = panel.collections[0]
+        assert isinstance(contours, ContourSet)
+        assert len(np.unique(np.searchsorted(list(contours.levels), values))) == 4
