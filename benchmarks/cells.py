@@ -58,6 +58,29 @@ def cells_of(suite: str, done: Mapping[Cell, dict[str, Any]]) -> list[Cell]:
     return cells
 
 
+def missing_cells(
+    suite: str, done: Mapping[Cell, dict[str, Any]], part: tuple[int, int] = (0, 1)
+) -> list[Cell]:
+    """The cells that can be named so far and have no result.
+
+    Args:
+        suite: A name of `SUITES`.
+        done: Results so far.
+        part: I and N for the I-th of N parts. All cells of a task and method are of one part, so
+            that no part waits for a rate that another one finds.
+
+    Returns:
+        The cells, in the order of `cells_of`.
+    """
+    tasks, methods = list(TASKS), list(SUITES[suite].methods)
+    return [
+        cell
+        for cell in cells_of(suite, done)
+        if cell not in done
+        and (tasks.index(cell.task) + methods.index(cell.method)) % part[1] == part[0]
+    ]
+
+
 def best_rate(
     suite: str, task: str, method: str, done: Mapping[Cell, dict[str, Any]]
 ) -> float | None:

@@ -17,13 +17,14 @@ A tenth of the training rows is held out: it chooses the best step of a run, and
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from benchmarks.cells import Cell, cells_of, print_tables
+from benchmarks.cells import Cell, missing_cells, print_tables
 from benchmarks.reexpress import write_as_distilbert, write_as_roberta
 from benchmarks.suites import SUITES, TASKS
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
@@ -51,17 +52,26 @@ def main(
         out: A folder that gets one run folder a cell.
         data: The folder with one folder of rows a task.
         only: Task, encoder, method, learning rate and seed of one cell.
-        part: Runs every N-th cell from the I-th on.
+        part: I and N, to run the I-th of N parts of the cells.
         table: Print the tables of what is there and run nothing.
     """
     results = RESULTS / f"{suite}.jsonl"
-    done = read_results(results)
-    if not table:
-        wanted = [Cell(*only)] if only else cells_of(suite, done)[part[0] :: part[1]]
-        for cell in wanted:
-            if cell not in done:
-                append(results, cell, train_cell(suite, cell, data, out / suite))
+    # Again and again, for the rates that are found name further cells.
+    while not table and (missing := _missing(suite, read_results(results), only, part)):
+        for cell in missing:
+            append(results, cell, train_cell(suite, cell, data, out / suite))
     print_tables(suite, read_results(results))
+
+
+def _missing(
+    suite: str,
+    done: Mapping[Cell, dict[str, Any]],
+    only: tuple[str, str, str, float, int] | None,
+    part: tuple[int, int],
+) -> list[Cell]:
+    if only:
+        return [cell for cell in [Cell(*only)] if cell not in done]
+    return missing_cells(suite, done, part)
 
 
 def train_cell(suite: str, cell: Cell, data: Path, out: Path) -> dict[str, Any]:
