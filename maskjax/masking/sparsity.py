@@ -134,8 +134,9 @@ def mean_sparsity(masks: Mapping[str, jax.Array]) -> jax.Array:
     """
     if not masks:
         raise ValueError("Expected at least one mask, got none.")
-    kept = sum(mask.sum(dtype=jnp.float32) for mask in masks.values())
-    return 1 - jnp.float32(kept) / sum(mask.size for mask in masks.values())
+    # Zeros, not ones: where there are none, this is 0 and not the rounding of 1 - kept / total.
+    zeros = sum((1 - mask.astype(jnp.float32)).sum() for mask in masks.values())
+    return jnp.float32(zeros) / sum(mask.size for mask in masks.values())
 
 
 def _group(counts: Mapping[str, Count], groups: Mapping[str, str]) -> dict[str, Count]:

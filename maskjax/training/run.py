@@ -148,9 +148,10 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
             summary = _json(result._asdict() | {"runs": _scores(runs)})
             write_atomically(mine / RESULT_FILE, summary)
             checkpoints.remove()
-    for split, mean in result.mean.items():
-        line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
-        _tell(console, line)
+    if len(runs) > 1:
+        for split, mean in result.mean.items():
+            line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
+            _tell(console, line)
     return result
 
 

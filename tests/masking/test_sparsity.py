@@ -90,6 +90,13 @@ def test_mean_is_exact_where_bfloat16_would_not_be():
     assert float(mean_sparsity({"kernel": mask})) == pytest.approx(0.003, abs=1e-6)
 
 
+def test_mean_of_masks_that_drop_nothing_is_zero():
+    """1 − kept / total would be −5e-8: the compiler divides by multiplying with 1 / total."""
+    optimised = {"xla_backend_optimization_level": 3}
+    mean = jax.jit(mean_sparsity, compiler_options=optimised)
+    assert float(mean({"kernel": jnp.ones(1000)})) == 0
+
+
 def test_mean_is_differentiable():
     """Straight-through: each score weighs −1/N, whatever leaf it is in."""
     scores = {"a": jnp.array([0.5, -0.5]), "b": jnp.zeros((3, 2))}
