@@ -169,6 +169,7 @@ SUITES = {
             },
         },
         train_rows=3000,
+        eval_rows=1000,
         seeds=(0, 1),
     ),
 }
