@@ -10,8 +10,9 @@ from maskjax.inference.logits import (
     predict_logits,
     score_logits,
 )
-from maskjax.inference.many import Predictor, Prepared, UnknownTaskError
+from maskjax.inference.many import Predictor
 from maskjax.inference.predictor import Prediction, TaskPredictor, load_predictor
+from maskjax.inference.prepared import Prepared, UnknownTaskError
 from maskjax.inference.reading import Row
 from maskjax.inference.vectors import cls_vectors
 

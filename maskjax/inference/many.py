@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import EllipsisType, MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 
@@ -13,33 +13,12 @@ from maskjax.errors import InputError, near_names
 from maskjax.inference.answers import Answer, make_answer
 from maskjax.inference.grouping import BUCKETS, ROWS
 from maskjax.inference.mixed import Mixed
-from maskjax.inference.reading import Asked, Read, Reader, Row, takes
+from maskjax.inference.prepared import Prepared, UnknownTaskError
+from maskjax.inference.reading import Asked, Reader, Row, takes
 from maskjax.inference.registered import Registered, Registry
 from maskjax.masking import leaves_by_path
 from maskjax.models import load_base
 from maskjax.tasks import Task
-
-
-class UnknownTaskError(InputError):
-    """A task is asked for that is not there, or no longer of the kind that it was."""
-
-
-class Prepared(NamedTuple):
-    """A row that is ready to be run.
-
-    Attributes:
-        task: The name of its task; None for the base itself.
-        length: Tokens of its longest sequence.
-        sequences: 1, or the number of choices.
-        asked: How the task read it.
-        read: Its tokens.
-    """
-
-    task: str | None
-    length: int
-    sequences: int
-    asked: Asked
-    read: Read
 
 
 class Predictor:
@@ -200,7 +179,7 @@ class Predictor:
         with self._lock:
             known = [None if row.task is None else self._find(row.task) for row in rows]
             for row, one in zip(rows, known, strict=True):
-                _check_same(row, one)
+                row.check_task(one)
             outputs = self._mixed.run(known, [row.read.tokens for row in rows])
         return [
             make_answer(one and one.task, row.read, each, top_k)
@@ -285,10 +264,3 @@ class Predictor:
                 raise InputError(f"task: expected a name, for there are {len(known)} tasks.")
             return known * rows
         return [task] * rows
-
-
-def _check_same(row: Prepared, one: Registered | None) -> None:
-    if one is not None and row.asked.form != one.asked.form:
-        raise UnknownTaskError(
-            f"task {row.task!r} was replaced by one that reads other rows; prepare this row again."
-        )
