@@ -151,7 +151,7 @@ SUITES = {
         },
         train_rows=3000,
         eval_rows=1000,
-        long=("mrpc", "rte", "qnli", "ag_news", "arc_easy"),
+        long=("mrpc", "qnli", "ag_news"),
     ),
     "sweep": Suite(
         methods=SWEEP_METHODS,
