@@ -12,6 +12,7 @@ HOUSE = Path(__file__).parents[1] / "maskjax"
 # From bottom to top: a room imports from itself and from those before it.
 ROOMS = (
     "errors",
+    "places",
     "config",
     "doctor",
     "masking",

@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 
 from maskjax.errors import InputError
+from maskjax.places import cache_folder
 
 SWITCH = "--no-compile-cache"
 """The word on the command line that turns it off."""
@@ -24,7 +25,7 @@ def use_compile_cache(words: Sequence[str]) -> list[str]:
 
     JAX reads these settings when it first compiles, so this comes before any array is made. A
     cache that JAX itself was told of (`JAX_COMPILATION_CACHE_DIR`) stays where it is, unless
-    `MASKJAX_COMPILE_CACHE` names another place.
+    `MASKJAX_COMPILE_CACHE` names another place; else it is `compiled` in `cache_folder()`.
 
     Args:
         words: The words of the command line.
@@ -39,23 +40,10 @@ def use_compile_cache(words: Sequence[str]) -> list[str]:
     if SWITCH in words or place == "off":
         jax.config.update("jax_enable_compilation_cache", False)
     elif place or not jax.config.values["jax_compilation_cache_dir"]:
-        jax.config.update("jax_compilation_cache_dir", _make(place or default_place()))
+        place = _make(place or str(cache_folder() / "compiled"))
+        jax.config.update("jax_compilation_cache_dir", place)
         jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
     return [word for word in words if word != SWITCH]
-
-
-def default_place() -> str:
-    """The folder that holds where nothing else is asked for.
-
-    Returns:
-        `maskjax/compiled` in the user's cache folder (`XDG_CACHE_HOME`, or `~/.cache`).
-
-    Example:
-        >>> default_place().endswith("maskjax/compiled")
-        True
-    """
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return str(Path(cache) / "maskjax" / "compiled")
 
 
 def _make(place: str) -> str:

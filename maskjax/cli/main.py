@@ -34,9 +34,10 @@ Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights 
 
 maskjax COMMAND --help lists the options of a command.
 
-Compiled programs are kept in ~/.cache/maskjax/compiled for the next run. MASKJAX_COMPILE_CACHE
-names another folder or a gs:// address, for a disk that is lost between runs; with
-MASKJAX_COMPILE_CACHE=off, or --no-compile-cache after the command, everything is compiled anew.
+Tokenised rows and compiled programs are kept for the next run in ~/.cache/maskjax; MASKJAX_CACHE
+names another folder. MASKJAX_COMPILE_CACHE puts the programs elsewhere, gs:// addresses included,
+for a disk that is lost between runs; with MASKJAX_COMPILE_CACHE=off, or --no-compile-cache after
+the command, everything is compiled anew.
 """
 
 

@@ -1,7 +1,7 @@
 """Tasks: their rows, tokenised and batched, and their metrics."""
 
 from maskjax.tasks.batching import Batch, buckets_used, eval_batches, num_batches, train_batches
-from maskjax.tasks.cache import cache_folder, encode_cached
+from maskjax.tasks.cache import encode_cached
 from maskjax.tasks.define import METRICS_OF, find_columns
 from maskjax.tasks.encode import Encoded, encode
 from maskjax.tasks.entities import ENTITY_METRICS, entity_score
@@ -33,7 +33,6 @@ __all__ = [
     "Table",
     "Task",
     "buckets_used",
-    "cache_folder",
     "encode",
     "encode_cached",
     "entity_score",

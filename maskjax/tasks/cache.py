@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from safetensors.numpy import load, save
 
+from maskjax.places import cache_folder
 from maskjax.tasks.encode import Encoded, WordPiece, encode
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
@@ -24,13 +25,6 @@ if TYPE_CHECKING:  # slow to import
 
 FORMAT = 1
 """Of an entry; to be raised when `encode` or the layout of an entry changes."""
-
-VARIABLE = "MASKJAX_CACHE"
-
-
-def cache_folder() -> Path:
-    """The folder of all that maskjax keeps: MASKJAX_CACHE, or `~/.cache/maskjax`."""
-    return Path(os.environ.get(VARIABLE) or "~/.cache/maskjax").expanduser()
 
 
 def encode_cached(

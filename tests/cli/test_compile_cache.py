@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from maskjax.cli.compile_cache import default_place, use_compile_cache
+from maskjax.cli.compile_cache import use_compile_cache
 from maskjax.cli.main import main
 
 SETTINGS = (
@@ -23,6 +23,7 @@ def settings(monkeypatch, tmp_path):
     """JAX's settings as a fresh process has them, put back afterwards."""
     kept = {name: getattr(jax.config, name) for name in SETTINGS}
     monkeypatch.delenv("MASKJAX_COMPILE_CACHE", raising=False)
+    monkeypatch.delenv("MASKJAX_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     jax.config.update("jax_compilation_cache_dir", None)
     yield monkeypatch
@@ -33,8 +34,14 @@ def settings(monkeypatch, tmp_path):
 def test_the_default_is_a_folder_of_the_user_alone(settings, tmp_path):
     assert use_compile_cache(["doctor"]) == ["doctor"]
     place = tmp_path / "xdg" / "maskjax" / "compiled"
-    assert jax.config.jax_compilation_cache_dir == default_place() == str(place)
+    assert jax.config.jax_compilation_cache_dir == str(place)
     assert place.stat().st_mode & 0o777 == 0o700  # who writes there runs code here
+
+
+def test_it_is_beside_the_tokenised_rows(settings, tmp_path):
+    settings.setenv("MASKJAX_CACHE", str(tmp_path / "mine"))
+    use_compile_cache([])
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine" / "compiled")
 
 
 @pytest.mark.parametrize("words", [["doctor", "--no-compile-cache"], ["doctor"]])

@@ -1,0 +1,20 @@
+"""Where things are kept that can be made again."""
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """The folder of tokenised rows and compiled programs; it may be deleted at any time.
+
+    Returns:
+        MASKJAX_CACHE; where that is not set, `maskjax` in XDG_CACHE_HOME or in `~/.cache`.
+
+    Example:
+        >>> from unittest.mock import patch
+        >>> with patch.dict(os.environ, MASKJAX_CACHE="mine"):
+        ...     str(cache_folder())
+        'mine'
+    """
+    own, shared = (os.environ.get(name) for name in ("MASKJAX_CACHE", "XDG_CACHE_HOME"))
+    return Path(own or Path(shared or "~/.cache") / "maskjax").expanduser()
