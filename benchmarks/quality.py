@@ -15,8 +15,6 @@ A tenth of the training rows is held out: it chooses the best step of a run, and
 """
 
 import dataclasses
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +25,7 @@ from rich.console import Console
 from benchmarks.cells import Cell, missing_cells, print_tables
 from benchmarks.reexpress import write_as_distilbert, write_as_roberta
 from benchmarks.suites import SUITES, TASKS
+from maskjax.analysis.cells import Key, read_cells, run_cells
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder
 from maskjax.training import run
@@ -55,12 +54,15 @@ def main(
         part: I and N, to run the I-th of N parts of the cells.
         table: Print the tables of what is there and run nothing.
     """
-    results = RESULTS / f"{suite}.jsonl"
+    path, console = RESULTS / f"{suite}.jsonl", Console()
+
+    def train(key: Key) -> dict[str, Any]:
+        return train_cell(suite, Cell(**key), data, out / suite, console)
+
     # Again and again, for the rates that are found name further cells.
-    while not table and (missing := _missing(suite, read_results(results), only, part)):
-        for cell in missing:
-            append(results, cell, train_cell(suite, cell, data, out / suite))
-    print_tables(suite, read_results(results))
+    while not table and (missing := _missing(suite, read_results(path), only, part)):
+        run_cells([cell._asdict() for cell in missing], train, path, console=console)
+    print_tables(suite, read_results(path))
 
 
 def _missing(
@@ -74,7 +76,7 @@ def _missing(
     return missing_cells(suite, done, part)
 
 
-def train_cell(suite: str, cell: Cell, data: Path, out: Path) -> dict[str, Any]:
+def train_cell(suite: str, cell: Cell, data: Path, out: Path, console: Console) -> dict[str, Any]:
     """Trains a cell.
 
     Args:
@@ -82,13 +84,14 @@ def train_cell(suite: str, cell: Cell, data: Path, out: Path) -> dict[str, Any]:
         cell: The run.
         data: The folder with the rows.
         out: Gets its run folder.
+        console: Where to tell about it.
 
     Returns:
         What is kept of its outcome.
     """
     folder = out / cell.name
     config = cell_config(suite, cell, rows_of(cell.task, data, out), base_of(cell.encoder, out))
-    result = run(config, folder, console=Console())
+    result = run(config, folder, console=console)
     kept = ("scores", "step", "task_bytes", "seconds", "sparsity")
     return {name: value for name, value in result._asdict().items() if name in kept}
 
@@ -149,18 +152,7 @@ def base_of(encoder: str, out: Path) -> str:
 
 def read_results(path: Path) -> dict[Cell, dict[str, Any]]:
     """The finished cells of a suite and what they gave."""
-    lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
-    records = [json.loads(line) for line in lines]
-    return {Cell(*record["cell"]): record["result"] for record in records}
-
-
-def append(path: Path, cell: Cell, result: dict[str, Any]) -> None:
-    """Adds a finished cell in one write, so that two processes can share the file."""
-    path.parent.mkdir(exist_ok=True)
-    line = json.dumps({"cell": cell, "result": result}) + "\n"
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    os.write(file, line.encode())
-    os.close(file)
+    return {Cell(**key): result for key, result in read_cells(path)}
 
 
 if __name__ == "__main__":

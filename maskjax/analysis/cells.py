@@ -42,7 +42,7 @@ def run_cells(
     """
     console = console or Console(quiet=True)
     wanted = list(keys)
-    done = _read(path)
+    done = {name_of(key): result for key, result in read_cells(path)}
     missing = [key for key in wanted if name_of(key) not in done]
     if len(missing) < len(wanted):
         _tell(console, f"{len(wanted) - len(missing)} of {len(wanted)} cells are there already")
@@ -68,19 +68,30 @@ def name_of(key: Key) -> str:
     return json.dumps(key, sort_keys=True)
 
 
-def _read(path: Path) -> dict[str, dict[str, Any]]:
+def read_cells(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The finished cells of a file.
+
+    Args:
+        path: As for `run_cells`.
+
+    Returns:
+        Key and result of each, in the order in which they were computed; none without the file.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
     lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
-    done = {}
+    cells = []
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-            done[name_of(record["key"])] = record["result"]
+            cells.append((record["key"], record["result"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path}, line {number}: expected a finished cell; delete the line, and it is "
                 "computed again."
             ) from error
-    return done
+    return cells
 
 
 def _append(path: Path, key: Key, result: Mapping[str, Any]) -> None:
