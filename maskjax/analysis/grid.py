@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 TOP = "top"
 """The name of what lies above the blocks, the pooler and the head."""
-SHORT = {"attention_output": "attn. out", "intermediate": "interm."}
-"""Kinds whose names are too long for the foot of a column."""
+_SHORT = {"attention_output": "attn. out", "intermediate": "interm."}
 MOST_CELLS = 12
 """Wider heat maps have no numbers in their cells, which would be too small to read."""
 
@@ -54,6 +53,16 @@ def grid_of(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     blocks = sorted({block for block, _ in places}, key=lambda name: (name == TOP, name.zfill(3)))
     order = [*KINDS, "other"]
     return blocks, sorted({kind for _, kind in places}, key=order.index)
+
+
+def short_name(kind: str) -> str:
+    """A name of a kind that fits on a column.
+
+    Example:
+        >>> short_name("attention_output"), short_name("query")
+        ('attn. out', 'query')
+    """
+    return _SHORT.get(kind, kind)
 
 
 def mean_grid(rows: Iterable[Row], grid: tuple[list[str], list[str]], value: str) -> np.ndarray:
@@ -103,7 +112,7 @@ def draw_heat_map(
     axes.imshow(values, cmap="Blues", vmin=low, vmax=high if high > low else low + 1, aspect="auto")
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=7)
-    axes.set_xticks(range(len(columns)), [SHORT.get(name, name) for name in columns], rotation=90)
+    axes.set_xticks(range(len(columns)), [short_name(name) for name in columns], rotation=90)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_title(title, fontsize=8)
     if len(columns) > MOST_CELLS:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.analysis.grid import grid_of, place_of, short_name
 from maskjax.cli.saved import refuse_existing
 from maskjax.errors import InputError
-from maskjax.masking import Difference, block_of, compare_masks, kind_of, total_difference
+from maskjax.masking import Difference, compare_masks, total_difference
 from maskjax.taskfile import (
     find_task_file,
     intersect,
@@ -26,8 +28,9 @@ from maskjax.taskfile import (
 class DiffArguments:
     """Compares the masks of two tasks on one base.
 
-    Shows the dissimilarity, the share of weights that one keeps and the other drops among all
-    that they keep, and beside it what two random masks of the same densities would give.
+    Shows the dissimilarity: the weights that one keeps and the other drops, as a share of all
+    that they keep. By block and kind it is shown as a multiple of what two random masks with as
+    many zeros would give, 1 where the two have nothing in common but their sizes.
 
     Attributes:
         first: A run folder or a task file.
@@ -80,7 +83,10 @@ def diff_command(arguments: Sequence[str]) -> int:
         raise InputError(f"{given.second} does not fit {given.first}: {error}") from error
     if not differences:
         raise InputError(f"{given.first}, {given.second}: expected masks, and they have none.")
-    Console().print(_table(differences))
+    console, total = Console(), total_difference(differences.values())
+    console.print(_table(differences))
+    line = f"dissimilarity {total.dissimilarity:.4f}, of random masks {total.expected:.4f}"
+    console.print(line, highlight=False)
     return 0
 
 
@@ -113,12 +119,11 @@ def combine_command(arguments: Sequence[str]) -> int:
 
 
 def _table(differences: dict[str, Difference]) -> Table:
-    """Dissimilarity by block and kind, with that of chance behind a slash."""
-    blocks = {"top" if (b := block_of(path)) is None else str(b): None for path in differences}
-    kinds = list(dict.fromkeys(kind_of(path) or "other" for path in differences))
-    table = Table("block", *kinds, "all", title="dissimilarity / expected of random masks")
-    for block in sorted(blocks, key=lambda name: (name == "top", name.zfill(3))):
-        row = {path: d for path, d in differences.items() if _is_in(path, block)}
+    blocks, kinds = grid_of(differences)
+    title = "dissimilarity, times that of random masks"
+    table = Table("block", *map(short_name, kinds), "all", title=title, box=SIMPLE_HEAD)
+    for block in blocks:
+        row = {path: d for path, d in differences.items() if place_of(path)[0] == block}
         table.add_row(block, *_cells(row, kinds))
     table.add_section()
     table.add_row("all", *_cells(differences, kinds))
@@ -127,20 +132,12 @@ def _table(differences: dict[str, Difference]) -> Table:
 
 def _cells(differences: dict[str, Difference], kinds: list[str]) -> list[str]:
     """One cell a kind, and one for all of them."""
-    by_kind = (
-        [d for path, d in differences.items() if (kind_of(path) or "other") == kind]
-        for kind in kinds
-    )
+    by_kind = ([d for path, d in differences.items() if place_of(path)[1] == k] for k in kinds)
     return [_cell(found) for found in (*by_kind, list(differences.values()))]
-
-
-def _is_in(path: str, block: str) -> bool:
-    number = block_of(path)
-    return block == ("top" if number is None else str(number))
 
 
 def _cell(differences: list[Difference]) -> str:
     if not differences:
         return ""
     total = total_difference(differences)
-    return f"{total.dissimilarity:.4f} / {total.expected:.4f}"
+    return f"{total.dissimilarity / total.expected if total.expected else 0:.2f}"

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from maskjax.analysis.grid import grid_of, place_of, short_name
 from maskjax.cli.picture import save_picture
 from maskjax.doctor import accelerator_present, diagnose, versions
-from maskjax.masking import Count, block_of, count_by_kind, count_packed, total_count
+from maskjax.masking import Count, count_by_kind, count_packed, total_count
 from maskjax.taskfile import MaskSize, TaskFile, find_task_file, load_task_file, mask_size
 
 
@@ -72,12 +74,13 @@ def zeros_by_block_and_kind(file: TaskFile) -> dict[str, dict[str, Count]]:
     Returns:
         `{block: {kind: count}}`; leaves outside the blocks are under the block `top`.
     """
-    blocks: dict[int | None, dict[str, Count]] = {}
-    for path, count in count_packed(file.masks).items():
-        blocks.setdefault(block_of(path), {})[path] = count
-    ordered = sorted(block for block in blocks if block is not None)
-    grid = {str(block): count_by_kind(blocks[block]) for block in ordered}
-    return grid | ({"top": count_by_kind(blocks[None])} if None in blocks else {})
+    counts = count_packed(file.masks)
+    blocks, kinds = grid_of(counts)
+    grid = {}
+    for block in blocks:
+        found = count_by_kind({p: count for p, count in counts.items() if place_of(p)[0] == block})
+        grid[block] = {kind: found[kind] for kind in kinds if kind in found}
+    return grid
 
 
 def doctor_command(arguments: Sequence[str]) -> int:
@@ -142,7 +145,7 @@ def _heat_table(grid: dict[str, dict[str, Count]]) -> Table:
     """Zeros in per cent; the more of them, the redder the cell."""
     kinds = list(dict.fromkeys(kind for row in grid.values() for kind in row))
     highest = max(count.sparsity for row in grid.values() for count in row.values()) or 1.0
-    table = Table("block", *kinds, title="weights dropped")
+    table = Table("block", *map(short_name, kinds), title="weights dropped", box=SIMPLE_HEAD)
     for block, row in grid.items():
         cells = [_heat_cell(row.get(kind), highest) for kind in kinds]
         table.add_row(block, *cells)

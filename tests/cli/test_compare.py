@@ -32,12 +32,16 @@ def runs(tmp_path):
     return tmp_path
 
 
-def test_diff(runs, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_diff(runs, capsys):
     assert main(["diff", str(runs / "one"), str(runs / "other")]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "/" in line]
-    assert "0.0000 / " in lines[1]
-    assert "1.0000 / " in lines[2]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    masks = load_task_file(runs / "one" / "task.safetensors").frozen["mask"]
+    kept = np.mean(masks[KERNEL.format(1)])
+    chance = kept**2 + (1 - kept) ** 2  # of a mask and one that keeps what it drops
+    assert ["0", "0.00", "0.00"] in lines
+    assert ["1", f"{1 / chance:.2f}", f"{1 / chance:.2f}"] in lines
+    differing, all_kept = 32, 2 * np.sum(masks[KERNEL.format(0)]) + 32
+    assert lines[-1][:2] == ["dissimilarity", f"{differing / all_kept:.4f},"]
 
 
 def test_combine(runs, capsys):
