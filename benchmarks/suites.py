@@ -130,7 +130,11 @@ SUITES = {
             "finetune": (5e-5, 1e-4, 2e-4),
             "finetune, no dropout": (5e-5, 1e-4),
         },
-        planned={("bert", method): ("sst2", "trec", "cola") for method in GRID_METHODS},
+        planned={
+            **{("bert", method): ("sst2", "trec", "cola") for method in GRID_METHODS},
+            ("distilbert", "mask"): ("cola",),
+            ("roberta", "mask"): ("cola",),
+        },
         train_rows=6000,
     ),
     "tasks": Suite(
