@@ -142,10 +142,11 @@ def _describe_size(size: MaskSize) -> str:
 
 
 def _heat_table(grid: dict[str, dict[str, Count]]) -> Table:
-    """Zeros in per cent; the more of them, the redder the cell."""
+    """The more zeros, the redder the cell."""
     kinds = list(dict.fromkeys(kind for row in grid.values() for kind in row))
     highest = max(count.sparsity for row in grid.values() for count in row.values()) or 1.0
-    table = Table("block", *map(short_name, kinds), title="weights dropped", box=SIMPLE_HEAD)
+    title = "weights dropped, per cent"
+    table = Table("block", *map(short_name, kinds), title=title, box=SIMPLE_HEAD)
     for block, row in grid.items():
         cells = [_heat_cell(row.get(kind), highest) for kind in kinds]
         table.add_row(block, *cells)
@@ -156,4 +157,4 @@ def _heat_cell(count: Count | None, highest: float) -> Text:
     if count is None:
         return Text("")
     pale = round(255 - 155 * count.sparsity / highest)
-    return Text(f" {count.sparsity:6.2%} ", style=f"black on rgb(255,{pale},{pale})")
+    return Text(f"{100 * count.sparsity:5.1f}", style=f"black on rgb(255,{pale},{pale})")
