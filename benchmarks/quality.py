@@ -10,12 +10,12 @@ third prints the tables of what is there. Finished cells are lines of docs/quali
 the command can be stopped and given again, and `--part 0 2` beside `--part 1 2` splits it over two
 processes.
 
-A tenth of the training rows is held out: it chooses the best step of a run, and in the suite
-`grid` the learning rate. What is reported are test rows where they have labels, else dev rows.
+A tenth of the training rows is held out: it chooses the best step of a run, and of the first seed
+the learning rate of the others. What is reported are test rows where they have labels, else dev
+rows.
 """
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,21 +59,12 @@ def main(
     def train(key: Key) -> dict[str, Any]:
         return train_cell(suite, Cell(**key), data, out / suite, console)
 
+    if only and not table:
+        run_cells([Cell(*only)._asdict()], train, path, console=console)
     # Again and again, for the rates that are found name further cells.
-    while not table and (missing := _missing(suite, read_results(path), only, part)):
+    while not (only or table) and (missing := missing_cells(suite, read_results(path), part)):
         run_cells([cell._asdict() for cell in missing], train, path, console=console)
     print_tables(suite, read_results(path))
-
-
-def _missing(
-    suite: str,
-    done: Mapping[Cell, dict[str, Any]],
-    only: tuple[str, str, str, float, int] | None,
-    part: tuple[int, int],
-) -> list[Cell]:
-    if only:
-        return [cell for cell in [Cell(*only)] if cell not in done]
-    return missing_cells(suite, done, part)
 
 
 def train_cell(suite: str, cell: Cell, data: Path, out: Path, console: Console) -> dict[str, Any]:

@@ -160,7 +160,7 @@ SUITES = {
     "sweep": Suite(
         methods=SWEEP_METHODS,
         rates={
-            # Scores of the paper's start lie ten times as far from the threshold.
+            # Scores of the paper's start lie five times as far from the threshold.
             name: (3e-3 if rival.adaptation.start == "uniform" else 1e-3,)
             for name, rival in SWEEP_METHODS.items()
         },

@@ -16,5 +16,5 @@ def cache_folder() -> Path:
         ...     str(cache_folder())
         'mine'
     """
-    own, shared = (os.environ.get(name) for name in ("MASKJAX_CACHE", "XDG_CACHE_HOME"))
-    return Path(own or Path(shared or "~/.cache") / "maskjax").expanduser()
+    shared = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    return Path(os.environ.get("MASKJAX_CACHE") or shared / "maskjax").expanduser()

@@ -1,7 +1,7 @@
 """Matrices of an encoder as the cells of a heat map: blocks from bottom to top, and kinds."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from maskjax.masking import KINDS, block_of, kind_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 TOP = "top"
 """The name of what lies above the blocks, the pooler and the head."""
@@ -53,6 +55,23 @@ def grid_of(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     blocks = sorted({block for block, _ in places}, key=lambda name: (name == TOP, name.zfill(3)))
     order = [*KINDS, "other"]
     return blocks, sorted({kind for _, kind in places}, key=order.index)
+
+
+def by_block(values: Mapping[str, T]) -> dict[str, dict[str, T]]:
+    """What stands in each row of a heat map.
+
+    Args:
+        values: By canonical path.
+
+    Returns:
+        `{block: {path: value}}`, from the lowest block.
+
+    Example:
+        >>> by_block({"pooler/dense/kernel": 1, "encoder/layer/1/output/dense/kernel": 2})
+        {'1': {'encoder/layer/1/output/dense/kernel': 2}, 'top': {'pooler/dense/kernel': 1}}
+    """
+    blocks, _ = grid_of(values)
+    return {b: {p: v for p, v in values.items() if place_of(p)[0] == b} for b in blocks}
 
 
 def short_name(kind: str) -> str:

@@ -10,10 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.analysis.grid import grid_of, place_of, short_name
+from maskjax.analysis.dissimilarity import distance_of
+from maskjax.analysis.grid import by_block, grid_of, place_of, short_name
 from maskjax.cli.saved import refuse_existing
 from maskjax.errors import InputError
-from maskjax.masking import Difference, compare_masks, total_difference
+from maskjax.masking import Difference, compare_masks
 from maskjax.taskfile import (
     find_task_file,
     intersect,
@@ -83,9 +84,9 @@ def diff_command(arguments: Sequence[str]) -> int:
         raise InputError(f"{given.second} does not fit {given.first}: {error}") from error
     if not differences:
         raise InputError(f"{given.first}, {given.second}: expected masks, and they have none.")
-    console, total = Console(), total_difference(differences.values())
+    console, total = Console(), distance_of(differences.values())
     console.print(_table(differences))
-    line = f"dissimilarity {total.dissimilarity:.4f}, of random masks {total.expected:.4f}"
+    line = f"dissimilarity {total.dissimilarity:.4f}, of random masks {total.chance:.4f}"
     console.print(line, highlight=False)
     return 0
 
@@ -119,11 +120,10 @@ def combine_command(arguments: Sequence[str]) -> int:
 
 
 def _table(differences: dict[str, Difference]) -> Table:
-    blocks, kinds = grid_of(differences)
+    _, kinds = grid_of(differences)
     title = "dissimilarity, times that of random masks"
     table = Table("block", *map(short_name, kinds), "all", title=title, box=SIMPLE_HEAD)
-    for block in blocks:
-        row = {path: d for path, d in differences.items() if place_of(path)[0] == block}
+    for block, row in by_block(differences).items():
         table.add_row(block, *_cells(row, kinds))
     table.add_section()
     table.add_row("all", *_cells(differences, kinds))
@@ -139,5 +139,5 @@ def _cells(differences: dict[str, Difference], kinds: list[str]) -> list[str]:
 def _cell(differences: list[Difference]) -> str:
     if not differences:
         return ""
-    total = total_difference(differences)
-    return f"{total.dissimilarity / total.expected if total.expected else 0:.2f}"
+    total = distance_of(differences)
+    return f"{total.ratio if total.expected else 0:.2f}"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from maskjax.analysis.grid import grid_of, place_of, short_name
+from maskjax.analysis.grid import by_block, grid_of, short_name
 from maskjax.cli.picture import save_picture
 from maskjax.doctor import accelerator_present, diagnose, versions
 from maskjax.masking import Count, count_by_kind, count_packed, total_count
@@ -65,22 +65,20 @@ def info_command(arguments: Sequence[str]) -> int:
     return 0
 
 
-def zeros_by_block_and_kind(file: TaskFile) -> dict[str, dict[str, Count]]:
+def zeros_by_block_and_kind(file: TaskFile) -> dict[str, dict[str, Count | None]]:
     """Counts the zeros of a saved mask.
 
     Args:
         file: The task file.
 
     Returns:
-        `{block: {kind: count}}`; leaves outside the blocks are under the block `top`.
+        `{block: {kind: count}}`, all with the same kinds, None where a block has no such matrix;
+        leaves outside the blocks are under the block `top`.
     """
     counts = count_packed(file.masks)
-    blocks, kinds = grid_of(counts)
-    grid = {}
-    for block in blocks:
-        found = count_by_kind({p: count for p, count in counts.items() if place_of(p)[0] == block})
-        grid[block] = {kind: found[kind] for kind in kinds if kind in found}
-    return grid
+    _, kinds = grid_of(counts)
+    rows = {block: count_by_kind(row) for block, row in by_block(counts).items()}
+    return {block: {kind: row.get(kind) for kind in kinds} for block, row in rows.items()}
 
 
 def doctor_command(arguments: Sequence[str]) -> int:
@@ -141,15 +139,14 @@ def _describe_size(size: MaskSize) -> str:
     )
 
 
-def _heat_table(grid: dict[str, dict[str, Count]]) -> Table:
+def _heat_table(grid: dict[str, dict[str, Count | None]]) -> Table:
     """The more zeros, the redder the cell."""
-    kinds = list(dict.fromkeys(kind for row in grid.values() for kind in row))
-    highest = max(count.sparsity for row in grid.values() for count in row.values()) or 1.0
+    kinds = next(iter(grid.values()))
+    highest = max(c.sparsity for row in grid.values() for c in row.values() if c) or 1.0
     title = "weights dropped, per cent"
     table = Table("block", *map(short_name, kinds), title=title, box=SIMPLE_HEAD)
     for block, row in grid.items():
-        cells = [_heat_cell(row.get(kind), highest) for kind in kinds]
-        table.add_row(block, *cells)
+        table.add_row(block, *(_heat_cell(count, highest) for count in row.values()))
     return table
 
 

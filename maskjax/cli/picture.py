@@ -10,11 +10,11 @@ from maskjax.errors import InputError
 from maskjax.masking import Count
 
 
-def save_picture(grid: dict[str, dict[str, Count]], title: str, path: Path) -> None:
+def save_picture(grid: dict[str, dict[str, Count | None]], title: str, path: Path) -> None:
     """Draws the zeros of a mask into a picture file.
 
     Args:
-        grid: `{block: {kind: count}}`.
+        grid: `{block: {kind: count}}`, all with the same kinds.
         title: Stands above the picture.
         path: A .png, .svg or .pdf file.
 
@@ -25,8 +25,8 @@ def save_picture(grid: dict[str, dict[str, Count]], title: str, path: Path) -> N
         raise InputError("--picture: this run has no mask to draw.")
     if path.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"--picture: expected a .png, .svg or .pdf file, got {path}.")
-    kinds = list(dict.fromkeys(kind for row in grid.values() for kind in row))
-    share = np.array([[_per_cent(row.get(kind)) for kind in kinds] for row in grid.values()])
+    kinds = list(next(iter(grid.values())))
+    share = np.array([[_per_cent(count) for count in row.values()] for row in grid.values()])
     with styled():
         from matplotlib.figure import Figure
 
