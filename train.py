@@ -1,7 +1,7 @@
-"""Trains one experiment: `python train.py --config configs/sst2.py --out runs/sst2`.
+"""Trains one experiment: `python train.py --config configs/tasks.py:sst2 --out runs/sst2`.
 
 The phases of a run are functions, in this order: `load_config` reads the experiment,
-`maskjax.training.prepare` loads base, rows and adaptation, `maskjax.training.fit` trains, and
+`maskjax.training.experiment` loads base, rows and adaptation, `maskjax.training.fit` trains, and
 `maskjax.training.run` puts them together and fills the run folder.
 """
 

@@ -19,7 +19,7 @@ class Cell(NamedTuple):
         encoder: `bert` is MiniLM itself; `distilbert` and `roberta` are re-expressed.
         method: A name of the suite's methods.
         rate: The learning rate.
-        seed: Of the run.
+        seed: The seed of the run.
     """
 
     task: str

@@ -22,9 +22,9 @@ import tyro
 
 from maskjax.masking import count_packed
 from maskjax.taskfile import binary_entropy, entropy_bytes, load_task_file
-from maskjax.taskfile.coding import (
+from maskjax.taskfile.codec import (
     PackedMask,
-    Start,
+    RandomMaskSpec,
     decode_masks,
     encode_masks,
     initial_mask,
@@ -145,7 +145,9 @@ def print_bert() -> None:
     block = [(768, 768)] * 4 + [(768, 3072), (3072, 768)]
     shapes = {f"{layer}/{i}": shape for layer in range(10) for i, shape in enumerate(block)}
     shapes["pooler"] = (768, 768)
-    starts = {path: Start((index, 0), round(0.05 * 2**32)) for index, path in enumerate(shapes)}
+    starts = {
+        path: RandomMaskSpec((index, 0), round(0.05 * 2**32)) for index, path in enumerate(shapes)
+    }
     print(
         "| BERT-base, 71.4 M weights | bytes | ratio | encode s | decode s |\n|---|---|---|---|---|"
     )
@@ -162,7 +164,9 @@ def print_bert() -> None:
         print_bar(f"5% zeros, {density:.1%} flips", flipped, starts, density)
 
 
-def print_bar(label: str, masks: Masks, starts: dict[str, Start] | None, density: float) -> None:
+def print_bar(
+    label: str, masks: Masks, starts: dict[str, RandomMaskSpec] | None, density: float
+) -> None:
     """Prints one row; the ratio is to the entropy of the zeros or of the flips."""
     payload, encode_seconds = timed(lambda: encode_masks(masks, starts))
     decoded, decode_seconds = timed(lambda: decode_ours(payload, masks))

@@ -1,7 +1,7 @@
-"""What it costs to feed the device: tokenising, reading it back, batching, and waiting.
+"""What it costs to feed the device: tokenizing, reading it back, batching, and waiting.
 
     python -m benchmarks.input --path DATA/sst2 --text sentence
-    python -m benchmarks.input --path DATA/sst2 --text sentence --steps 0   # tokenising alone
+    python -m benchmarks.input --path DATA/sst2 --text sentence --steps 0   # tokenizing alone
 
 Cold is the training split through the tokenizer and into an empty cache, cached the same split out
 of it, each with the key of the entry. A batch is collated and put on the device, as `feed` does it
@@ -33,7 +33,7 @@ from maskjax.tasks import (
     train_batches,
 )
 from maskjax.training import fit, prepare
-from maskjax.training.reporting import Reporter
+from maskjax.training.loggers import Reporter
 
 
 def main(
@@ -59,13 +59,13 @@ def main(
     config = Config(model=ModelConfig(base=model), task=task, train=TrainConfig(batch_size=rows))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["MASKJAX_CACHE"] = folder
-        encoded = _tokenise(config)
+        encoded = _tokenize(config)
         _batch(config, encoded)
         if steps:
             _train(config, steps)
 
 
-def _tokenise(config: Config) -> Encoded:
+def _tokenize(config: Config) -> Encoded:
     split = load_task(config.task).splits["train"]
     tokenizer = load_tokenizer(resolve(config.model.base).folder)
 
@@ -74,7 +74,7 @@ def _tokenise(config: Config) -> Encoded:
 
     cold, encoded = _timed(encode)
     cached, _ = _timed(encode)
-    _tell(f"tokenising {encoded.rows:,} rows: {cold:.2f} s cold, {cached:.2f} s cached")
+    _tell(f"tokenizing {encoded.rows:,} rows: {cold:.2f} s cold, {cached:.2f} s cached")
     return encoded
 
 

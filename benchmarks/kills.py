@@ -1,4 +1,4 @@
-"""Kills a run at random moments, lets it go on, and compares what it ends with.
+"""Kills a run at random moments, resumes it, and compares what it ends with.
 
     python -m benchmarks.kills                           # 100 kills of a short run
     python -m benchmarks.kills --base minilm --kills 5 --seed 1
@@ -8,7 +8,7 @@ from the time between the first checkpoint's first byte and the end of a run tha
 to, and the same command is then given again. It steps, evaluates every few steps, and saves
 whenever the checkpoint before is written, so that a kill meets all three. A run that ends before
 its moment is not counted and drawn again. Programs are compiled once, for all runs. Most of a run
-is starting Python, so that the model is a small one of random weights unless told otherwise.
+is starting Python, so that the model is a small one of random weights by default.
 """
 
 import json
@@ -40,7 +40,7 @@ from maskjax.config import (
 from maskjax.models.minilm import minilm_folder
 from maskjax.taskfile import TASK_FILE
 from maskjax.tasks import load_task
-from maskjax.training.folder import RESULT_FILE
+from maskjax.training.run_dir import RESULT_FILE
 
 TINY = Size(2, 96, 384, rows=8)
 TRAIN = Path(__file__).parents[1] / "train.py"
@@ -122,7 +122,7 @@ def kill(runs: Runs, name: str, moment: float) -> str | None:
 
     Args:
         runs: Starts it.
-        name: Of its folder.
+        name: The name of its folder.
         moment: Seconds after `start`.
 
     Returns:
@@ -152,8 +152,8 @@ def judge(said: str, folder: Path, expected: bytes) -> list[str]:
     """
     file = folder / TASK_FILE
     facts = {
-        "gone on from a checkpoint": "goes on from step" in said,
-        "begun again, nothing was saved yet": "goes on from step" not in said,
+        "gone on from a checkpoint": "resumes from step" in said,
+        "begun again, nothing was saved yet": "resumes from step" not in said,
         "ended": file.exists(),
         "task files of the same bytes": file.exists() and file.read_bytes() == expected,
         "unreadable checkpoints": bool(re.search(r"is damaged|no checkpoint is whole", said)),

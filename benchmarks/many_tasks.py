@@ -5,7 +5,7 @@
 
 Masks are random and drop 5 %. Each round times every form once, so that a change of the machine's
 speed meets all of them; medians and ratios are over the rounds. A row has 128 tokens. The task of
-each of the 16 rows is drawn anew for each round where there are more than 16.
+each of the 16 rows is re-initialized for each round where there are more than 16.
 """
 
 import json
@@ -24,12 +24,12 @@ import tyro
 
 from benchmarks.random_base import write_random_base
 from benchmarks.speed import SIZES
-from maskjax.adaptation import merge
+from maskjax.adaptation import Delta
 from maskjax.analysis.footprint import live_bytes
 from maskjax.config import Config, ModelConfig
 from maskjax.inference import Predictor, Prepared
-from maskjax.inference.grouping import Group, Tokens, collate
-from maskjax.masking import encoder_rules, leaves_by_path, select_paths
+from maskjax.inference.batching import Group, Tokens, collate
+from maskjax.masking import encoder_rules, flatten_with_paths, select_paths
 from maskjax.models import Base, build_model, head_paths, load_base, with_head
 from maskjax.models.minilm import minilm_folder
 from maskjax.taskfile import load_task_file, make_meta, make_task_file, mask_bytes, save_task_file
@@ -79,7 +79,7 @@ def main(
 def write_tasks(base: Base, folder: Path) -> list[Path]:
     """Task files that mask every matrix of the encoder."""
     random, model = np.random.default_rng(0), build_model(base.config, TASK.num_outputs)
-    leaves = leaves_by_path(with_head(base.params, model, jax.random.key(0)))
+    leaves = flatten_with_paths(with_head(base.params, model, jax.random.key(0)))
     kinds = ("query", "key", "value", "attention_output", "intermediate", "output", "pooler")
     masked = select_paths(list(leaves), encoder_rules(kinds))
     meta = make_meta(TASK, base, Config(model=ModelConfig(base="minilm")), {})
@@ -88,9 +88,9 @@ def write_tasks(base: Base, folder: Path) -> list[Path]:
         masks = {path: random.random(leaves[path].shape) > 0.05 for path in masked}
         head = {path: random.normal(size=leaves[path].shape) for path in head_paths(model)}
         weights = {path: leaf.astype(np.float32) for path, leaf in head.items()}
-        frozen = {"mask": masks, "weight": weights}
+        delta = Delta.of(weights=weights, masks=masks)
         paths.append(folder / f"task{number}.safetensors")
-        save_task_file(paths[-1], make_task_file(frozen, leaves_by_path(base.params), meta))
+        save_task_file(paths[-1], make_task_file(delta, flatten_with_paths(base.params), meta))
     return paths
 
 
@@ -101,7 +101,7 @@ def _memory(base: Path, files: Sequence[Path], count: int) -> dict[str, float]:
     others, rss = live_bytes() - predictor.resident()["base"], process.memory_info().rss
     _add(predictor, files, count)
     file = load_task_file(files[0])
-    packed, head = mask_bytes(file.masks), sum(x.nbytes for x in file.arrays["weight"].values())
+    packed, head = mask_bytes(file.masks), sum(x.nbytes for x in file.delta.weights.values())
     there, added = predictor.resident(), count * (packed + head)
     base_bytes = there["base"]
     found = {
@@ -211,21 +211,21 @@ def _merged(base: Path, files: Sequence[Path], rows: Sequence[Prepared]) -> Call
     params, apply = with_head(loaded.params, model, jax.random.key(0)), jax.jit(model.apply)
     packed = [load_task_file(file) for file in files[: len(rows)]]
     tasks = [
-        jax.device_put(({p: m.bits for p, m in one.masks.items()}, one.arrays["weight"]))
+        jax.device_put(({p: m.bits for p, m in one.masks.items()}, one.delta.weights))
         for one in packed
     ]
     shapes = {path: mask.shape for path, mask in packed[0].masks.items()}
 
     @jax.jit
-    def materialise(params: Any, bits: Any, weights: Any) -> Any:
+    def materialize(params: Any, bits: Any, weights: Any) -> Any:
         masks = {path: _unpacked(bits[path], shape) for path, shape in shapes.items()}
-        return merge({"mask": masks, "weight": weights}, params)
+        return Delta.of(weights=weights, masks=masks).apply(params)
 
     inputs = [_inputs([row.read.tokens[0]]) for row in rows]
 
     def run() -> None:
         for task, each in zip(tasks, inputs, strict=True):
-            np.asarray(apply(materialise(params, *task), each))
+            np.asarray(apply(materialize(params, *task), each))
 
     return run
 

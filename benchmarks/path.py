@@ -22,8 +22,8 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from maskjax.analysis.along import Landscape
-from maskjax.analysis.paths import line, mix
+from maskjax.analysis.interpolation import line, mix
+from maskjax.analysis.landscape import Landscape
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.inference import make_predict, predict_logits, score_logits
 from maskjax.training import Experiment, prepare_seeds
@@ -44,8 +44,8 @@ def main(
 
     Args:
         path: A folder with the rows of the task.
-        task: Of the rows.
-        points: Of the path, both ends included.
+        task: The task of the rows.
+        points: The number of points of the path, both ends included.
         rows: How many dev rows.
         rounds: Timed paths of each way.
         out: A JSON file for the numbers.

@@ -7,7 +7,7 @@
 
 The first command trains every cell of the suite `tasks` that is missing, the second one cell, the
 third prints the tables of what is there. Finished cells are lines of docs/quality/SUITE.jsonl, so
-the command can be stopped and given again, and `--part 0 2` beside `--part 1 2` splits it over two
+the command can be stopped and given again, and `--part 0 2` with `--part 1 2` splits it over two
 processes.
 
 A tenth of the training rows is held out: it chooses the best step of a run, and of the first seed
@@ -25,7 +25,7 @@ from rich.console import Console
 from benchmarks.cells import Cell, missing_cells, print_tables
 from benchmarks.reexpress import write_as_distilbert, write_as_roberta
 from benchmarks.suites import SUITES, TASKS
-from maskjax.analysis.cells import Key, read_cells, run_cells
+from maskjax.analysis.resumable import Key, read_cells, run_cells
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder
 from maskjax.training import run

@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from benchmarks.speed import Size, make_encoder, random_params
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, swap_layout, torch_name
 from maskjax.models.minilm import minilm_folder
 from maskjax.models.model import pretrained_part
@@ -32,7 +32,7 @@ def write_random_base(size: Size, folder: Path) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(values))
     model = build_model(make_encoder(size, 0.0), 2)
-    leaves = leaves_by_path(pretrained_part(model._replace(abstract=random_params(model))))
+    leaves = flatten_with_paths(pretrained_part(model._replace(abstract=random_params(model))))
     tensors = {
         torch_name(path, "bert"): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
         for path, leaf in leaves.items()

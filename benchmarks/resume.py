@@ -1,10 +1,10 @@
-"""What checkpoints cost: the seconds until a killed run goes on, and how long saving stops a run.
+"""What checkpoints cost: the seconds until a killed run resumes, and how long saving stops a run.
 
     python -m benchmarks.resume                            # MiniLM, 40 steps of 32 x 64, 5 saves
     python -m benchmarks.resume --steps 200 --saves 1
 
 A run trains on the docstrings of installed packages, which need no network. It is stopped after its
-last step by SIGTERM, and the same command goes on from there in the same process, so that what is
+last step by SIGTERM, and the same command resumes from there in the same process, so that what is
 printed comes on top of starting Python and importing. `stall` is the time that the loop spends on
 deciding, copying and handing over to the thread that writes, as a share of the run; compiling is
 left out, and with it the first save. `next` is how much longer than the median step the steps took
@@ -115,7 +115,7 @@ def main(*, steps: int = 40, saves: int = 5, out: Path | None = None) -> None:
     """Prints the two numbers and what they are made of.
 
     Args:
-        steps: Of the run that is stopped; 10 more are made when it goes on.
+        steps: The steps of the run that is stopped; it makes 10 more when it resumes.
         saves: Checkpoints in it, evenly spaced.
         out: A JSON file for the numbers.
     """

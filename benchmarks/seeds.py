@@ -8,7 +8,7 @@ way in turns, so that a change of the machine's speed meets all of them; a round
 step of every seed. A run of `steps` steps is counted as compiling, once or for every seed, and
 `steps` times the median. Memory is what the compiler plans: arguments are the base, the states and
 the batches; temporaries are gradients and activations. `bound` is one base and, for every seed, its
-scores and its optimiser's state.
+scores and its optimizer's state.
 """
 
 import json
@@ -58,7 +58,7 @@ def main(
 
     Args:
         seeds: How many.
-        size: Of the encoder.
+        size: The size of the encoder.
         rows: Rows of a seed's batch.
         tokens: Tokens of a row.
         rounds: Timed steps of each way.
@@ -154,7 +154,7 @@ def _one_by_one(model: Model, params: Sequence[Params], batches: Sequence[dict[s
 
 
 def _state_bytes(model: Model, base: Params) -> int:
-    """Scores, head and their optimiser's state of one seed."""
+    """Scores, head and their optimizer's state of one seed."""
     adaptation = make_adaptation(AdaptationConfig(), model)
     optimizer = make_optimizer(OptimizerConfig(), 1000)
     trainable = jax.eval_shape(adaptation.init, jax.random.key(0), base)

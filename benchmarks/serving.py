@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import aiohttp
 import httpx2
@@ -29,10 +30,10 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from maskjax.adaptation import masked_rules
+from maskjax.adaptation import Delta, masked_rules
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig
 from maskjax.inference import Predictor
-from maskjax.masking import leaves_by_path, select_paths
+from maskjax.masking import flatten_with_paths, select_paths
 from maskjax.models import build_model, head_paths, load_base, with_head
 from maskjax.taskfile import make_meta, make_task_file, save_task_file
 from maskjax.tasks import Task
@@ -74,15 +75,15 @@ def main(
         requests: Requests, all of them in each repeat.
         clients: How many are under way at a time.
         repeats: How often both are timed, in turn.
-        seed: Of masks, texts and tasks.
+        seed: The seed of masks, texts and tasks.
     """
     random = np.random.default_rng(seed)
     names = [f"task{number:03}" for number in range(tasks)]
-    texts = [" ".join(random.choice(WORDS, _length(random))) for _ in range(requests)]
+    texts = [" ".join(random.choice(WORDS, text_length(random))) for _ in range(requests)]
     asked = [names[number] for number in random.integers(tasks, size=requests)]
     timed: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        _write_tasks(Path(folder), base, names, random)
+        write_tasks(Path(folder), base, names, random)
         predictor = Predictor(base, sorted(Path(folder).glob("*.safetensors")))
         predictor.warm_up()
 
@@ -91,7 +92,7 @@ def main(
                 stop = start + rows
                 predictor(texts[start:stop], tasks=asked[start:stop])
 
-        with _server(base, Path(folder)) as address:
+        with running_server(base, Path(folder)) as (address, _):
             for number in range(repeats + 1):
                 latencies: list[float] = []
                 direct = [_timed(lambda rows=rows: call(rows)) for rows in (clients, requests)]
@@ -100,58 +101,81 @@ def main(
                     timed.append([each / seconds for each in direct])
                     _report(latencies, seconds, *direct)
     few, all_rows = np.median(timed, axis=0)
-    _tell(f"of the predictor: {few:.2f} with {clients} rows a call, {all_rows:.2f} with all rows")
+    tell(f"of the predictor: {few:.2f} with {clients} rows a call, {all_rows:.2f} with all rows")
 
 
 def _report(latencies: list[float], seconds: float, few: float, all_rows: float) -> None:
     rows = len(latencies)
     p50, p99 = 1e3 * np.percentile(latencies, [50, 99])
-    _tell(
+    tell(
         f"{rows:,} answers, no error; p50 {p50:.0f} ms, p99 {p99:.0f} ms, {rows / seconds:.1f} "
         f"requests/s; the predictor {rows / few:.1f} rows/s, with all at once {rows / all_rows:.1f}"
     )
 
 
-def _length(random: np.random.Generator) -> int:
+def text_length(random: np.random.Generator) -> int:
     """Words of a text: most are short, some are long."""
     return min(LONGEST, 3 + int(random.exponential(25)))
 
 
-def _write_tasks(
-    folder: Path, base: str, names: Sequence[str], random: np.random.Generator
-) -> None:
+def write_tasks(folder: Path, base: str, names: Sequence[str], random: np.random.Generator) -> None:
+    """Writes task files with random masks for a base."""
     loaded = load_base(base)
     config = Config(model=ModelConfig(base=base), task=TaskConfig(max_length=128))
-    leaves = leaves_by_path(loaded.params)
+    leaves = flatten_with_paths(loaded.params)
     for number, name in enumerate(names):
         task = Task(name=name, labels=("bad", "good", "neither")[: 2 + number % 2])
         model = build_model(loaded.config, task.num_outputs, kind=task.kind)
-        whole = leaves_by_path(with_head(loaded.params, model, jax.random.key(number)))
+        whole = flatten_with_paths(with_head(loaded.params, model, jax.random.key(number)))
         paths = select_paths(list(whole), masked_rules(AdaptationConfig(), model))
         masks = {path: random.random(whole[path].shape) >= 0.05 for path in paths}
         head = {path: np.asarray(whole[path]) for path in head_paths(model)}
         meta = make_meta(task, loaded, config, {})
-        file = make_task_file({"mask": masks, "weight": head}, leaves, meta)
+        file = make_task_file(Delta.of(weights=head, masks=masks), leaves, meta)
         save_task_file(folder / f"{name}.safetensors", file)
 
 
+class Running(NamedTuple):
+    """A server in a process of its own.
+
+    Attributes:
+        address: Where it answers.
+        process: The process.
+    """
+
+    address: str
+    process: "subprocess.Popen[bytes]"
+
+
 @contextlib.contextmanager
-def _server(base: str, folder: Path) -> Iterator[str]:
-    """`maskjax serve` in a process of its own; gives its address once it is ready."""
+def running_server(
+    base: str, folder: Path, log: int | BinaryIO = subprocess.DEVNULL
+) -> Iterator[Running]:
+    """`maskjax serve` in a process of its own, once it is ready.
+
+    Args:
+        base: The base.
+        folder: Its tasks.
+        log: Where its log goes.
+
+    Yields:
+        The server, which is ended afterwards.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = ["serve", "--base", base, "--tasks", str(folder), "--port", str(port)]
     program = f"from maskjax.cli.main import main; raise SystemExit(main({words!r}))"
     address = f"http://127.0.0.1:{port}"
-    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([sys.executable, "-c", program], stderr=log) as process:
         try:
-            _wait_until_ready(address)
-            yield address
+            wait_until_ready(address)
+            yield Running(address, process)
         finally:
             process.terminate()
 
 
-def _wait_until_ready(address: str) -> None:
+def wait_until_ready(address: str) -> None:
+    """Waits until `/readyz` is 200."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         with contextlib.suppress(httpx2.TransportError):
@@ -189,7 +213,8 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Prints a line."""
     Console().print(line, highlight=False, soft_wrap=True)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import tyro
 
 from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.taskfile import mask_size, save_task_file, shrink
 from maskjax.tasks import load_task
 
@@ -49,7 +49,7 @@ def main(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path) -> 
 
 def curve(predictor: TaskPredictor) -> list[Point]:
     """Task files of a run with ever fewer zeros."""
-    weights = leaves_by_path(predictor.base.params) | predictor.file.arrays.get("weight", {})
+    weights = flatten_with_paths(predictor.base.params) | predictor.file.delta.weights
     rows = load_task(predictor.config.task).splits
     splits = {name: split for name, split in rows.items() if name != "train"}
     points = []
@@ -73,7 +73,7 @@ def lora_bytes(predictor: TaskPredictor) -> int:
 def print_table(name: str, points: list[Point]) -> None:
     """Prints the points of a task as Markdown."""
     splits = list(points[0].scores)
-    print(f"| {name}: zeros kept | bytes | bits a weight | {' | '.join(splits)} |")
+    print(f"| {name}: zeros kept | bytes | bits per weight | {' | '.join(splits)} |")
     print("|---|---|---|" + "---|" * len(splits))
     for point in points:
         found = " | ".join(f"{100 * point.scores[split]:.1f}" for split in splits)

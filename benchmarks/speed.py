@@ -1,4 +1,4 @@
-"""One training step of every method, timed in turns in one process, and PyTorch's beside them.
+"""One training step of every method, and PyTorch's, timed in turns in one process.
 
     python -m benchmarks.speed                      # MiniLM 32 x 64 and BERT-base 16 x 64
     python -m benchmarks.speed --sizes minilm --rounds 20 --dtype bfloat16
@@ -172,7 +172,7 @@ def random_params(model: Model) -> dict[str, Any]:
 
 
 def make_batch(size: Size, vocabulary: int, seed: int = 0) -> dict[str, Any]:
-    """Rows of random tokens without padding, labelled at random."""
+    """Rows of random tokens without padding, labeled at random."""
     random = np.random.default_rng(seed)
     shape = (size.rows, size.tokens)
     return {

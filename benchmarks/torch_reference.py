@@ -1,6 +1,6 @@
 """The masked step in PyTorch, as the paper's reference code computes it.
 
-Every linear layer multiplies by W * binarise(S), with an identity straight-through gradient; Adam
+Every linear layer multiplies by W * binarize(S), with an identity straight-through gradient; Adam
 moves the scores.
 """
 
@@ -15,7 +15,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from maskjax.models import EncoderConfig
 
 
-class _Binarise(torch.autograd.Function):
+class _Binarize(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: torch.Tensor) -> torch.Tensor:
         return (scores > 0.01).to(scores.dtype)
@@ -32,12 +32,12 @@ class _MaskedLinear(nn.Module):
         self.scores = nn.Parameter(torch.empty_like(linear.weight).uniform_(-0.02, 0.58))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.linear.weight * _Binarise.apply(self.scores)
+        weight = self.linear.weight * _Binarize.apply(self.scores)
         return nn.functional.linear(x, weight, self.linear.bias)
 
 
 def masked_step(config: EncoderConfig, batch: Mapping[str, np.ndarray]) -> Callable[[], None]:
-    """Builds the step of a randomly initialised BERT.
+    """Builds the step of a randomly initialized BERT.
 
     Args:
         config: The encoder.

@@ -5,7 +5,7 @@
     python -m benchmarks.tpu_memory --chips 8 --mesh.data 4 --mesh.model 2 --mesh.fsdp
 
 A program takes half a minute and more to compile. Peak is what the chip holds at most, arguments
-included: frozen weights, the trainable and the optimiser's state. Bytes are those that a step
+included: frozen weights, the trainable and the optimizer's state. Bytes are those that a step
 reads and writes. With several chips all figures are those of one of them.
 """
 
@@ -14,6 +14,7 @@ import os
 import re
 from collections import Counter
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ import jax.numpy as jnp
 import tyro
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
+from packaging.version import Version
 from rich.console import Console
 from rich.table import Table
 
@@ -36,7 +38,7 @@ from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainC
 from maskjax.models import Model, build_model, hold_matrices
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 from maskjax.training.mesh import ONE_DEVICE, Layout
-from maskjax.training.partition import DATA, MODEL
+from maskjax.training.sharding import DATA, MODEL
 
 SIZES = {
     "tiny": Size(2, 192, 768, rows=32, tokens=128),
@@ -61,6 +63,8 @@ PRECISIONS = {
 }
 """What finetuning trains is not frozen, so in its lean steps only moments are smaller."""
 EVERY_CHIP = MeshConfig(data=-1)
+OLDEST_WITH_LAYOUTS = Version("0.0.23")
+"""Before it, a libtpu without a chip has no default layouts."""
 COLLECTIVE = re.compile(r" (all-[a-z]+|reduce-scatter|collective-permute)(?:-start)?\(")
 
 
@@ -69,9 +73,9 @@ class Figures(NamedTuple):
 
     Attributes:
         frozen: Bytes of the weights that are read and not changed, of all chips together.
-        state: Bytes of what is trained with its optimiser's state, of all chips together.
+        state: Bytes of what is trained with its optimizer's state, of all chips together.
         peak: Bytes in use at most.
-        temporary: Bytes beside arguments and results.
+        temporary: Bytes in addition to arguments and results.
         accessed: Bytes read and written.
         operations: Floating-point operations.
         collectives: `{name: count}`.
@@ -84,6 +88,18 @@ class Figures(NamedTuple):
     accessed: float
     operations: float
     collectives: dict[str, int]
+
+
+def use_compiler_of_old_libtpu() -> None:
+    """Lets jax compile with a libtpu that crashes when it is asked for default layouts.
+
+    jax asks for them after the program is compiled, to speed up calls of it, and nothing is called
+    here. Colab ships such a libtpu, 0.0.21.1, whose compiler itself works.
+    """
+    if Version(metadata.version("libtpu")) < OLDEST_WITH_LAYOUTS:
+        from jax._src.interpreters import pxla
+
+        pxla.is_default_layout = lambda *_: True  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def main(
@@ -140,6 +156,7 @@ def main(
 
 def make_tpu_layout(mesh: MeshConfig, chips: int = 8) -> Layout:
     """A layout on chips that are described, not there."""
+    use_compiler_of_old_libtpu()
     topology = topologies.get_topology_desc(platform="tpu", topology_name=f"v5e:2x{chips // 2}")
     shape = (chips // mesh.model if mesh.data == -1 else mesh.data, mesh.model)
     axes = (AxisType.Auto,) * 2
@@ -196,6 +213,7 @@ def _shape(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
 @cache
 def one_chip() -> SingleDeviceSharding:
     """The one chip of a v5e that is described, not there."""
+    use_compiler_of_old_libtpu()
     topology = topologies.get_topology_desc(
         platform="tpu", topology_name="v5e:1x1", chips_per_host_bounds=[1, 1, 1]
     )

@@ -6,7 +6,8 @@
 
 The words after the colon are a task, which comes first, and then in any order an encoder, a recipe
 and a size. Without them: `sst2,bert,mask,full`. Any name of `maskjax tasks` is a task too.
-`--task.path FOLDER` reads rows from a folder instead of the Hub.
+`--task.path FOLDER` reads rows from a folder instead of the Hub. The file ships with the package:
+`maskjax train --config tasks:mrpc` works without a clone.
 """
 
 import dataclasses
@@ -46,7 +47,7 @@ ENCODERS = {
 }
 
 RECIPES = {
-    # adaptation, optimiser and dropout; how they compare is in docs/results.md
+    # adaptation, optimizer and dropout; how they compare is in docs/results-appendix.md
     "mask": (AdaptationConfig(), OptimizerConfig(), 0.0),
     "paper": (
         # Blocks 2 to 11, or 2 to 5 of DistilBERT, the pooler and a random frozen head.

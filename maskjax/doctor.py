@@ -1,88 +1,187 @@
-"""Versions, devices, and the combinations of both that are known not to work."""
+"""Installed versions that do not fit together, found from package metadata without importing JAX.
 
-import importlib.metadata
+A broken stack often fails at `import jax` or `from flax import nnx`, or falls back to the CPU
+without a word, so nothing here imports either.
+"""
+
 import platform
+from collections.abc import Iterator, Mapping
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import NamedTuple
 
-PACKAGES = ("maskjax", "jax", "flax", "optax", "transformers", "datasets", "numpy")
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+SHOWN = (
+    *("maskjax", "jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "jax-cuda13-plugin"),
+    *("flax", "optax", "orbax-checkpoint", "transformers", "datasets", "numpy"),
+)
+"""Packages whose versions are reported, where they are installed."""
+CUDA_PLUGINS = {"jax-cuda12-plugin": "cuda12", "jax-cuda13-plugin": "cuda13"}
+"""The extra of jax that installs each CUDA plugin."""
+CHECKED = ("maskjax", "jax", "flax", "optax", "orbax-checkpoint", "chex", *CUDA_PLUGINS)
+"""Packages whose declared requirements are compared with what is installed."""
+LIBTPU_WINDOW = 6
+"""How many releases of libtpu may lie between the installed one and the one that jax names.
+
+Kaggle runs jax 0.7.2 with libtpu 0.0.17, where jax names 0.0.23, and Colab with 0.0.21.1.
+"""
+BROKEN_FLAX = (
+    # flax uses classes of jax that these releases of jax removed or renamed.
+    (SpecifierSet("<=0.12.8"), SpecifierSet(">=0.11.1")),
+    (SpecifierSet("==0.12.9"), SpecifierSet(">=0.11.2")),
+)
+"""Releases of flax that cannot be imported on releases of jax, whatever their metadata declares."""
+WORKING_FLAX = "flax>=0.12.10"
+DEVICE_FILES = {"/dev/nvidia0": "cuda12", "/dev/accel0": "tpu", "/dev/vfio/0": "tpu"}
+"""The extra of jax that drives the accelerator behind each device file."""
 
 
 class Finding(NamedTuple):
-    """Something that is wrong with this installation.
+    """A problem of the installation.
 
     Attributes:
-        problem: What is wrong.
-        remedy: A command or a change that mends it.
+        problem: What does not work, in one line.
+        install: The requirement that a repair installs, such as `flax>=0.12.10` or `jax[tpu]`.
     """
 
     problem: str
-    remedy: str
+    install: str
+
+
+def installed_packages() -> dict[str, Distribution]:
+    """The installed packages by canonical name; the first on the path wins, as in an import."""
+    found: dict[str, Distribution] = {}
+    for package in distributions():
+        if package.name:  # None where the metadata is damaged
+            found.setdefault(canonicalize_name(package.name), package)
+    return found
 
 
 def versions() -> dict[str, str]:
-    """The versions that matter for a run, Python first.
-
-    Returns:
-        `{package: version}`.
+    """The versions that matter for a run, Python's first.
 
     Example:
         >>> list(versions())[:3]
         ['python', 'maskjax', 'jax']
     """
-    found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
+    packages = installed_packages()
+    shown = {name: packages[name].version for name in SHOWN if name in packages}
+    return {"python": platform.python_version(), **shown}
 
 
-def diagnose(found: dict[str, str], backend: str, accelerators: bool) -> list[Finding]:
-    """Looks for known-bad combinations.
+def diagnose(packages: Mapping[str, Distribution]) -> list[Finding]:
+    """Finds versions that cannot work together."""
+    return [
+        *(found for name in CHECKED if name in packages for found in _unmet(name, packages)),
+        *_broken_flax(packages),
+        *_unused_plugins(packages),
+        *_distant_libtpu(packages),
+    ]
 
-    Args:
-        found: From `versions`.
-        backend: `jax.default_backend()`.
-        accelerators: Whether the machine has an accelerator that JAX could use.
 
-    Returns:
-        What is wrong; empty where nothing is known to be.
+def unused_accelerator(backend: str) -> list[Finding]:
+    """Finds an accelerator that JAX does not use."""
+    extras = [extra for file, extra in DEVICE_FILES.items() if Path(file).exists()]
+    if not extras or backend != "cpu":
+        return []
+    problem = "the machine has an accelerator, and JAX runs on the CPU"
+    return [Finding(problem, f"jax[{extras[0]}]")]
 
-    Example:
-        >>> diagnose({"jax": "0.11.2", "flax": "0.12.9"}, "cpu", False)[0].remedy
-        "pip install -U 'flax>=0.12.10'"
+
+def remedy(findings: list[Finding], packages: Mapping[str, Distribution]) -> str:
+    """Builds the one pip command that repairs all findings.
+
+    JAX is pinned to its installed release, unless that one is too old for maskjax, so that pip
+    does not replace a stack that the host has tuned.
     """
-    jax, flax = _numbers(found["jax"]), _numbers(found["flax"])
-    findings = []
-    if flax <= (0, 12, 8) and jax >= (0, 11, 1):
-        findings.append(
-            Finding(
-                f"flax {found['flax']} cannot be imported on jax {found['jax']}",
-                "pip install -U 'flax>=0.12.10'",
+    wanted = [Requirement(finding.install) for finding in findings]
+    extras = sorted({extra for each in wanted if each.name == "jax" for extra in each.extras})
+    others = dict.fromkeys(str(each) for each in wanted if each.name != "jax")
+    jax = f"jax[{','.join(extras)}]" if extras else "jax"
+    words = [f"{jax}{_kept_jax(packages)}", *others]
+    return "pip install " + " ".join(f'"{word}"' for word in words)
+
+
+def _unmet(name: str, packages: Mapping[str, Distribution]) -> Iterator[Finding]:
+    """The requirements of a package, without extras, that what is installed does not meet."""
+    for requirement in _requirements(packages[name]):
+        needed = canonicalize_name(requirement.name)
+        package = packages.get(needed)
+        if package is None or not requirement.specifier.contains(package.version, prereleases=True):
+            has = "is not installed" if package is None else f"has version {package.version}"
+            yield Finding(
+                f"{name} {packages[name].version} needs {_plain(requirement)}; {needed} {has}",
+                _repair(needed, requirement, packages),
             )
-        )
-    if flax == (0, 12, 9) and jax >= (0, 11, 2):
-        findings.append(
-            Finding(
-                f"flax 0.12.9 cannot be imported on jax {found['jax']}",
-                "pip install -U 'flax>=0.12.10'",
-            )
-        )
-    if accelerators and backend == "cpu":
-        findings.append(
-            Finding(
-                "there is an accelerator, and JAX runs on the CPU",
-                "pip install -U 'jax[cuda13]' on a GPU, or 'jax[tpu]' on a TPU, then restart",
-            )
-        )
-    return findings
 
 
-def accelerator_present() -> bool:
-    """Whether the machine has an NVIDIA GPU or a TPU, JAX not asked.
+def _repair(needed: str, requirement: Requirement, packages: Mapping[str, Distribution]) -> str:
+    """What to install; jaxlib and plugins follow the release of jax that they belong to."""
+    if needed in ("jax", "jaxlib"):
+        return "jax"
+    if needed.startswith("jax-cuda"):
+        return f"jax[{needed.split('-')[1]}]"
+    return _plain(_own_requirement(needed, packages) or requirement)
 
-    Returns:
-        True if a device file of one of them exists.
-    """
-    return any(Path(name).exists() for name in ("/dev/nvidia0", "/dev/accel0", "/dev/vfio/0"))
+
+def _broken_flax(packages: Mapping[str, Distribution]) -> Iterator[Finding]:
+    if not {"jax", "flax"} <= packages.keys():
+        return
+    jax, flax = packages["jax"].version, packages["flax"].version
+    if any(jax in for_jax and flax in for_flax for for_flax, for_jax in BROKEN_FLAX):
+        yield Finding(f"flax {flax} cannot be imported on jax {jax}", WORKING_FLAX)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:3] if part.isdigit())
+def _unused_plugins(packages: Mapping[str, Distribution]) -> Iterator[Finding]:
+    """JAX ignores a plugin whose release is not that of jaxlib, and runs on the CPU."""
+    for name, extra in CUDA_PLUGINS.items():
+        if name not in packages or "jaxlib" not in packages:
+            continue
+        plugin, jaxlib = packages[name].version, packages["jaxlib"].version
+        if Version(plugin).release != Version(jaxlib).release:
+            problem = f"{name} {plugin} does not belong to jaxlib {jaxlib}; JAX falls back to CPU"
+            yield Finding(problem, f"jax[{extra}]")
+
+
+def _distant_libtpu(packages: Mapping[str, Distribution]) -> Iterator[Finding]:
+    if not {"jax", "libtpu"} <= packages.keys():
+        return
+    named = [r for r in _requirements(packages["jax"], extra="tpu") if r.name == "libtpu"]
+    installed = Version(packages["libtpu"].version)
+    for requirement in named:
+        (pinned,) = requirement.specifier
+        target = Version(pinned.version.removesuffix(".*"))
+        same_series = target.release[:2] == installed.release[:2]
+        if not same_series or abs(target.micro - installed.micro) > LIBTPU_WINDOW:
+            problem = f"libtpu {installed} is too far from {target}, which jax names"
+            yield Finding(f"{problem} ({packages['jax'].version})", "jax[tpu]")
+
+
+def _requirements(package: Distribution, extra: str = "") -> Iterator[Requirement]:
+    for text in package.requires or ():
+        requirement = Requirement(text)
+        needs_extra = requirement.marker is not None and "extra" in str(requirement.marker)
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": extra})
+        if applies and needs_extra == bool(extra):
+            yield requirement
+
+
+def _own_requirement(name: str, packages: Mapping[str, Distribution]) -> Requirement | None:
+    own = _requirements(packages["maskjax"]) if "maskjax" in packages else ()
+    return next((r for r in own if canonicalize_name(r.name) == name), None)
+
+
+def _kept_jax(packages: Mapping[str, Distribution]) -> str:
+    floor = _own_requirement("jax", packages)
+    jax = packages.get("jax")
+    if jax is None or (floor and not floor.specifier.contains(jax.version, prereleases=True)):
+        return str(floor.specifier) if floor else ""
+    return f"=={jax.version}"
+
+
+def _plain(requirement: Requirement) -> str:
+    return f"{requirement.name}{requirement.specifier}"

@@ -1,4 +1,4 @@
-"""The one exception that means "the input is wrong", as opposed to "the program is wrong"."""
+"""The exceptions that the command line reports in one line, and helpers for their messages."""
 
 import difflib
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ class InputError(Exception):
     """
 
 
+class NotFiniteError(ArithmeticError):
+    """The loss or a trainable array became infinite or NaN; the message names steps and leaf."""
+
+
+class StoppedError(Exception):
+    """SIGTERM stopped training after its state was saved; the message names the step."""
+
+
 def near_names(name: str, known: Sequence[str], count: int = 3) -> str:
     """Lists the known names that look most like `name`, for the end of an error message.
-
-    Args:
-        name: What the user wrote.
-        known: What would have been accepted.
-        count: How many names to list at most.
-
-    Returns:
-        `"did you mean a, b?"`, or the first few known names where none is near.
 
     Example:
         >>> near_names("learning_rat", ["learning_rate", "epochs"])
@@ -42,17 +42,46 @@ def near_names(name: str, known: Sequence[str], count: int = 3) -> str:
     return f"known: {', '.join(known[:count])}{more}"
 
 
+def os_error_text(error: OSError) -> str:
+    """An error of the operating system in one line.
+
+    Example:
+        >>> os_error_text(OSError(2, "No such file or directory", "rows.csv"))
+        'rows.csv: No such file or directory'
+        >>> os_error_text(OSError("no route"))
+        'OSError: no route'
+    """
+    if error.strerror is None:
+        return one_line(error)
+    return f"{error.filename or 'output'}: {error.strerror}"
+
+
 def one_line(error: Exception) -> str:
     """An error of another library in one line, for the end of an error message.
-
-    Args:
-        error: The error; its text may have several lines.
-
-    Returns:
-        Its class and its text.
 
     Example:
         >>> one_line(OSError("no\\n  route"))
         'OSError: no route'
     """
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def visible(value: object) -> str:
+    r"""Escapes each character that cannot be printed, such as a line break or a lone surrogate.
+
+    Example:
+        >>> visible("größe.mask"), visible("a\nb"), visible("\udcff")
+        ('größe.mask', 'a\\nb', '\\udcff')
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def printable(text: str, most: int = 400) -> str:
+    """Text of a file for an error message: in one line, without control characters.
+
+    Example:
+        >>> printable("two\\nlines \\x1b[1m"), printable("two\\nlines")
+        ('two lines \\\\x1b[1m', 'two lines')
+    """
+    shown = visible(" ".join(text[:most].split()))
+    return shown if len(text) <= most else f"{shown}..."

@@ -4,11 +4,8 @@ import os
 from pathlib import Path
 
 
-def cache_folder() -> Path:
-    """The folder of tokenised rows and compiled programs; it may be deleted at any time.
-
-    Returns:
-        MASKJAX_CACHE; where that is not set, `maskjax` in XDG_CACHE_HOME or in `~/.cache`.
+def cache_folder() -> Path | None:
+    """The folder of tokenized rows and compiled programs; it may be deleted at any time.
 
     Example:
         >>> from unittest.mock import patch
@@ -17,4 +14,11 @@ def cache_folder() -> Path:
         'mine'
     """
     shared = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
-    return Path(os.environ.get("MASKJAX_CACHE") or shared / "maskjax").expanduser()
+    folder = Path(os.environ.get("MASKJAX_CACHE") or shared / "maskjax")
+    folder = expand_home(folder)
+    return None if folder.parts[:1] == ("~",) else folder
+
+
+def expand_home(path: str | Path) -> Path:
+    """Replaces `~`; it stays where the user has no home, as in a container of a bare user id."""
+    return Path(os.path.expanduser(path))

@@ -9,7 +9,7 @@ from benchmarks.suites import SUITES
 
 
 def _run(suite: str, parts: int) -> Counter[Cell]:
-    """Runs every part to its end, by turns, as one program would that trains nothing."""
+    """Runs every part to its end in turn, without training."""
     done, runs = {}, Counter()
     for part in range(parts):
         while missing := missing_cells(suite, done, (part, parts)):

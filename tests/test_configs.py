@@ -1,10 +1,13 @@
-"""The experiments of configs/, and the words that choose one out of a table."""
+"""The experiments of configs/, and the words that select one from a table."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from maskjax.config import Config, load_config
+from maskjax.cli.main import main
+from maskjax.config import Config, TaskConfig, load_config
+from maskjax.config.packaged import packaged_configs
 from maskjax.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +22,7 @@ def test_every_config_loads_and_says_how_to_run_it(config):
 
 
 @pytest.mark.parametrize("encoder", ["bert", "roberta", "distilbert"])
-def test_the_papers_settings(encoder):
+def test_paper_configs_have_the_settings_of_the_paper(encoder):
     configs = [load_config(f"{TABLE}:{task},{encoder},paper") for task in PAPER]
     assert len({config.task.name for config in configs}) == 11
     assert all(encoder in config.model.base.lower() for config in configs)
@@ -29,11 +32,72 @@ def test_the_papers_settings(encoder):
         assert config.train.batch_size == (128 if task in ("qnli", "ag") else 32)
 
 
-def test_words_come_in_any_order():
+def test_words_of_a_config_can_be_in_any_order():
     assert load_config(f"{TABLE}:mrpc,small,lora") == load_config(f"{TABLE}:mrpc,lora,small")
     assert load_config(f"{TABLE}:mrpc,small").model.base == "minilm"
 
 
-def test_a_wrong_word_is_named_with_its_neighbours():
+def test_wrong_word_error_suggests_near_words():
     with pytest.raises(InputError, match=r"tasks.py: .*got 'robertta'; did you mean roberta"):
         load_config(f"{TABLE}:mrpc,robertta")
+
+
+def test_a_name_loads_what_its_file_loads():
+    assert packaged_configs().keys() == {path.stem for path in (ROOT / "configs").glob("*.py")}
+    assert load_config("tasks") == load_config(TABLE)
+    assert load_config("tasks:mrpc,roberta") == load_config(f"{TABLE}:mrpc,roberta")
+    assert load_config("docstrings") == load_config(ROOT / "configs" / "docstrings.py")
+
+
+def test_a_path_wins_over_a_packaged_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "from maskjax.config import Config, TaskConfig\n\ndef get_config(name='mine'):\n"
+    (tmp_path / "tasks.py").write_text(f"{code}    return Config(task=TaskConfig(name=name))\n")
+    assert load_config("tasks.py").task.name == "mine"
+    assert load_config("tasks.py:other").task.name == "other"
+    assert load_config("./tasks.py").task.name == "mine"
+    assert load_config("tasks:rte").task.name == "glue/rte"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("task:sst2", r"'task': no packaged .* ends in \.py or \.json; did you mean tasks\?"),
+        ("", "no packaged .* known: docstrings, tasks"),
+        ("tasks:", "'tasks:': expected words after the colon"),
+        ("tasks:mrpc,robertta", "^tasks: expected .* got 'robertta'"),
+        ("docstrings:mrpc", "^docstrings: TypeError"),
+        ("configs/tasks.py:sst2", "configs/tasks.py: no such .* needs no path: --config tasks"),
+        ("folder/mine", "folder/mine: no such configuration; there is no .py file in folder"),
+    ],
+)
+def test_wrong_name_is_a_one_line_error_with_a_remedy(name, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message) as error:
+        load_config(name)
+    assert "\n" not in str(error.value)
+
+
+def test_train_and_sweeps_take_a_packaged_name(capsys):
+    for words in (["train"], ["analyze", "layers"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--config", "tasks:mrpc,roberta", "--help"])
+        assert stop.value.code == 0
+        out = capsys.readouterr().out
+        assert "--config NAME|FILE" in out
+        assert "roberta-base" in out
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": ""}, "task.name: expected 1 to 1,000 characters, got "),
+        ({"name": "x" * 1001}, "task.name: expected 1 to 1,000 characters"),
+        ({"max_length": 2}, "task.max_length: expected at least 3 tokens, got 2"),
+        ({"holdout": 1.0}, "task.holdout: expected a share in"),
+        ({"text": ("a", "b", "c")}, "task.text: expected one or two columns"),
+    ],
+)
+def test_settings_of_a_task_are_checked_before_any_work(settings, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        TaskConfig(**settings)

@@ -3,18 +3,17 @@
 import json
 from pathlib import Path
 
-import jax
 import pytest
 
 from maskjax.cli.main import main
 from maskjax.config import load_config
 from maskjax.tasks import REGISTRY
 
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 TABLE = Path(__file__).parents[1] / "configs" / "tasks.py"
 PAPER = ("mrpc", "sst2", "cola", "rte", "qnli", "semeval", "trec", "ag", "pos", "ner", "swag")
-# One sentence, two, words, choices; those like them run with the slow tests.
-OF_EACH_FORM = ("mrpc", "trec", "pos", "swag")
-SLOW = pytest.mark.slow
+# Each encoder and each form of a row: two sentences, one, words, choices. Others are slow tests.
+FIRST = {("roberta", "mrpc"), ("distilbert", "trec"), ("bert", "pos"), ("bert", "swag")}
 FEW = [
     *("--task.max-length", "16", "--train.buckets", "16", "--train.batch-size", "4"),
     *("--train.epochs", "1", "--task.holdout", "0", "--train.eval-every", "9"),
@@ -34,6 +33,11 @@ SIZES = {
     "distilbert": {"dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 8},
 }
 SIZES["roberta"] = SIZES["bert"] | {"type_vocab_size": 1}
+CASES = [
+    pytest.param(family, task, marks=[] if (family, task) in FIRST else [pytest.mark.slow])
+    for family in SIZES
+    for task in PAPER
+]
 WORDS = [
     "[PAD]",
     "[UNK]",
@@ -50,16 +54,10 @@ WORDS = [
 ]
 
 
-@pytest.fixture(scope="module", params=["bert", "roberta", "distilbert"])
+@pytest.fixture(scope="module")
 def base(request, tmp_path_factory, write_base):
     values = {"model_type": request.param, **COMMON, **SIZES[request.param]}
     return write_base(tmp_path_factory.mktemp(request.param), values, WORDS, scale=0.4)
-
-
-@pytest.fixture(autouse=True)
-def _usual_promotion():
-    with jax.numpy_dtype_promotion("standard"):
-        yield
 
 
 def write_rows(entry, folder):
@@ -84,10 +82,8 @@ def row_of(entry, number):
     return texts | endings | {entry.label: str(number % labels)}
 
 
-@pytest.mark.parametrize(
-    "task", [task if task in OF_EACH_FORM else pytest.param(task, marks=SLOW) for task in PAPER]
-)
-def test_a_task_trains_is_evaluated_and_predicts(task, base, tmp_path, capsys):
+@pytest.mark.parametrize(("base", "task"), CASES, indirect=["base"])
+def test_task_trains_is_evaluated_and_predicts(base, task, tmp_path, capsys):
     entry = REGISTRY[load_config(f"{TABLE}:{task}").task.name]
     write_rows(entry, tmp_path)
     run = tmp_path / "run"

@@ -9,17 +9,13 @@ import pytest
 from benchmarks.speed import make_encoder
 from benchmarks.tpu_memory import SIZES, compile_step, make_tpu_layout, one_chip
 from maskjax.config import MeshConfig
-from maskjax.masking import (
-    PackedWeight,
-    kernel_product,
-    leaves_by_path,
-    masked_product,
-    replace_leaves,
-)
+from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.packed import PackedWeight, kernel_product, masked_product
 from maskjax.models import build_model
 from maskjax.training.mesh import ONE_DEVICE
 
 pytestmark = [
+    pytest.mark.usefixtures("standard_promotion"),
     pytest.mark.slow,
     pytest.mark.skipif(find_spec("libtpu") is None, reason="needs libtpu"),
 ]
@@ -32,12 +28,6 @@ OF_WEIGHTS = {"all-gather", "all-reduce", "reduce-scatter"}
 
 
 @pytest.fixture(autouse=True)
-def standard_promotion():
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
-@pytest.fixture(autouse=True)
 def nothing_cached():
     """Programs for chips that are not there can be written to a cache, but not read back."""
     name = "jax_persistent_cache_min_compile_time_secs"
@@ -47,17 +37,19 @@ def nothing_cached():
     jax.config.update(name, before)
 
 
-@PRECISIONS
-@METHODS
-def test_a_step_of_one_chip_exchanges_nothing(method, precision):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "lean"])
+@pytest.mark.parametrize("method", ["mask", "finetune", "lora"])
+def test_step_of_one_chip_has_no_collectives(method, precision):
     figures = compile_step(SIZES["tiny"], method, "masked_weights", precision, ONE_DEVICE)
     assert figures.collectives == {}
-    assert figures.peak > figures.temporary > 0
+    # An older libtpu counts no temporaries in some of these programs, but always what a step keeps.
+    assert figures.peak > figures.frozen + figures.state > 0
+    assert figures.accessed > figures.state
 
 
 @PRECISIONS
 @METHODS
-def test_divided_rows_only_sum_gradients(method, precision):
+def test_data_parallel_step_only_sums_gradients(method, precision):
     figures = compile_step(SIZES["tiny"], method, "nothing", precision, make_tpu_layout(ROWS))
     assert set(figures.collectives) == {"all-reduce"}
 
@@ -65,14 +57,14 @@ def test_divided_rows_only_sum_gradients(method, precision):
 @PRECISIONS
 @METHODS
 @pytest.mark.parametrize("mesh", [DIVIDED, BOTH], ids=["data", "data and model"])
-def test_divided_weights_are_collected_for_use(method, mesh, precision):
+def test_sharded_weights_are_gathered_for_use(method, mesh, precision):
     figures = compile_step(SIZES["tiny"], method, "nothing", precision, make_tpu_layout(mesh))
     assert "all-gather" in figures.collectives
     assert set(figures.collectives) <= OF_WEIGHTS
 
 
 @pytest.mark.parametrize("mesh", [DIVIDED, BOTH], ids=["data", "data and model"])
-def test_a_masked_weight_is_collected_once_and_its_mask_never(mesh):
+def test_masked_weight_is_gathered_once_and_its_mask_never(mesh):
     """Masks are applied where their scores are, so that a mask is sent as little as finetuning."""
     layout = make_tpu_layout(mesh)
     gathers = {
@@ -104,14 +96,14 @@ def test_the_kernel_compiles_for_the_matrices_of_all_sizes(shape, dtype, rows):
 
 def test_a_model_of_packed_weights_compiles_for_several_tasks():
     model = build_model(make_encoder(SIZES["tiny"], dropout=0.0), 2)
-    leaves = leaves_by_path(model.abstract)
+    leaves = flatten_with_paths(model.abstract)
     kernels = {p: w for p, w in leaves.items() if p.startswith("encoder/") and w.ndim == 2}
 
     def logits(params, planes, ids):
-        own = leaves_by_path(params)
+        own = flatten_with_paths(params)
         packed = {path: PackedWeight(own[path], planes[path], kernel_product) for path in kernels}
         inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}
-        return model.apply(replace_leaves(params, packed), inputs)
+        return model.apply(update_leaves(params, packed), inputs)
 
     params = jax.tree.map(lambda leaf: on_chip(leaf.shape, leaf.dtype), model.abstract)
     planes = {p: on_chip((4, w.shape[0] // 8, w.shape[1]), "uint8") for p, w in kernels.items()}

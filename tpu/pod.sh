@@ -14,7 +14,7 @@ Masks a task on a slice of TPU VMs that is requested from the queue. Actions:
   create    request the slice
   wait      until it is there
   install   put the commit that is checked out here on all its VMs
-  run       train on all of them; the same command again goes on from the last checkpoint
+  run       train on all of them; the same command again resumes from the last checkpoint
   keep      all of these; again after each preemption, and delete once the run is finished
   fetch     copy what is in the bucket to runs/NAME here
   delete    delete the slice and its request; it costs money until then
@@ -45,7 +45,7 @@ delete() {
   queued delete "$name" --force --quiet
 }
 
-# Asks for the state of the request: NONE if there is none. A dry run is told a story instead.
+# Asks for the state of the request: NONE if there is none. A dry run prints a made-up state instead.
 look() {
   local ask=(gcloud compute tpus queued-resources describe "$name" '--format=value(state.state)')
   show "${ask[@]}" "${place[@]}"

@@ -12,7 +12,7 @@ usage: tpu/vm.sh ACTION NAME [OPTIONS] [-- OPTIONS OF train.py]
 Masks a task on a TPU VM. Actions, in this order:
   create    make the VM
   install   put the commit that is checked out here on it, with Python, JAX and libtpu
-  run       train; the same command again goes on where a run was stopped
+  run       train; the same command again resumes a run that was stopped
   fetch     copy the run folder to runs/NAME here
   delete    delete the VM with its disk; it costs money until then
 

@@ -4,20 +4,15 @@ The model sees only params and the trainer sees only what is trainable: neither 
 adaptation it runs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from maskjax.masking import leaves_by_path, replace_leaves
+from maskjax.adaptation.delta import Delta, Params
 
-Params = Any
 Trainable = Any
-Frozen = dict[str, dict[str, jax.Array]]
-"""What is left of an adaptation once training is over, by sort and path: `mask` (bool, 1 =
-keep), `weight` (arrays that replace leaves), `lora_a` and `lora_b` (factors to add)."""
 
 
 class _Apply(Protocol):
@@ -48,8 +43,8 @@ class Adaptation(NamedTuple):
         init: `(key, params) -> trainable`, a pytree of float32 arrays.
         apply: `(trainable, params, *, key=None) -> params`, differentiable in `trainable`.
             `key` is for adaptations that sample.
-        freeze: `(trainable, params) -> frozen`: what a user keeps. `merge(frozen, params)`
-            equals `apply(trainable, params)`.
+        finalize: `(trainable, params) -> delta`: what a task adds to its base once training is
+            over. `delta.apply(params)` equals `apply(trainable, params)`.
         stats: `(trainable, params) -> {name: scalar}` for the log; runs inside `jax.jit`. Where
             there are masks it holds their `sparsity`, differentiable in `trainable`,
             straight-through.
@@ -59,50 +54,9 @@ class Adaptation(NamedTuple):
 
     init: Callable[[jax.Array, Params], Trainable]
     apply: _Apply
-    freeze: Callable[[Trainable, Params], Frozen]
+    finalize: Callable[[Trainable, Params], Delta]
     stats: Callable[[Trainable, Params], dict[str, jax.Array]]
     penalty: Callable[[Trainable, Params, jax.typing.ArrayLike], jax.Array] = no_penalty
-
-
-def merge(frozen: Mapping[str, Mapping[str, jax.Array | np.ndarray]], params: Params) -> Params:
-    """Puts a frozen adaptation into params: replace weights, add factors, then mask.
-
-    Args:
-        frozen: What `Adaptation.freeze` gave, perhaps read back from a file.
-        params: The base model's params with a head of any values.
-
-    Returns:
-        Adapted params of the same structure.
-
-    Raises:
-        ValueError: If a path is not in `params`.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> frozen = {"weight": {"kernel": jnp.array([3.0, 4.0])},
-        ...           "mask": {"kernel": jnp.array([True, False])}}
-        >>> merge(frozen, {"kernel": jnp.zeros(2)})["kernel"].tolist()
-        [3.0, 0.0]
-    """
-    known = leaves_by_path(params)
-    unknown = sorted({path for sort in frozen.values() for path in sort} - set(known))
-    if unknown:
-        raise ValueError(
-            f"Expected paths of the params, got {unknown[:5]}; the params have {list(known)[:5]}..."
-        )
-    params = replace_leaves(params, frozen.get("weight", {}))
-    leaves = leaves_by_path(params)
-    factors = frozen.get("lora_a", {})
-    second = frozen.get("lora_b", {})
-    params = replace_leaves(
-        params, {path: leaves[path] + (a @ second[path]) for path, a in factors.items()}
-    )
-    leaves = leaves_by_path(params)
-    masks = frozen.get("mask", {})
-    return replace_leaves(
-        params,
-        {path: leaves[path] * mask.astype(leaves[path].dtype) for path, mask in masks.items()},
-    )
 
 
 def combine(**parts: Adaptation) -> Adaptation:
@@ -110,8 +64,8 @@ def combine(**parts: Adaptation) -> Adaptation:
 
     Args:
         **parts: Adaptations by name, in the order of application. The names are the keys of the
-            trainable dict, by which an optimiser can tell them apart. Parts that change the same
-            leaf come in the order of `merge`: a weight, then factors, then a mask.
+            trainable dict, by which an optimizer can tell them apart. Parts that change the same
+            leaf come in the order of a `Delta`: a weight, then factors, then a mask.
 
     Returns:
         One adaptation.
@@ -137,19 +91,29 @@ def combine(**parts: Adaptation) -> Adaptation:
             params = part.apply(trainable[name], params, key=key)
         return params
 
-    def freeze(trainable: Trainable, params: Params) -> Frozen:
-        frozen: Frozen = {}
-        for name, part in parts.items():
-            for sort, leaves in part.freeze(trainable[name], params).items():
-                frozen.setdefault(sort, {}).update(leaves)
-        return frozen
+    def finalize(trainable: Trainable, params: Params) -> Delta:
+        delta = Delta()
+        for name, found in found_by_parts(trainable, params):
+            delta |= parts[name].finalize(trainable[name], found)
+        return delta
 
     def stats(trainable: Trainable, params: Params) -> dict[str, jax.Array]:
-        found = [part.stats(trainable[name], params) for name, part in parts.items()]
-        return {key: value for part in found for key, value in part.items()}
+        each = [
+            parts[name].stats(trainable[name], found)
+            for name, found in found_by_parts(trainable, params)
+        ]
+        return {key: value for part in each for key, value in part.items()}
+
+    def found_by_parts(trainable: Trainable, params: Params) -> Iterator[tuple[str, Params]]:
+        """The name of each part with the params that it finds: earlier parts have changed them."""
+        last = next(reversed(parts), None)
+        for name, part in parts.items():
+            yield name, params
+            if name != last:
+                params = part.apply(trainable[name], params)
 
     def penalty(trainable: Trainable, params: Params, step: jax.typing.ArrayLike) -> jax.Array:
         found = [part.penalty(trainable[name], params, step) for name, part in parts.items()]
         return sum(found, start=jnp.zeros((), jnp.float32))
 
-    return Adaptation(init, apply, freeze, stats, penalty)
+    return Adaptation(init, apply, finalize, stats, penalty)

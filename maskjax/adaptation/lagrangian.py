@@ -7,7 +7,8 @@ long as the mask is off its target, until the penalty weighs as much as the task
 import jax
 import jax.numpy as jnp
 
-from maskjax.adaptation.adaptation import Adaptation, Frozen, Params, Trainable
+from maskjax.adaptation.adaptation import Adaptation, Trainable
+from maskjax.adaptation.delta import Delta, Params
 from maskjax.adaptation.starts import KEEPING, sparsity_of
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
@@ -20,7 +21,7 @@ from maskjax.masking import (
 from maskjax.masking.schedules import Schedule
 
 MULTIPLIER = "multiplier"
-"""The part of the trainable that is λ, by which an optimiser can tell it apart."""
+"""The part of the trainable that is λ, by which an optimizer can tell it apart."""
 STAIRS = 4
 """Steps of the stepwise schedule."""
 
@@ -53,8 +54,8 @@ def hold_sparsity(adaptation: Adaptation, target: Schedule) -> Adaptation:
     def apply(trainable: Trainable, params: Params, *, key: jax.Array | None = None) -> Params:
         return adaptation.apply(_rest(trainable), params, key=key)
 
-    def freeze(trainable: Trainable, params: Params) -> Frozen:
-        return adaptation.freeze(_rest(trainable), params)
+    def finalize(trainable: Trainable, params: Params) -> Delta:
+        return adaptation.finalize(_rest(trainable), params)
 
     def stats(trainable: Trainable, params: Params) -> dict[str, jax.Array]:
         multiplier = {MULTIPLIER: trainable[MULTIPLIER]}
@@ -65,7 +66,7 @@ def hold_sparsity(adaptation: Adaptation, target: Schedule) -> Adaptation:
         held = lagrangian_penalty(trainable[MULTIPLIER], current, target(step))
         return held + adaptation.penalty(_rest(trainable), params, step)
 
-    return Adaptation(init, apply, freeze, stats, penalty)
+    return Adaptation(init, apply, finalize, stats, penalty)
 
 
 def sparsity_target(config: AdaptationConfig, steps: int) -> Schedule | None:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from maskjax.adaptation.adaptation import Adaptation, combine
-from maskjax.adaptation.parts import fixed_masks, lora, masking, train_weights
-from maskjax.adaptation.selection import (
+from maskjax.adaptation.mask_rules import (
     chosen_blocks,
     chosen_kinds,
     masked_rules,
@@ -12,6 +11,7 @@ from maskjax.adaptation.selection import (
     structured_rules,
 )
 from maskjax.adaptation.starts import make_start, sparsity_of
+from maskjax.adaptation.transforms import fixed_masks, lora, masking, train_weights
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import (
@@ -19,7 +19,6 @@ from maskjax.masking import (
     PER_WEIGHT,
     Granularity,
     MaskTransform,
-    PackedMask,
     Rule,
     bernoulli_mask,
     by_path,
@@ -29,6 +28,7 @@ from maskjax.masking import (
     threshold_mask,
     top_k_mask,
 )
+from maskjax.masking.packed import PackedMask
 from maskjax.models import Model, head_paths
 
 WITH_HEADS = ("query", "key", "value", "attention_output")
@@ -41,7 +41,7 @@ def make_adaptation(
     """Builds the adaptation that a configuration asks for.
 
     Its trainable is a dict of parts: `scores`, `weights` or `lora`, and `head` where the head
-    is trained, so that an optimiser can give the head a rate of its own.
+    is trained, so that an optimizer can give the head a rate of its own.
 
     Args:
         config: The method and its settings.
@@ -65,7 +65,7 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
     """Builds the mask transform of a configuration, without a trained head.
 
     Args:
-        config: Binariser, start, kinds, blocks, granularity and whether the head is masked.
+        config: Binarizer, start, kinds, blocks, granularity and whether the head is masked.
         model: The model that it is for.
 
     Returns:
@@ -85,7 +85,7 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
         case "sign":
             return sign_mask(sparsity, **common)
         case "bernoulli":
-            return bernoulli_mask(sparsity, **common)
+            return bernoulli_mask(sparsity, gradient=config.bernoulli_gradient, **common)
         case "top_k":
             return top_k_mask(sparsity, **common)
         case "global_top_k":
@@ -93,7 +93,7 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
 
 
 def _trained_parts(config: AdaptationConfig, model: Model) -> dict[str, Adaptation]:
-    """What is trained, by name, in the order of `merge`."""
+    """What is trained, by name, in the order of a `Delta`."""
     paths = head_paths(model)
     encoder = [Rule(pattern=path, select=False) for path in paths]
     masked = config.method == "mask" or config.masks is not None

@@ -7,17 +7,17 @@ import jax
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import (
-    Start,
     constant,
     double_uniform,
-    key_for_path,
+    fold_in_path,
     magnitude,
     proportional,
     random_count,
-    start_of,
+    random_mask_spec,
     uniform,
 )
 from maskjax.masking.initializers import SPREAD, Initializer, Initializers
+from maskjax.masking.packed import RandomMaskSpec
 from maskjax.models import Model, head_paths
 
 SPARSITY = 0.05
@@ -40,34 +40,19 @@ UNFIT_STARTS = {
     "top_k": ("ones",),  # among equal scores the position would decide
     "global_top_k": ("ones",),
 }
-"""Starts that a binariser would take for something else."""
+"""Starts that a binarizer would take for something else."""
+
+SCALED_BY_THRESHOLD = ("magnitude", "magnitude_and_uniform", "random", "double_uniform")
+"""Starts whose scores are multiples of the threshold."""
 
 
 def sparsity_of(config: AdaptationConfig) -> float:
-    """The fraction of zeros that a configuration means.
-
-    Args:
-        config: Its `sparsity`, or None.
-
-    Returns:
-        The fraction, by default the paper's.
-    """
+    """The fraction of zeros that a configuration means."""
     return config.sparsity or SPARSITY
 
 
 def make_start(config: AdaptationConfig, model: Model) -> Initializers | None:
-    """The start that a configuration asks for.
-
-    Args:
-        config: Its start, sparsity, margin and what else belongs to them.
-        model: The model, part of which may start in another way.
-
-    Returns:
-        Initialisers; None leaves the binariser its own.
-
-    Raises:
-        InputError: If the start does not fit the binariser or the other settings.
-    """
+    """The start that a configuration asks for."""
     _check_start(config)
     threshold, sparsity = config.threshold, sparsity_of(config)
     match config.start:
@@ -94,6 +79,17 @@ def _check_start(config: AdaptationConfig) -> None:
             f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
             "use --adaptation.start uniform."
         )
+    if config.threshold <= 0 and config.start in SCALED_BY_THRESHOLD:
+        raise InputError(
+            f"adaptation.threshold: the scores of the start {config.start} are multiples of it, "
+            f"expected above 0, got {config.threshold}; use --adaptation.start proportional."
+        )
+    is_uniform = config.start == "uniform" and config.binarizer == "threshold"
+    if is_uniform and config.threshold <= -SPREAD:
+        raise InputError(
+            f"adaptation.threshold: expected above {-SPREAD} for the start uniform, got "
+            f"{config.threshold}; use --adaptation.start proportional."
+        )
     keeps_all = config.start in KEEPING and not config.binarizer.endswith("top_k")
     if keeps_all and config.sparsity is not None:
         raise InputError(
@@ -114,7 +110,7 @@ def _check_start(config: AdaptationConfig) -> None:
 
 def _magnitude_and_uniform(config: AdaptationConfig, model: Model) -> dict[str, Initializer]:
     sparsity = sparsity_of(config)
-    bound = 0.0 if config.binarizer == "sign" else config.threshold  # of the binariser itself
+    bound = 0.0 if config.binarizer == "sign" else config.threshold  # of the binarizer itself
     in_head = uniform(sparsity, threshold=bound, spread=min(SPREAD, sparsity))
     in_encoder = magnitude(sparsity, threshold=config.threshold)
     return {**dict.fromkeys(head_paths(model), in_head), ".*": in_encoder}
@@ -122,16 +118,16 @@ def _magnitude_and_uniform(config: AdaptationConfig, model: Model) -> dict[str, 
 
 def random_starts(
     config: AdaptationConfig, key: jax.Array, paths: Iterable[str]
-) -> dict[str, Start]:
+) -> dict[str, RandomMaskSpec]:
     """The masks that a run began with, where a few bytes can name them.
 
     Args:
         config: The method and its start.
         key: The key that `Adaptation.init` was given.
-        paths: Of the masks.
+        paths: The paths of the masks.
 
     Returns:
-        `{path: start}` for random starts of threshold and sign masks, one score a weight; else
+        `{path: start}` for random starts of threshold and sign masks, one score per weight; else
         nothing.
     """
     named = (
@@ -141,4 +137,4 @@ def random_starts(
         and config.granularity == "weight"
     )
     sparsity = sparsity_of(config)
-    return {path: start_of(key_for_path(key, path), sparsity) for path in paths if named}
+    return {path: random_mask_spec(fold_in_path(key, path), sparsity) for path in paths if named}

@@ -31,12 +31,6 @@ def band(curves: Sequence[np.ndarray]) -> Band:
     A range says of few curves what they were; a standard deviation would say what more of them
     may be, which three or six pairs of the same three runs cannot tell.
 
-    Args:
-        curves: One for each pair, each [points].
-
-    Returns:
-        The band.
-
     Example:
         >>> band([np.array([1.0, 2.0]), np.array([3.0, 2.0])]).mean.tolist()
         [2.0, 2.0]
@@ -48,16 +42,7 @@ def band(curves: Sequence[np.ndarray]) -> Band:
 def draw_band(
     axes: "Axes", places: Any, found: Band, *, number: int, label: str, **options: Any
 ) -> None:
-    """Draws the mean as a line, and the range about it.
-
-    Args:
-        axes: Gets both.
-        places: Of the points, [points].
-        found: The band.
-        number: Of the line among those of the figure, for its look.
-        label: Of the line.
-        **options: Of the line, as `Axes.plot` takes them.
-    """
+    """Draws the mean as a line, and the range about it."""
     style = look(number)
     axes.plot(places, found.mean, **style._asdict(), markersize=4, label=label, **options)
     axes.fill_between(places, found.low, found.high, color=style.color, alpha=0.18, linewidth=0)

@@ -9,16 +9,6 @@ def barrier(gammas: np.ndarray, losses: np.ndarray) -> float:
     max over γ of L(γ) − ((1 − γ) L(0) + γ L(1)), so that ends of different losses, of which the
     higher one is on no barrier, give 0 where the loss only falls from one to the other.
 
-    Args:
-        gammas: Ascending from 0 to 1; [points].
-        losses: At these points; [points].
-
-    Returns:
-        The height, 0 or more.
-
-    Raises:
-        ValueError: If the points do not go from 0 to 1, or are not as many as the losses.
-
     References:
         Frankle et al., Linear Mode Connectivity and the Lottery Ticket Hypothesis, 2020,
         https://arxiv.org/abs/1912.05671 (against the mean of the ends); Entezari et al., The Role
@@ -40,16 +30,6 @@ def barrier(gammas: np.ndarray, losses: np.ndarray) -> float:
 
 def drop(gammas: np.ndarray, scores: np.ndarray) -> float:
     """How far a path falls below the straight line between the scores of its ends.
-
-    Args:
-        gammas: Ascending from 0 to 1; [points].
-        scores: At these points, higher is better; [points].
-
-    Returns:
-        The barrier of the negated scores, 0 or more.
-
-    Raises:
-        ValueError: As `barrier` does.
 
     Example:
         >>> round(drop(np.array([0.0, 0.5, 1.0]), np.array([0.8, 0.5, 0.8])), 6)

@@ -4,21 +4,10 @@ import numpy as np
 
 
 def linear_cka(first: np.ndarray, second: np.ndarray) -> float:
-    """Linear centred kernel alignment (Kornblith et al. 2019, arXiv 1905.00414, section 3).
+    """Linear centered kernel alignment (Kornblith et al. 2019, arXiv 1905.00414, section 3).
 
-    ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖) in Frobenius norms, of centred columns. Rotations and scales of either
+    ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖) in Frobenius norms, of centered columns. Rotations and scales of either
     change nothing.
-
-    Args:
-        first: X, `[rows, width]`.
-        second: Y, `[rows, another width]`, of the same rows.
-
-    Returns:
-        A number in [0, 1]; 1 where one is a rotated and scaled copy of the other, NaN where all
-        rows of one are the same.
-
-    Raises:
-        ValueError: If the numbers of rows differ.
 
     Example:
         >>> x = np.array([[1.0, 2.0], [0.0, 1.0], [3.0, 0.0]])
@@ -27,12 +16,12 @@ def linear_cka(first: np.ndarray, second: np.ndarray) -> float:
     """
     if len(first) != len(second):
         raise ValueError(f"Expected as many rows of both, got {len(first)} and {len(second)}.")
-    x, y = (_centred(vectors) for vectors in (first, second))
+    x, y = (_centered(vectors) for vectors in (first, second))
     across = np.linalg.norm(y.T @ x) ** 2
     within = np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)
     return float(across / within) if within else float("nan")
 
 
-def _centred(vectors: np.ndarray) -> np.ndarray:
+def _centered(vectors: np.ndarray) -> np.ndarray:
     wide = np.asarray(vectors, np.float64)
     return wide - wide.mean(axis=0)

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from maskjax.analysis.barrier import barrier, drop
-from maskjax.analysis.cells import run_cells
 from maskjax.analysis.connect_figure import draw_curves
+from maskjax.analysis.curve_evaluation import TRAIN, Walk, Walker
 from maskjax.analysis.figures import save_figure, table_bytes
-from maskjax.analysis.paths import CurveName
+from maskjax.analysis.interpolation import CurveName
+from maskjax.analysis.resumable import run_cells
 from maskjax.analysis.runs import Run, seeds_text
-from maskjax.analysis.walker import TRAIN, Walk, Walker
 from maskjax.taskfile import write_atomically
 
 Numbers = dict[str, Any]
@@ -51,21 +51,7 @@ def study_connectivity(
     curves: Sequence[CurveName] = ("line",),
     walk: Walk | None = None,
 ) -> tuple[Path, ...]:
-    """Walks between runs of one task, each with each, and measures the barriers.
-
-    Args:
-        runs: Two or more of one task on one base; rows and precision are those of the first.
-        out: The folder of figures and tables; a study that was stopped goes on there.
-        console: Gets cost, progress and the barriers.
-        curves: Which curves. The bends of those that have one are trained.
-        walk: How; None means the defaults.
-
-    Returns:
-        The files: a figure for each curve with its numbers, and a table of the barriers.
-
-    Raises:
-        InputError: If the rows cannot be read.
-    """
+    """Walks between every two runs of one task and measures the barriers."""
     walk = walk or Walk()
     pairs = pairs_of(runs)
     console.print(_cost(len(pairs), curves, walk), highlight=False, soft_wrap=True)
@@ -90,14 +76,7 @@ def study_connectivity(
 
 
 def pairs_of(runs: Sequence[Run]) -> list[Pair]:
-    """Pairs up runs, each with each, so that pairs of two methods all go the same way.
-
-    Args:
-        runs: The runs.
-
-    Returns:
-        The pairs, those of one group side by side.
-    """
+    """All pairs of runs; those of two methods all go the same way."""
     ordered = sorted(runs, key=lambda run: (run.method != "mask", run.method))
     pairs = [Pair(first, last) for first, last in combinations(ordered, 2)]
     return sorted(pairs, key=lambda pair: pair.group)

@@ -7,7 +7,7 @@ import numpy as np
 
 from maskjax.analysis.bands import Band, band, draw_band
 from maskjax.analysis.figures import Row, styled
-from maskjax.analysis.grid import caption
+from maskjax.analysis.heatmap import caption
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,17 +16,7 @@ if TYPE_CHECKING:
 def draw_curves(
     rows: Sequence[Row], metric: str, counts: Mapping[str, int], about: str
 ) -> "Figure":
-    """Draws the mean over pairs of runs, a line and a band for each group.
-
-    Args:
-        rows: Points with the keys `group`, `first`, `last`, `split`, `gamma`, `loss` and `score`.
-        metric: What the score is.
-        counts: Rows of each split, in the order of the columns.
-        about: Task, curve and seeds, for the caption.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws the mean over pairs of runs, a line and a band for each group."""
     from matplotlib.figure import Figure
 
     groups = list(dict.fromkeys(row["group"] for row in rows))

@@ -1,7 +1,7 @@
 """How far masks are apart: s between runs, and what independent masks would give.
 
 s = ‖M₁ − M₂‖₁ / (‖M₁‖₁ + ‖M₂‖₁) (Zhao et al. 2020, section 6.2). The number alone cannot be read:
-two masks that keep nearly everything are close whatever they keep. So beside it stands what
+two masks that keep nearly everything are close whatever they keep. So with it comes what
 independent masks give that keep as many weights of each matrix.
 """
 
@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from maskjax.analysis.figures import Row, save_figure, styled
-from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
+from maskjax.analysis.heatmap import caption, draw_heat_map, grid_of, mean_grid, place_of
 from maskjax.analysis.runs import Run, check_masked, seeds_text, short_names
-from maskjax.masking import Difference, PackedMask, compare_masks
+from maskjax.masking import Difference, compare_masks
+from maskjax.masking.packed import PackedMask
+from maskjax.progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +39,9 @@ class Distance(NamedTuple):
     Attributes:
         differing: Weights that one keeps and the other drops.
         kept: Weights that the first keeps plus weights that the second keeps.
-        expected: Of independent masks of the same densities, matrix by matrix: mean of
+        expected: For independent masks of the same densities, matrix by matrix: mean of
             `differing`.
-        variance: Of independent masks: variance of `differing`.
+        variance: For independent masks: variance of `differing`.
     """
 
     differing: int
@@ -75,12 +77,6 @@ def distance_of(differences: Iterable[Difference]) -> Distance:
     a draw of b out of n, of which a are marked: a hypergeometric number, each of which makes two
     fewer that differ.
 
-    Args:
-        differences: Of several matrices.
-
-    Returns:
-        All of them together.
-
     Example:
         >>> distance_of([Difference(differing=2, first=2, second=2, total=4)]).ratio
         1.0
@@ -95,26 +91,16 @@ def distance_of(differences: Iterable[Difference]) -> Distance:
 
 
 def study_dissimilarity(runs: Sequence[Run], out: Path, console: Console) -> tuple[Path, ...]:
-    """Compares the masks of runs, each with each.
+    """Compares the masks of every two runs.
 
     The head is left out: its weights are another draw in every run, and masks over different
     weights have nothing in common.
-
-    Args:
-        runs: Two or more on one base.
-        out: The folder of figures and tables.
-        console: Gets the cost and the table.
-
-    Returns:
-        The files: a matrix of runs, a heat map by block and kind.
-
-    Raises:
-        InputError: If a run has no masks, or masks do not fit each other.
     """
     masks = [_masks_over_base(run) for run in runs]
     pairs = list(combinations(range(len(runs)), 2))
     console.print(f"{len(pairs)} pairs of masks, no forward passes", highlight=False)
-    found = {(a, b): compare_masks(masks[a], masks[b]) for a, b in pairs}
+    compared = tracked(pairs, "comparing", "pairs")
+    found = {(a, b): compare_masks(masks[a], masks[b]) for a, b in compared}
     totals = {pair: distance_of(matrices.values()) for pair, matrices in found.items()}
     names = [run.name for run in runs]
     shown = short_names(names)
@@ -143,16 +129,7 @@ def study_dissimilarity(runs: Sequence[Run], out: Path, console: Console) -> tup
 def draw_runs(
     names: Sequence[str], totals: Mapping[tuple[int, int], Distance], seeds: str
 ) -> "Figure":
-    """Draws s, that of chance and the ratio as three matrices of runs by runs.
-
-    Args:
-        names: Of the runs.
-        totals: Of each pair of their places, the smaller place first.
-        seeds: For the caption.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws s, that of chance and the ratio as three matrices of runs by runs."""
     from matplotlib.figure import Figure
 
     size, panels = len(names), []
@@ -171,16 +148,7 @@ def draw_runs(
 
 
 def draw_blocks(cells: Sequence[Row], grid: tuple[list[str], list[str]], seeds: str) -> "Figure":
-    """Draws the mean over pairs of runs of s, that of chance and the ratio, by block and kind.
-
-    Args:
-        cells: Numbers with the keys `group`, `block`, `kind` and those of `MEASURES`.
-        grid: Names of the blocks and of the kinds.
-        seeds: For the caption.
-
-    Returns:
-        The figure, 7 inches wide, a row of heat maps for each group.
-    """
+    """Draws the mean over pairs of runs of s, that of chance and the ratio, by block and kind."""
     from matplotlib.figure import Figure
 
     groups = list(dict.fromkeys(cell["group"] for cell in cells))

@@ -8,22 +8,23 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from maskjax.analysis.figures import Row, look, save_figure, styled
-from maskjax.analysis.grid import caption, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, check_masked, runs_text
-from maskjax.analysis.units import (
+from maskjax.analysis.dead_units import (
     head_shares,
     magnitude_overlap,
     neuron_shares,
     spread_along,
     zeros_along,
 )
+from maskjax.analysis.figures import Row, look, save_figure, styled
+from maskjax.analysis.heatmap import caption, draw_heat_map, grid_of, mean_grid, place_of
+from maskjax.analysis.runs import Run, check_masked, runs_text
+from maskjax.progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 QUANTILES = {"1 %": 0.01, "median": 0.5, "99 %": 0.99}
-"""Of the neurons of a block, by their share of zeros."""
+"""The quantiles of the neurons' share of zeros that are drawn for each block."""
 NORMAL_99 = 2.326
 """A normal number is this many deviations below the mean once in a hundred times, and above."""
 
@@ -31,24 +32,11 @@ NORMAL_99 = 2.326
 def study_dropped(
     runs: Sequence[Run], out: Path, console: Console, *, dead: float = 1.0
 ) -> tuple[Path, ...]:
-    """Counts what masks dropped.
-
-    Args:
-        runs: On one base.
-        out: The folder of figures and tables.
-        console: Gets the cost and the table.
-        dead: A head, neuron, row or column is dead that has lost this share of its weights.
-
-    Returns:
-        The files: by block and kind, by head, by neuron.
-
-    Raises:
-        InputError: If a run has no masks.
-    """
+    """Counts what masks dropped."""
     for run in runs:
         check_masked(run)
     console.print(f"{len(runs)} runs, no forward passes", highlight=False)
-    matrices = [row for run in runs for row in matrix_rows(run, dead)]
+    matrices = [row for run in tracked(runs, "reading", "runs") for row in matrix_rows(run, dead)]
     heads = [row for run in runs for row in head_rows(run)]
     neurons = [row for run in runs for row in neuron_rows(run)]
     console.print(_table(runs, matrices, heads, neurons, dead))
@@ -64,15 +52,7 @@ def study_dropped(
 
 
 def matrix_rows(run: Run, dead: float) -> Iterator[Row]:
-    """What a run dropped of each matrix.
-
-    Args:
-        run: With masks.
-        dead: As of `study_dropped`.
-
-    Yields:
-        A line of the table for each masked matrix.
-    """
+    """What a run dropped of each matrix."""
     weights = run.predictor.weights
     for path, packed in run.masks.items():
         mask = packed.unpack()
@@ -118,16 +98,7 @@ def neuron_rows(run: Run) -> Iterator[Row]:
 
 
 def draw_matrices(rows: Sequence[Row], grid: tuple[list[str], list[str]], note: str) -> "Figure":
-    """Draws sparsity and overlap with magnitude by block and kind, as means over runs.
-
-    Args:
-        rows: From `matrix_rows`.
-        grid: Names of the blocks and of the kinds.
-        note: Of runs and seeds, for the caption.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws sparsity and overlap with magnitude by block and kind, as means over runs."""
     from matplotlib.figure import Figure
 
     with styled():
@@ -144,15 +115,7 @@ def draw_matrices(rows: Sequence[Row], grid: tuple[list[str], list[str]], note: 
 
 
 def draw_heads(rows: Sequence[Row], note: str) -> "Figure":
-    """Draws the sparsity of each head of each block, as means over runs.
-
-    Args:
-        rows: From `head_rows`.
-        note: Of runs and seeds, for the caption.
-
-    Returns:
-        The figure, 4.5 inches wide.
-    """
+    """Draws the sparsity of each head of each block, as means over runs."""
     from matplotlib.figure import Figure
 
     blocks = sorted({row["block"] for row in rows}, key=int)
@@ -172,15 +135,7 @@ def draw_heads(rows: Sequence[Row], note: str) -> "Figure":
 
 
 def draw_neurons(rows: Sequence[Row], note: str) -> "Figure":
-    """Draws how many weights the neurons of a block lost, beside what chance would take.
-
-    Args:
-        rows: From `neuron_rows`.
-        note: Of runs and seeds, for the caption.
-
-    Returns:
-        The figure, 4.5 inches wide.
-    """
+    """Draws how many weights the neurons of a block lost, and how many chance would drop."""
     from matplotlib.figure import Figure
 
     blocks = sorted({row["block"] for row in rows}, key=int)

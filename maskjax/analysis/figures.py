@@ -1,8 +1,8 @@
-"""One style for all figures, and the numbers of each beside it.
+"""One style for all figures, and a file with the numbers of each.
 
 A figure is saved three times: as SVG for a page or a paper, as PNG to look at, and as CSV with the
-numbers behind it. Colours are those of Okabe and Ito, which people with any kind of colour vision
-tell apart; lines also differ in their dashes and markers, so that they can be read in grey.
+numbers behind it. Colors are those of Okabe and Ito, which people with any kind of color vision
+tell apart; lines also differ in their dashes and markers, so that they can be read in gray.
 """
 
 import csv
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from maskjax.errors import InputError
+from maskjax.extras import require
 from maskjax.taskfile import write_atomically
 
 if TYPE_CHECKING:
@@ -65,36 +65,16 @@ def look(number: int) -> Look:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The style of all figures, while they are drawn.
+    """The style of all figures, while they are drawn."""
+    require("drawing a figure", "matplotlib", install="maskjax[analysis]")
+    import matplotlib as mpl
 
-    Yields:
-        Nothing.
-
-    Raises:
-        InputError: If matplotlib is missing.
-    """
-    try:
-        import matplotlib as mpl
-    except ModuleNotFoundError as error:
-        raise InputError("figures need matplotlib: pip install 'maskjax[analysis]'.") from error
     with mpl.rc_context(STYLE):
         yield
 
 
 def save_figure(figure: "Figure", stem: Path, rows: Sequence[Row]) -> tuple[Path, ...]:
-    """Saves a figure and its numbers.
-
-    Args:
-        figure: Drawn within `styled`.
-        stem: The folder and the name without an extension; the folder is made.
-        rows: The numbers behind the figure, a mapping a line, all with the same keys.
-
-    Returns:
-        The files: .svg, .png, .csv.
-
-    Raises:
-        InputError: If one cannot be written.
-    """
+    """Saves a figure and its numbers."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     files = []
     with styled():
@@ -110,15 +90,6 @@ def save_figure(figure: "Figure", stem: Path, rows: Sequence[Row]) -> tuple[Path
 
 def table_bytes(rows: Sequence[Row]) -> bytes:
     """Rows as CSV.
-
-    Args:
-        rows: At least one mapping; all with the same keys, which become the head.
-
-    Returns:
-        UTF-8.
-
-    Raises:
-        ValueError: If there are no rows, or their keys differ.
 
     Example:
         >>> table_bytes([{"seed": 0, "score": 0.5}])

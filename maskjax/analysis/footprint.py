@@ -14,16 +14,17 @@ import jax
 import numpy as np
 import psutil
 
-from maskjax.adaptation import make_adaptation
+from maskjax.adaptation import Mask, make_adaptation
 from maskjax.config import AdaptationConfig
-from maskjax.masking import pack_planes
+from maskjax.masking.packed import pack_planes
 from maskjax.models import Model, build_model, load_base, with_head
 from maskjax.models.model import Params
+from maskjax.progress import announced
 
 Method = Literal["mask", "lora", "finetune"]
 METHODS: tuple[Method, ...] = get_args(Method)
 CLASSES = 2
-"""Of the tasks that are held."""
+"""The number of classes of the tasks that are held."""
 
 
 class Footprint(NamedTuple):
@@ -31,7 +32,7 @@ class Footprint(NamedTuple):
 
     Attributes:
         method: How the tasks were adapted.
-        tasks: How many are held beside the base.
+        tasks: How many are held in addition to the base.
         bytes: What the base and they take together.
     """
 
@@ -46,26 +47,15 @@ def measure_footprints(
     """Measures all methods at several numbers of tasks.
 
     The base counts with the bytes of its arrays. What tasks add is what the allocator of the device
-    has given away since. The CPU has none that tells: there it is what all live arrays take, a
+    has given away since. The CPU has no such counter: there it is what all live arrays take, a
     buffer that several share counted once.
-
-    Args:
-        base: A local folder, a Hub id, or `minilm`.
-        counts: Numbers of tasks, ascending.
-        revision: Of the base.
-        offline: Never ask the network.
-
-    Yields:
-        Method by method, at each count; a method ends early where the next count would not fit
-        into the memory that is free.
-
-    Raises:
-        InputError: If the base cannot be loaded.
     """
     for method in METHODS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
             call = process.submit(measure, method, base, counts, revision, offline=offline)
-            yield from call.result()
+            with announced(f"measuring {method}"):
+                found = call.result()
+            yield from found
 
 
 def live_bytes() -> int:
@@ -82,21 +72,7 @@ def measure(
     *,
     offline: bool = False,
 ) -> list[Footprint]:
-    """Measures one method in this process.
-
-    Args:
-        method: How the tasks are adapted.
-        base: As for `measure_footprints`.
-        counts: As there.
-        revision: Of the base.
-        offline: Never ask the network.
-
-    Returns:
-        What fits.
-
-    Raises:
-        InputError: If the base cannot be loaded.
-    """
+    """Measures one method in this process."""
     loaded = load_base(base, revision=revision, offline=offline)
     model = build_model(loaded.config, CLASSES)
     params = with_head(loaded.params, model, jax.random.key(0))
@@ -117,10 +93,9 @@ def measure(
 def _served(method: Method, model: Model, params: Params) -> Any:
     """A task as programs take it, in host memory: masks packed, all else as it is."""
     adaptation = make_adaptation(AdaptationConfig(method=method), model)
-    frozen = adaptation.freeze(adaptation.init(jax.random.key(0), params), params)
-    masks = frozen.pop("mask", {})
-    planes = {path: pack_planes(np.asarray(mask)) for path, mask in masks.items()}
-    return {"planes": planes} | jax.tree.map(np.asarray, frozen)
+    delta = adaptation.finalize(adaptation.init(jax.random.key(0), params), params)
+    planes = {path: pack_planes(np.asarray(mask)) for path, mask in delta.masks.items()}
+    return planes, jax.tree.map(np.asarray, delta.without(Mask))
 
 
 def _nbytes(tree: Any) -> int:

@@ -14,10 +14,10 @@ from rich.console import Console
 
 from maskjax.analysis.bands import band, draw_band
 from maskjax.analysis.figures import Row, look, save_figure, styled
-from maskjax.analysis.grid import caption
+from maskjax.analysis.heatmap import caption
 from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
 from maskjax.config import Config
-from maskjax.masking import KINDS, kind_of, leaves_by_path
+from maskjax.masking import KINDS, flatten_with_paths, kind_of
 from maskjax.models import head_paths
 from maskjax.training import prepare
 
@@ -35,7 +35,7 @@ class Places(NamedTuple):
 
     Attributes:
         blocks: How many.
-        kinds: Of pretrained matrices.
+        kinds: The kinds of pretrained matrices.
     """
 
     blocks: int
@@ -43,19 +43,9 @@ class Places(NamedTuple):
 
 
 def places_of(config: Config) -> Places:
-    """What can be masked in the model of a run.
-
-    Args:
-        config: The run.
-
-    Returns:
-        Its blocks and kinds.
-
-    Raises:
-        InputError: If the base, the rows or a setting cannot be used.
-    """
+    """What can be masked in the model of a run."""
     model = prepare(config).model
-    pretrained = leaves_by_path(model.abstract).keys() - set(head_paths(model))
+    pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
     found = {kind_of(path) for path in pretrained}
     return Places(model.config.num_layers, tuple(kind for kind in KINDS if kind in found))
 
@@ -64,15 +54,6 @@ def layer_plans(
     config: Config, places: Places, orders: Sequence[Order], every: int = 1
 ) -> list[Plan]:
     """What the sweep trains.
-
-    Args:
-        config: The task, and how masks are learned.
-        places: Of its model.
-        orders: Which selections.
-        every: Blocks that are added at a time; all of them come last in any case.
-
-    Returns:
-        The plans.
 
     Example:
         >>> plans = layer_plans(Config(), Places(3, ("key", "value")), ORDERS, every=2)
@@ -98,20 +79,7 @@ def layer_plans(
 def study_layers(
     plans: Sequence[Plan], out: Path, console: Console, *, split: str = "dev"
 ) -> tuple[Path, ...]:
-    """Trains masks over some of the matrices, and draws scores and bytes.
-
-    Args:
-        plans: From `layer_plans`, of one task or several.
-        out: The folder of figures and runs; a study that was stopped goes on there.
-        console: Gets cost, progress and the table.
-        split: Of the scores.
-
-    Returns:
-        The files of a figure for each task.
-
-    Raises:
-        InputError: If something cannot be used, or the runs have no such split.
-    """
+    """Trains masks over some of the matrices, and draws scores and bytes."""
     rows = scores_of(train_plans(plans, out, console), split)
     console.print(sweep_table(rows, {"order": str, "masked": str}, "runs"))
     files: list[Path] = []
@@ -122,15 +90,7 @@ def study_layers(
 
 
 def draw_layers(rows: Sequence[Row]) -> "Figure":
-    """Draws blocks to the left and kinds to the right, scores above and bytes below.
-
-    Args:
-        rows: Of one task, with the keys `order`, `masked`, `count`, `score`, `bytes`, `seed`,
-            `metric`, `split` and `task`.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws blocks to the left and kinds to the right, scores above and bytes below."""
     from matplotlib.figure import Figure
 
     blocks = [row for row in rows if row["order"] in BLOCKS]

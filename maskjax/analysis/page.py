@@ -10,29 +10,13 @@ PAGE = Template(files("maskjax.analysis").joinpath("report.html").read_text(enco
 
 
 def page_html(title: str, note: str, sections: Iterable[tuple[str, str]]) -> str:
-    """Puts a page together.
-
-    Args:
-        title: Text.
-        note: Text below the title.
-        sections: Their headings, text, and what stands below them, HTML.
-
-    Returns:
-        A whole HTML document that loads nothing.
-    """
+    """Puts a page together."""
     parts = [f"<h2>{escape(heading)}</h2>\n{content}" for heading, content in sections]
     return PAGE.substitute(title=escape(title), note=escape(note), sections="\n".join(parts))
 
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table that scrolls by itself where it is wider than the screen.
-
-    Args:
-        head: Names of the columns, text.
-        rows: The cells of each row, text; the first names the row.
-
-    Returns:
-        HTML.
 
     Example:
         >>> print(table_html(["run", "score"], [["a<b", "0.5"]]))
@@ -54,13 +38,6 @@ def figure_html(svg: bytes, caption: str) -> str:
 
     It is an image rather than a part of the document: names within several pictures do not meet,
     and nothing in one can run.
-
-    Args:
-        svg: A whole SVG file.
-        caption: Text below it, which also stands for it where it cannot be seen.
-
-    Returns:
-        HTML.
     """
     source = f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
     text = escape(caption)

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
-from maskjax.analysis.cells import Key, run_cells
+from maskjax.analysis.curve_evaluation import landscape_of, tag
 from maskjax.analysis.figures import save_figure
 from maskjax.analysis.plane_figure import Grid, draw_plane
+from maskjax.analysis.resumable import Key, run_cells
 from maskjax.analysis.runs import Run, short_names
-from maskjax.analysis.walker import landscape_of, tag
 from maskjax.errors import InputError
 
 FLAT = 1e-3
@@ -28,16 +28,6 @@ FLAT = 1e-3
 
 def positions_of(solutions: Sequence[Any]) -> np.ndarray:
     """Where three solutions are on their plane.
-
-    Args:
-        solutions: Three pytrees of arrays of the same structure.
-
-    Returns:
-        Their coordinates (0, 0), (‖u‖, 0) and (⟨v, u⟩ / ‖u‖, ‖v − ⟨v, u⟩ u / ‖u‖²‖), where u and v
-        go from the first one to the others; float64 [3, 2].
-
-    Raises:
-        ValueError: If they are not three, or lie on a line.
 
     Example:
         >>> solutions = [{"w": jnp.array(w)} for w in ([1.0, 1.0], [4.0, 1.0], [3.0, 5.0])]
@@ -56,13 +46,6 @@ def positions_of(solutions: Sequence[Any]) -> np.ndarray:
 
 def barycentric(positions: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The weights of three solutions that make points of their plane.
-
-    Args:
-        positions: Of the solutions; [3, 2].
-        points: Coordinates; [points, 2].
-
-    Returns:
-        Weights that add up to 1; float32 [points, 3].
 
     Example:
         >>> barycentric(np.array([[0.0, 0], [2, 0], [0, 4]]), np.array([[1.0, 1.0]])).tolist()
@@ -83,23 +66,7 @@ def study_plane(
     split: str = "dev",
     margin: float = 0.3,
 ) -> tuple[Path, ...]:
-    """Draws loss and score on the plane through three runs of one task.
-
-    Args:
-        runs: Three of one task on one base; rows and precision are those of the first.
-        out: The folder of the figure; a study that was stopped goes on there.
-        console: Gets cost and progress.
-        points: In each direction of the grid.
-        rows: The first so many rows; None takes all.
-        split: Of the rows.
-        margin: How far the grid goes beyond the runs, as a share of their extent.
-
-    Returns:
-        The files of the figure.
-
-    Raises:
-        InputError: If the rows cannot be read, or the runs span no plane.
-    """
+    """Draws loss and score on the plane through three runs of one task."""
     try:
         positions = positions_of([run.predictor.params for run in runs])
     except ValueError as error:

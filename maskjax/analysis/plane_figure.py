@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from maskjax.analysis.figures import styled
-from maskjax.analysis.grid import caption
+from maskjax.analysis.heatmap import caption
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLORMAP = "cividis"
-"""It grows lighter all the way, and is made for all kinds of colour vision."""
+"""It grows lighter all the way, and is made for all kinds of color vision."""
 LEVELS = 10
 FINEST = 1 / 64
 """The step from the best level to the next, as a share of the range."""
@@ -40,18 +40,7 @@ class Grid(NamedTuple):
 def draw_plane(
     grid: Grid, positions: np.ndarray, names: Sequence[str], metric: str, about: str
 ) -> "Figure":
-    """Draws loss and score as filled contours, darker where a model is better.
-
-    Args:
-        grid: What is drawn.
-        positions: Of the three solutions; [3, 2].
-        names: Of the solutions.
-        metric: What the score is.
-        about: Task, rows and points, for the caption.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws loss and score as filled contours, darker where a model is better."""
     from matplotlib.figure import Figure
 
     loss, score = grid.loss, grid.score

@@ -1,10 +1,11 @@
-"""What scikit-learn says of vectors: how well a line tells their classes apart, and pictures."""
+"""How well a linear probe of scikit-learn separates the classes of vectors, and pictures."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from maskjax.errors import InputError
+from maskjax.extras import require
 
 FOLDS = 5
 
@@ -26,25 +27,13 @@ class Probe(NamedTuple):
 
 
 def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> Probe:
-    """Scores logistic regression on standardised vectors by cross-validation in five folds.
+    """Scores logistic regression on standardized vectors by cross-validation in five folds."""
+    _require_sklearn()
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    Args:
-        vectors: `[rows, width]`.
-        labels: Class ids `[rows]`. Classes of fewer rows than folds are left out.
-
-    Returns:
-        Its accuracy.
-
-    Raises:
-        InputError: If fewer than two classes are left, or scikit-learn is missing.
-    """
-    try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import StratifiedKFold, cross_val_score
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ModuleNotFoundError as error:
-        raise _missing() from error
     kept = np.bincount(labels)[labels] >= FOLDS
     counts = np.bincount(labels[kept])
     if np.count_nonzero(counts) < 2:
@@ -60,21 +49,10 @@ def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> Probe:
 
 
 def pca_points(vectors: np.ndarray) -> np.ndarray:
-    """The two directions in which vectors vary most.
+    """The two directions in which vectors vary most."""
+    _require_sklearn()
+    from sklearn.decomposition import PCA
 
-    Args:
-        vectors: `[rows, width]`.
-
-    Returns:
-        `[rows, 2]` float64, without mean.
-
-    Raises:
-        InputError: If scikit-learn is missing.
-    """
-    try:
-        from sklearn.decomposition import PCA
-    except ModuleNotFoundError as error:
-        raise _missing() from error
     return PCA(2, svd_solver="full").fit_transform(np.asarray(vectors, np.float64))
 
 
@@ -83,23 +61,13 @@ def tsne_points(vectors: np.ndarray) -> np.ndarray:
 
     It starts from the principal components and a fixed seed, so that a figure can be drawn again.
     Distances between clusters and their sizes mean nothing.
-
-    Args:
-        vectors: `[rows, width]`, at least four rows.
-
-    Returns:
-        `[rows, 2]` float32.
-
-    Raises:
-        InputError: If scikit-learn is missing.
     """
-    try:
-        from sklearn.manifold import TSNE
-    except ModuleNotFoundError as error:
-        raise _missing() from error
+    _require_sklearn()
+    from sklearn.manifold import TSNE
+
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(vectors)
 
 
-def _missing() -> InputError:
-    return InputError("this study needs scikit-learn: pip install 'maskjax[analysis]'.")
+def _require_sklearn() -> None:
+    require("this study", "sklearn", install="maskjax[analysis]")

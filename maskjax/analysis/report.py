@@ -1,7 +1,6 @@
 """One page of any set of finished runs: tables, curves, what their masks dropped."""
 
 import io
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -9,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskjax.analysis.curves import draw_curves, read_curves
 from maskjax.analysis.figures import styled
-from maskjax.analysis.grid import draw_heat_map, grid_of, mean_grid, place_of
+from maskjax.analysis.heatmap import draw_heat_map, grid_of, mean_grid, place_of
 from maskjax.analysis.page import figure_html, page_html, table_html
-from maskjax.analysis.runs import RESULT_FILE, Run
+from maskjax.analysis.runs import Run
+from maskjax.analysis.training_curves import draw_curves, read_curves
 from maskjax.errors import InputError
 from maskjax.masking import count_packed
 from maskjax.taskfile import TASK_FILE
-from maskjax.training.folder import flat_settings
+from maskjax.training.run_dir import read_result
+from maskjax.training.settings import flat_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,19 +26,7 @@ MAPS_A_LINE = 2
 
 
 def report_page(runs: Sequence[Run], title: str = "Runs", figures: Sequence[Path] = ()) -> str:
-    """Gathers runs into one page.
-
-    Args:
-        runs: Of any bases and tasks.
-        title: Of the page.
-        figures: Folders whose .svg files are shown as well, such as those of studies.
-
-    Returns:
-        A whole HTML document that loads nothing.
-
-    Raises:
-        InputError: If what a run wrote is damaged, or a folder has no figures.
-    """
+    """Gathers runs into one page."""
     sections = [
         ("Scores and sizes", _results(runs)),
         *_settings(runs),
@@ -54,14 +42,7 @@ def report_page(runs: Sequence[Run], title: str = "Runs", figures: Sequence[Path
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """What tells the settings of runs apart.
-
-    Args:
-        runs: The runs.
-
-    Returns:
-        The value of each run, as text, for every setting that is not the same in all of them.
-    """
+    """The settings in which runs differ."""
     flat = [dict(flat_settings(run.file.meta["config"])) for run in runs]
     names = dict.fromkeys(chain.from_iterable(flat))
     found = {name: [_spell(settings.get(name)) for settings in flat] for name in names}
@@ -69,14 +50,7 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 
 def draw_masks(runs: Sequence[Run]) -> "Figure":
-    """Draws the sparsity of each run by block and kind, all shaded alike.
-
-    Args:
-        runs: With masks.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws the sparsity of each run by block and kind, all shaded alike."""
     from matplotlib.figure import Figure
 
     grid = grid_of(chain.from_iterable(run.masks for run in runs))
@@ -95,7 +69,7 @@ def draw_masks(runs: Sequence[Run]) -> "Figure":
 
 
 def _results(runs: Sequence[Run]) -> str:
-    results = [json.loads((run.folder / RESULT_FILE).read_text(encoding="utf8")) for run in runs]
+    results = [read_result(run.folder) for run in runs]
     splits = dict.fromkeys(chain.from_iterable(run.file.meta["scores"] for run in runs))
     head = ["run", "task", "method", "seed", "metric", *splits, "zeros", "bytes", "seconds"]
     rows = []

@@ -1,6 +1,6 @@
 """What pretrained, finetuned and masked models make of the same texts: their [CLS] vectors.
 
-A picture proves nothing, so numbers stand beside it: the accuracy of a linear probe, and linear
+A picture proves nothing, so numbers come with it: the accuracy of a linear probe, and linear
 CKA between models.
 """
 
@@ -15,11 +15,12 @@ from rich.table import Table
 
 from maskjax.analysis.cka import linear_cka
 from maskjax.analysis.figures import COLORS, Row, look, save_figure, styled
-from maskjax.analysis.grid import caption, draw_heat_map
+from maskjax.analysis.heatmap import caption, draw_heat_map
 from maskjax.analysis.probe import pca_points, probe_accuracy, tsne_points
 from maskjax.analysis.runs import Run, rows_text, seeds_text, short_names
 from maskjax.errors import InputError
 from maskjax.inference import TaskPredictor, cls_vectors
+from maskjax.progress import tracked
 from maskjax.taskfile import write_atomically
 from maskjax.tasks import Split
 
@@ -32,7 +33,7 @@ PER_LINE = 5
 """Models side by side."""
 PROJECTIONS = {"PCA": pca_points, "t-SNE": tsne_points}
 OTHER: dict[str, Any] = {"color": "#BBBBBB", "marker": "."}
-"""The look of labels for which there are no more colours."""
+"""The look of labels for which there are no more colors."""
 POINTS: dict[str, Any] = {"linestyle": "none", "markersize": 2.5, "alpha": 0.7}
 Vectors = Mapping[str, np.ndarray]
 """`[rows, hidden]` of each model, by name."""
@@ -47,22 +48,7 @@ def study_representations(
     rows: int | None = 1000,
     layer: int | None = None,
 ) -> tuple[Path, ...]:
-    """Compares the [CLS] vectors of runs of one task and of their base.
-
-    Args:
-        runs: On one base, of one task, of any methods.
-        out: The folder of figures and vectors; a study that was stopped goes on there.
-        console: Gets the cost, progress and the table.
-        split: The rows; by default dev, or test where there is no dev.
-        rows: Only so many of them.
-        layer: The number of blocks below: 0 for the embeddings; None for the last block.
-
-    Returns:
-        The files: projections, probes, CKA.
-
-    Raises:
-        InputError: If the task is no classification, or the rows or the layer do not exist.
-    """
+    """Compares the [CLS] vectors of runs of one task and of their base."""
     task = runs[0].task
     if task.kind != "classification":
         raise InputError(
@@ -96,13 +82,14 @@ def study_representations(
 
 def probe_rows(vectors: Vectors, labels: np.ndarray) -> list[Row]:
     """A linear probe of each model, a line each."""
-    return [{"model": m, **probe_accuracy(x, labels)._asdict()} for m, x in vectors.items()]
+    models = tracked(list(vectors.items()), "probing", "models")
+    return [{"model": m, **probe_accuracy(x, labels)._asdict()} for m, x in models]
 
 
 def point_rows(vectors: Vectors, labels: Sequence[str]) -> list[Row]:
     """Each row of each model in every projection, a line each."""
     lines = []
-    for model, x in vectors.items():
+    for model, x in tracked(list(vectors.items()), "projecting", "models"):
         places = {name: project(x) for name, project in PROJECTIONS.items()}
         for row, label in enumerate(labels):
             axes = {
@@ -113,16 +100,7 @@ def point_rows(vectors: Vectors, labels: Sequence[str]) -> list[Row]:
 
 
 def draw_points(points: Sequence[Row], probes: Sequence[Row], note: str) -> "Figure":
-    """Draws PCA above t-SNE, a column for each model, colours and markers by label.
-
-    Args:
-        points: From `point_rows`.
-        probes: From `probe_rows`; the accuracy stands above each column.
-        note: Of rows and seeds, for the caption.
-
-    Returns:
-        The figure, 7 inches wide.
-    """
+    """Draws PCA above t-SNE, a column for each model, colors and markers by label."""
     from matplotlib.figure import Figure
 
     models = [probe["model"] for probe in probes]
@@ -152,15 +130,7 @@ def draw_points(points: Sequence[Row], probes: Sequence[Row], note: str) -> "Fig
 
 
 def draw_probes(probes: Sequence[Row], note: str) -> "Figure":
-    """Draws the accuracy of the linear probe of each model, with its deviation over folds.
-
-    Args:
-        probes: From `probe_rows`.
-        note: Of rows and seeds, for the caption.
-
-    Returns:
-        The figure, 3.4 inches wide.
-    """
+    """Draws the accuracy of the linear probe of each model, with its deviation over folds."""
     from matplotlib.figure import Figure
 
     with styled():
@@ -182,16 +152,7 @@ def draw_probes(probes: Sequence[Row], note: str) -> "Figure":
 
 
 def draw_cka(models: Sequence[str], alike: Sequence[Row], note: str) -> "Figure":
-    """Draws CKA between models as a matrix.
-
-    Args:
-        models: Their names.
-        alike: With the key `cka`, for each model each other in order.
-        note: Of rows and seeds, for the caption.
-
-    Returns:
-        The figure, 4.5 inches wide.
-    """
+    """Draws CKA between models as a matrix."""
     from matplotlib.figure import Figure
 
     numbers = [str(number) for number in range(1, len(models) + 1)]
@@ -237,7 +198,7 @@ def _kept(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
 
 
 def _scatter(axes: "Axes", points: Sequence[Row], name: str, labels: Sequence[str]) -> None:
-    """Labels that have no look of their own are grey and below."""
+    """Labels that have no look of their own are gray and below."""
     groups = {"other": [p for p in points if p["label"] not in labels]}
     groups |= {label: [p for p in points if p["label"] == label] for label in labels}
     for number, (label, own) in enumerate(groups.items(), -1):
@@ -248,7 +209,7 @@ def _scatter(axes: "Axes", points: Sequence[Row], name: str, labels: Sequence[st
 
 
 def _most_frequent(labels: Sequence[str]) -> list[str]:
-    """As many as there are colours."""
+    """As many as there are colors."""
     names, counts = np.unique(labels, return_counts=True)
     return [str(names[place]) for place in np.argsort(-counts, kind="stable")[: len(COLORS)]]
 

@@ -12,17 +12,26 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.inference.predictor import task_of
-from maskjax.masking import PackedMask
+from maskjax.inference.saved_run import task_of
+from maskjax.masking.packed import PackedMask
 from maskjax.models import Base, load_base
-from maskjax.taskfile import TASK_FILE, TaskFile, load_task_file
+from maskjax.progress import tracked
+from maskjax.taskfile import (
+    TASK_FILE,
+    TaskFile,
+    find_task_file,
+    load_task_file,
+)
 from maskjax.tasks import Split, Task
-from maskjax.training.folder import RESULT_FILE
+from maskjax.training.run_dir import RESULT_FILE
 
 Same = Literal["base", "labels", "label set", "task"]
 
+UNFINISHED = (
+    f"the run is not finished, it has no {RESULT_FILE}; the command that began it resumes it"
+)
 EVALUATED = ("dev", "test", "holdout")
-"""Where a study scores runs unless told otherwise: the first of these that a task has."""
+"""Where a study scores runs by default: the first of these that a task has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +39,8 @@ class Run:
     """A finished run.
 
     Attributes:
-        name: Of its folder, with as many parents as it takes to be the only one of its name.
+        name: The name of its folder, with as many parents as it takes to be the only one of its
+            name.
         folder: Its folder.
         file: Its task file.
         load: Loads the base; the same function for all runs that are compared.
@@ -70,7 +80,7 @@ class Run:
 
     @property
     def seed(self) -> int:
-        """Of its training."""
+        """The seed of its training."""
         return self.file.meta["config"]["train"]["seed"]
 
     @cached_property
@@ -81,9 +91,6 @@ class Run:
         """Rows of a split of its task, by default all of the first of `EVALUATED`.
 
         `load_task` has drawn the order at random, so that the first rows are a sample.
-
-        Raises:
-            InputError: If the rows cannot be read, there is no such split, or too few are wanted.
         """
         if rows is not None and rows < 1:
             raise InputError(f"--rows: expected at least 1, got {rows}.")
@@ -98,44 +105,38 @@ class Run:
 def load_runs(
     folders: Sequence[Path], *, same: Sequence[Same] = ("base",), offline: bool = False
 ) -> list[Run]:
-    """Loads runs that are to be compared.
-
-    Args:
-        folders: Run folders.
-        same: What must not differ: the weights of the base, the labels, the labels whatever their
-            order, or the whole task.
-        offline: Never ask the network.
-
-    Returns:
-        The runs, in order.
-
-    Raises:
-        InputError: If a run is missing or not finished, or runs differ in what must be the same;
-            it says in what.
-    """
+    """Loads runs that are to be compared."""
     for folder in folders:
-        _check_finished(folder)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such run folder.")
+        find_task_file(folder, offline=True)
+        if not (folder / RESULT_FILE).is_file():
+            raise InputError(f"{folder}: {UNFINISHED}.")
     load = cache(load_base)
+    named = list(zip(_names(folders), folders, strict=True))
     runs = [
         Run(name, folder, load_task_file(folder / TASK_FILE), load, offline)
-        for name, folder in zip(_names(folders), folders, strict=True)
+        for name, folder in tracked(named, "reading", "runs")
     ]
-    for what in same:
-        for other in runs[1:]:
-            _check_same(runs[0], other, what)
+    check_same(runs, same)
     return runs
 
 
+def check_same(runs: Sequence[Run], same: Sequence[Same]) -> None:
+    """Refuses runs that differ in what must be the same."""
+    for what in same:
+        for other in runs[1:]:
+            _check_same(runs[0], other, what)
+
+
+def is_masked(run: Run) -> bool:
+    """Whether a run has masks over its base."""
+    return bool(run.masks.keys() & run.file.digests.keys())
+
+
 def check_masked(run: Run) -> None:
-    """Refuses a run that learned no mask.
-
-    Args:
-        run: The run.
-
-    Raises:
-        InputError: If it has no masks over its base.
-    """
-    if not run.masks.keys() & run.file.digests.keys():
+    """Refuses a run that learned no mask."""
+    if not is_masked(run):
         raise InputError(
             f"{run.name}: expected a run with masks over its base, got one of {run.method}."
         )
@@ -143,13 +144,6 @@ def check_masked(run: Run) -> None:
 
 def rows_text(split: str | None, rows: int | None) -> str:
     """Says what `Run.split` gives, for people.
-
-    Args:
-        split: Its name, or None.
-        rows: How many at most.
-
-    Returns:
-        Such as `up to 200 rows of dev`.
 
     Example:
         >>> rows_text("test", None), rows_text(None, 200)
@@ -159,37 +153,17 @@ def rows_text(split: str | None, rows: int | None) -> str:
 
 
 def runs_text(runs: Sequence[Run]) -> str:
-    """Counts runs and names their seeds, for a caption.
-
-    Args:
-        runs: The runs.
-
-    Returns:
-        Such as `3 runs, seeds 0, 1`.
-    """
+    """Counts runs and names their seeds, for a caption."""
     return f"{len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
 
 
 def seeds_text(runs: Iterable[Run]) -> str:
-    """Names the seeds of runs, for a caption.
-
-    Args:
-        runs: The runs.
-
-    Returns:
-        Such as `seeds 0, 1`.
-    """
+    """Names the seeds of runs, for a caption."""
     return name_seeds(run.seed for run in runs)
 
 
 def name_seeds(seeds: Iterable[int]) -> str:
     """Names seeds, each once and in order.
-
-    Args:
-        seeds: The seeds.
-
-    Returns:
-        The text.
 
     Example:
         >>> name_seeds([1, 0, 1]), name_seeds([2])
@@ -202,12 +176,6 @@ def name_seeds(seeds: Iterable[int]) -> str:
 def short_names(names: Sequence[str]) -> list[str]:
     """Leaves out what the names of runs share, for figures and tables.
 
-    Args:
-        names: All different.
-
-    Returns:
-        The names without the parts between dashes that all of them have in the same place.
-
     Example:
         >>> short_names(["sst2-mask-1e-3-0", "sst2-mask-1e-3-1", "trec-mask-1e-3-0"])
         ['sst2-0', 'sst2-1', 'trec-0']
@@ -219,16 +187,6 @@ def short_names(names: Sequence[str]) -> list[str]:
         return list(names)
     told_apart = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
     return ["-".join(compress(each, told_apart)) for each in parts]
-
-
-def _check_finished(folder: Path) -> None:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such run folder.")
-    if not (folder / RESULT_FILE).is_file():
-        raise InputError(
-            f"{folder}: the run is not finished, it has no {RESULT_FILE}; the command that began "
-            "it goes on with it."
-        )
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -9,9 +9,9 @@ import numpy as np
 from rich.console import Console
 
 from maskjax.analysis.bands import band, draw_band
-from maskjax.analysis.controls import CONTROLS, control_config
+from maskjax.analysis.baselines import CONTROLS, control_config
 from maskjax.analysis.figures import Row, save_figure, styled
-from maskjax.analysis.grid import caption
+from maskjax.analysis.heatmap import caption
 from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
 from maskjax.config import Config
 from maskjax.config.check import check
@@ -32,21 +32,7 @@ def sparsity_plans(
     masks: Sequence[Masks],
     start: DroppingStart = "uniform",
 ) -> list[Plan]:
-    """What the sweep trains.
-
-    Args:
-        configs: One a task.
-        sparsities: Fractions of zeros.
-        masks: `learned`, and controls: `magnitude` drops the smallest weights and `random` any,
-            and only the head is trained.
-        start: Of learned masks, one that drops weights.
-
-    Returns:
-        The plans.
-
-    Raises:
-        InputError: If a sparsity is not in (0, 1).
-    """
+    """What the sweep trains."""
     for sparsity in sparsities:
         check(0 < sparsity < 1, "--sparsities", "fractions in (0, 1)", sparsity)
     plans = []
@@ -66,20 +52,7 @@ def sparsity_plans(
 def study_sparsity(
     plans: Sequence[Plan], out: Path, console: Console, *, split: str = "dev"
 ) -> tuple[Path, ...]:
-    """Trains masks from several sparsities on, and controls, and draws their scores.
-
-    Args:
-        plans: From `sparsity_plans`.
-        out: The folder of figure and runs; a study that was stopped goes on there.
-        console: Gets cost, progress and the table.
-        split: Of the scores.
-
-    Returns:
-        The files of the figure.
-
-    Raises:
-        InputError: If something cannot be used, or the runs have no such split.
-    """
+    """Trains masks from several sparsities on, and controls, and draws their scores."""
     rows = scores_of(train_plans(plans, out, console), split)
     settings = {"masks": str, "sparsity": lambda sparsity: f"{100 * sparsity:g}%"}
     console.print(sweep_table(rows, settings, "seeds"))
@@ -87,14 +60,7 @@ def study_sparsity(
 
 
 def draw_sparsity(rows: Sequence[Row]) -> "Figure":
-    """Draws a panel for each task: the mean over seeds, and a band that holds all of them.
-
-    Args:
-        rows: With the keys `task`, `masks`, `sparsity`, `seed`, `metric`, `split` and `score`.
-
-    Returns:
-        The figure, 7 inches wide, three panels a line.
-    """
+    """Draws a panel for each task: the mean over seeds, and a band that holds all of them."""
     from matplotlib.figure import Figure
 
     tasks = list(dict.fromkeys(row["task"] for row in rows))

@@ -1,10 +1,9 @@
 """Sweeps: many small trainings that differ in one setting, each trained once.
 
 A plan is what one cell trains: all seeds of one setting, at once where a mask is learned. Runs that
-are finished are not trained again, and those that were killed go on.
+are finished are not trained again, and those that were killed resume.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +13,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.analysis.cells import Key, name_of, run_cells
-from maskjax.analysis.controls import head_config, train_control
+from maskjax.analysis.baselines import head_config, train_control
 from maskjax.analysis.figures import Row
+from maskjax.analysis.resumable import Key, name_of, run_cells
 from maskjax.analysis.runs import name_seeds
-from maskjax.config import Config, config_to_dict, load_config
+from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.taskfile import TASK_FILE, load_task_file
+from maskjax.taskfile import TASK_FILE, read_task_header
 from maskjax.training import run_seeds
-from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_settings
+from maskjax.training.run_dir import CONFIG_FILE, RESULT_FILE, read_result
+from maskjax.training.settings import check_stored
 
 Numbers = dict[str, Any]
 
@@ -31,8 +31,8 @@ class Plan(NamedTuple):
     """What a cell of a sweep trains.
 
     Attributes:
-        key: What tells it from the others of the sweep, JSON values.
-        config: Of its runs: `train.seeds` seeds from `train.seed` on.
+        key: What distinguishes it within the sweep, JSON values.
+        config: The settings of its runs: `train.seeds` seeds from `train.seed` on.
         control: Whether its masks stay as they start, and only the head is trained.
     """
 
@@ -42,31 +42,19 @@ class Plan(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """The name of its folder."""
         text = "-".join(str(value) for value in self.key.values())
         return text.replace("/", "_").replace(" ", "_")
 
     @property
     def seeds(self) -> range:
-        """Of its runs."""
+        """The seeds of its runs."""
         train = self.config.train
         return range(train.seed, train.seed + train.seeds)
 
 
 def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numbers]:
-    """Trains what is missing.
-
-    Args:
-        plans: Of the sweep, all of different keys.
-        out: The folder of the sweep: `runs/NAME/seed-SEED` for each run, and `sweep.jsonl`.
-        console: Gets cost and progress.
-
-    Returns:
-        `{**key, seed, metric, bytes, zeros, scores}` of each run, in the order of the plans.
-
-    Raises:
-        InputError: If something cannot be used, or the folder holds runs of other settings.
-    """
+    """Trains what is missing."""
     by_key = {name_of(plan.key): plan for plan in plans}
     for plan in plans:
         _check(plan, out)
@@ -87,18 +75,7 @@ def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numb
 
 
 def scores_of(rows: Sequence[Numbers], split: str) -> list[Numbers]:
-    """Rows of a table: of each run the score on one split.
-
-    Args:
-        rows: From `train_plans`.
-        split: Of the scores.
-
-    Returns:
-        The rows with `split` and `score` in place of `scores`.
-
-    Raises:
-        InputError: If a run was not scored on the split.
-    """
+    """Rows of a table: of each run the score on one split."""
     found = []
     for row in rows:
         values = {name: value for name, value in row.items() if name != "scores"}
@@ -111,30 +88,14 @@ def scores_of(rows: Sequence[Numbers], split: str) -> list[Numbers]:
 
 
 def about_seeds(rows: Sequence[Row]) -> str:
-    """Says for a caption what the means and bands of a sweep are over.
-
-    Args:
-        rows: With the keys `seed` and `split`.
-
-    Returns:
-        Such as `dev rows; means over n = 2 runs, seeds 0, 1; bands hold all of them`.
-    """
+    """Says for a caption what the means and bands of a sweep are over."""
     seeds = {row["seed"] for row in rows}
     runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, {name_seeds(seeds)}"
     return f"{rows[0]['split']} rows; means over {runs}; bands hold all of them"
 
 
 def by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:
-    """The curve of each seed over the settings of a sweep.
-
-    Args:
-        rows: From `scores_of`, of every seed at every setting.
-        name: The key of the setting.
-        value: The key of the number, or `kB`.
-
-    Returns:
-        Arrays `[settings]`, in the order in which settings come first.
-    """
+    """The curve of each seed over the settings of a sweep."""
     places = list(dict.fromkeys(row[name] for row in rows))
     seeds = dict.fromkeys(row["seed"] for row in rows)
     values = {
@@ -147,16 +108,7 @@ def by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:
 def sweep_table(
     rows: Sequence[Row], settings: Mapping[str, Callable[[Any], str]], runs: str
 ) -> Table:
-    """A line for each setting of each task: how its seeds scored, and their bytes.
-
-    Args:
-        rows: From `scores_of`.
-        settings: How the keys that tell settings apart are written.
-        runs: The head of the number of runs.
-
-    Returns:
-        The table.
-    """
+    """A line for each setting of each task: how its seeds scored, and their bytes."""
     table = Table("task", *settings, runs, "mean", "lowest", "highest", "kB")
     places = [(row["task"], *(row[name] for name in settings)) for row in rows]
     for place in dict.fromkeys(places):
@@ -181,9 +133,9 @@ def _train(plan: Plan, out: Path, console: Console) -> list[Numbers]:
 
 def _outcome(folder: Path) -> Numbers:
     """What is kept of a run."""
-    result = json.loads((folder / RESULT_FILE).read_text(encoding="utf8"))
-    task = load_task_file(folder / TASK_FILE).meta["task"]
     names = {"bytes": "task_bytes", "zeros": "sparsity", "scores": "scores"}
+    result = read_result(folder, *names.values())
+    task = read_task_header(folder / TASK_FILE).meta["task"]
     return {"metric": task["metric"], **{name: result[key] for name, key in names.items()}}
 
 
@@ -197,8 +149,7 @@ def _check(plan: Plan, out: Path) -> None:
         runs = [(path, head_config(config, path)) for config, path in each]
     for path, config in runs:
         if (path / CONFIG_FILE).exists():
-            there = config_to_dict(load_config(path / CONFIG_FILE))
-            check_settings(str(path), there, config_to_dict(config))
+            check_stored(path, config)
 
 
 def _folder(plan: Plan, out: Path) -> Path:

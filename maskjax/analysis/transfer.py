@@ -1,4 +1,4 @@
-"""Generalisation across data sets: runs trained on one, scored on the rows of others.
+"""Generalization across data sets: runs trained on one, scored on the rows of others.
 
 The measure is the gain in accuracy over the majority vote, since data sets differ in how far a
 constant answer comes (Zhao et al. 2020, section 6.1).
@@ -14,9 +14,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.analysis.cells import run_cells
 from maskjax.analysis.figures import COLORS, Row, save_figure, styled
-from maskjax.analysis.grid import caption
+from maskjax.analysis.heatmap import caption
+from maskjax.analysis.resumable import run_cells
 from maskjax.analysis.runs import Run, rows_text, runs_text
 from maskjax.errors import InputError
 from maskjax.inference import predict_labels
@@ -26,19 +26,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
-"""Of the bars of each method, so that they are told apart in grey."""
+"""The hatches of the bars of each method, which stay different in gray."""
 
 
 def map_labels(labels: np.ndarray, names: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
     """Class ids of one data set as those of another that has the same labels in another order.
-
-    Args:
-        labels: Class ids, places in `names`.
-        names: Labels of the data set.
-        wanted: The same labels in the order of the other.
-
-    Returns:
-        Class ids, places in `wanted`; int32 of the same shape.
 
     Example:
         >>> map_labels(np.array([0, 1, 1]), ("no", "yes"), ("yes", "no")).tolist()
@@ -49,12 +41,6 @@ def map_labels(labels: np.ndarray, names: Sequence[str], wanted: Sequence[str]) 
 
 def majority_share(labels: np.ndarray) -> float:
     """The accuracy of the best constant answer.
-
-    Args:
-        labels: Class ids, at least one.
-
-    Returns:
-        The share of the most frequent class.
 
     Example:
         >>> majority_share(np.array([0, 1, 1, 1]))
@@ -71,22 +57,7 @@ def study_transfer(
     split: str | None = None,
     rows: int | None = None,
 ) -> tuple[Path, ...]:
-    """Scores every run on the rows of the tasks of all of them.
-
-    Args:
-        runs: On one base and of one set of labels, whatever their order; of any methods.
-        out: The folder of the figure; a study that was stopped goes on there.
-        console: Gets the cost, progress and the table.
-        split: The rows to score on; by default dev, or test where there is no dev.
-        rows: Only so many of them.
-
-    Returns:
-        The files of the figure.
-
-    Raises:
-        InputError: If the runs are no classification of as many texts each, or rows cannot be
-            read.
-    """
+    """Scores every run on the rows of the tasks of all of them."""
     _check(runs)
     by_name = {run.name: run for run in runs}
     owners = {run.task.name: run for run in reversed(runs)}
@@ -97,7 +68,7 @@ def study_transfer(
         for run, task in product(runs, tasks)
     ]
     amount = rows_text(split, rows)
-    cost = f"{len(keys)} evaluations on {amount} of each task; the first cell tells how long"
+    cost = f"{len(keys)} evaluations on {amount} of each task; the first cell shows how long"
     console.print(cost, highlight=False)
     cells = run_cells(
         keys,
@@ -115,15 +86,7 @@ def study_transfer(
 
 
 def draw_transfer(cells: Sequence[Row], note: str) -> "Figure":
-    """Draws the gain over the majority vote for each pair of data sets and each method.
-
-    Args:
-        cells: With the keys `trained_on`, `on`, `method` and `gain`.
-        note: Of rows, runs and seeds, for the caption.
-
-    Returns:
-        The figure, 3.4 inches wide, or 7 where there are more than four pairs.
-    """
+    """Draws the gain over the majority vote for each pair of data sets and each method."""
     from matplotlib.figure import Figure
 
     found = _gains(cells)

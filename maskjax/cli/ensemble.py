@@ -1,7 +1,7 @@
 """`maskjax ensemble`: runs of one task, seeds or snapshots, scored alone and together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.cli.find import task_paths
 from maskjax.cli.saved import wanted_splits
+from maskjax.cli.show import show_progress
 from maskjax.errors import InputError
 from maskjax.inference import By, TaskPredictor, combine_logits, load_predictor, score_logits
 from maskjax.models import load_base
@@ -26,7 +28,8 @@ class EnsembleArguments:
     """Scores runs of one task alone and as an ensemble.
 
     Attributes:
-        runs: Run folders or task files: other seeds, or the files in RUN/snapshots.
+        runs: Run folders or task files, or folders of them: the folder of several seeds, or
+            RUN/snapshots.
         by: What is put together. Where classes have equally many votes, that with the highest
             mean probability wins.
         split: Only this split; by default all but the training rows.
@@ -43,23 +46,14 @@ class EnsembleArguments:
     offline: bool = False
 
 
-def ensemble_command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax ensemble`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If a run, its base or the rows cannot be read, or the runs do not belong
-            together.
-    """
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax ensemble`."""
     given = tyro.cli(EnsembleArguments, args=arguments, prog="maskjax ensemble")
+    given = replace(given, runs=tuple(task_paths(given.runs)))
     if len(given.runs) < 2:
         raise InputError(f"expected at least two runs, got {len(given.runs)}.")
-    data, members = _run(given)
+    with show_progress():
+        data, members = _run(given)
     splits = wanted_splits(data, given.split)
     together = {
         name: combine_logits([member[name] for member in members], given.by) for name in splits

@@ -1,6 +1,5 @@
 """`maskjax memory`: what many tasks on one base take, measured and drawn."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from maskjax.analysis.figures import look, save_figure, styled
+from maskjax.cli.show import show_progress
 from maskjax.errors import InputError
+from maskjax.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,10 +24,10 @@ NAMES = {"mask": "masks", "lora": "LoRA adapters, r = 8", "finetune": "finetuned
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryArguments:
-    """Measures the memory that tasks take beside their base: masks, adapters, finetuned copies.
+    """Measures what masks, adapters and finetuned copies take in addition to their base.
 
-    It loads the base three times, holds as many tasks of each kind as it is told, and reads what
-    the device has given away. Numbers that do not fit are left out.
+    It loads the base three times, holds as many tasks of each kind as it is asked for, and reads
+    what the device has given away. Numbers that do not fit are left out.
 
     Attributes:
         base: `minilm`, a local folder or a Hub id.
@@ -44,32 +45,20 @@ class MemoryArguments:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax memory`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the base cannot be loaded, the numbers are no numbers of tasks, nothing
-            fits, or packages are missing.
-    """
+    """Runs `maskjax memory`."""
     given = tyro.cli(MemoryArguments, args=arguments, prog="maskjax memory")
     if list(given.tasks) != sorted({n for n in given.tasks if n >= 1}) or not given.tasks:
         raise InputError(f"--tasks: expected ascending numbers from 1, got {given.tasks}.")
-    if importlib.util.find_spec("psutil") is None:
-        raise InputError("memory: needs psutil; pip install 'maskjax[analysis]'.")
+    require("maskjax memory", "psutil", "matplotlib", install="maskjax[analysis]")
     from maskjax.analysis.footprint import measure_footprints
 
     console = Console()
     found = []
-    for one in measure_footprints(
-        given.base, given.tasks, revision=given.revision, offline=given.offline
-    ):
-        console.print(f"{one.tasks:4} {NAMES[one.method]}: {one.bytes / 1e6:,.0f} MB")
-        found.append(one)
+    options = {"revision": given.revision, "offline": given.offline}
+    with show_progress():
+        for one in measure_footprints(given.base, given.tasks, **options):
+            console.print(f"{one.tasks:4} {NAMES[one.method]}: {one.bytes / 1e6:,.0f} MB")
+            found.append(one)
     if not found:
         raise InputError("memory: there is no room for a single task; use a smaller --base.")
     console.print(_table(found, given.tasks))

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from maskjax.analysis.figures import styled
-from maskjax.analysis.grid import draw_heat_map
+from maskjax.analysis.heatmap import draw_heat_map
 from maskjax.errors import InputError
 from maskjax.masking import Count
 

@@ -1,88 +1,126 @@
 """`maskjax predict`: texts in, labels out."""
 
-import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import numpy as np
 import tyro
-from rich.console import Console
-from rich.table import Table as RichTable
+from scipy.special import softmax
 
 from maskjax.cli.saved import SavedRun
+from maskjax.cli.show import print_table, show, show_progress
 from maskjax.errors import InputError
-from maskjax.inference import Prediction, TaskPredictor
+from maskjax.inference import Prediction, TaskPredictor, evaluate_logits
 from maskjax.taskfile import write_atomically
-from maskjax.tasks import Task, find_columns, read_file, read_texts
+from maskjax.tasks import Split, Table, Task, read_file, read_labeled_part, read_texts, with_columns
+from maskjax.tasks.writers import Values, encode_rows, free_name, read_columns
 
 Texts = list[tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictArguments(SavedRun):
-    """Labels texts with a finished run.
+    """Labels texts with a finished run, and scores them where they have labels already.
 
     Attributes:
         text: Texts to label; where the task labels words, sentences with a space between words.
         second: The second text of each pair, where the task is about pairs; where it is about
             choices, all texts to choose from.
         input: A .tsv, .csv, .jsonl or .parquet file with the task's text columns; where the task
-            labels words, a .tsv, .conll, .txt, .conllu, .jsonl or .parquet file of sentences.
-        output: A .jsonl file for the predictions; by default they are printed.
+            labels words, a .tsv, .conll, .txt, .conllu, .jsonl or .parquet file of sentences. If it
+            has the label column too, the predictions are scored.
+        output: A .csv, .tsv, .jsonl or .parquet file for the input's columns with `label` and
+            `score`, called `predicted_label` and so on where the input has such a column; by
+            default predictions are printed.
+        probabilities: Also write the probability of each class, in columns such as
+            `probability_positive`.
     """
 
     text: tuple[str, ...] = ()
     second: tuple[str, ...] = ()
     input: Path | None = None
     output: Path | None = None
+    probabilities: bool = False
+
+
+class Inputs(NamedTuple):
+    """Rows to label.
+
+    Attributes:
+        texts: As `Split.texts`.
+        columns: What `--output` repeats.
+        table: The input file; None for texts of the command line.
+    """
+
+    texts: Texts
+    columns: dict[str, Values]
+    table: Table | None = None
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax predict`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If there is nothing to predict, or something cannot be read or written.
-    """
+    """Runs `maskjax predict`; the exit code is 0."""
     given = tyro.cli(PredictArguments, args=arguments, prog="maskjax predict")
+    _check(given)
     predictor = given.load()
-    texts = _texts(given, predictor)
-    if predictor.task.kind == "tokens":
-        return _tag(predictor, texts, given.output)
-    predictions = predictor(texts)
+    inputs = _read(given, predictor) if given.input else _from_words(given, predictor.task)
+    split = Split(inputs.texts, _no_labels(predictor.task, inputs.texts), predictor.task.kind)
+    words = split.sizes.tolist() if predictor.task.kind == "tokens" else None
+    if given.output:  # what the format cannot hold is refused before anything is computed
+        encode_rows(given.output, inputs.columns, words=words)
+    with show_progress():
+        logits = predictor.logits(predictor.encode(split))
+    predictions = predictor.to_predictions(logits)
     if given.output:
-        pairs = zip(texts, predictions, strict=True)
-        _write(given.output, ({"text": text, **_record(p)} for text, p in pairs))
-        return 0
-    table = RichTable("label", "score", "text")
-    for text, prediction in zip(texts, predictions, strict=True):
-        table.add_row(prediction.label, f"{prediction.score:.3f}", " | ".join(text))
-    Console().print(table)
+        columns = inputs.columns | _new_columns(given, predictor.task, inputs, predictions, logits)
+        write_atomically(given.output, encode_rows(given.output, columns, words=words))
+    elif words is None:
+        _print(inputs.texts, predictions)
+    else:
+        _print_words(inputs.texts, predictions)
+    if inputs.table is not None and (line := _score(predictor, inputs.table, split, logits)):
+        on_stderr = words is not None and not given.output  # standard output is a .conll then
+        show(line, stderr=on_stderr)
     return 0
 
 
-def _texts(given: PredictArguments, predictor: TaskPredictor) -> Texts:
+def _check(given: PredictArguments) -> None:
     if bool(given.text) == bool(given.input):
         raise InputError("expected either --text TEXT ... or --input FILE.")
-    if given.input:
-        return _read(given.input, predictor)
     for text in given.text + given.second:
         if not text.strip():
             raise InputError("--text: expected a text, got an empty one.")
-    return _rows(given, predictor.task)
+    if given.output is None:
+        if given.probabilities:
+            raise InputError("--probabilities: expected --output FILE, which gets the columns.")
+        return
+    encode_rows(given.output, {})  # refuses other formats
+    folder = given.output.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f"--output: {folder} is no folder that can be written.")
+    if given.input and given.output.resolve() == given.input.resolve():
+        raise InputError(f"--output: {given.output} is the input; choose another name.")
 
 
-def _read(path: Path, predictor: TaskPredictor) -> Texts:
+def _read(given: PredictArguments, predictor: TaskPredictor) -> Inputs:
     """Reads texts by the column names of the form that the file has, which may be another one."""
+    path = given.input or Path()
     table = read_file(path, predictor.task.kind)
-    columns = find_columns(predictor.config.task, table)
-    return read_texts(table, replace(predictor.task, text=columns.text, choices=columns.choices))
+    task = with_columns(predictor.task, predictor.config.task, table)
+    return Inputs(read_texts(table, task), read_columns(path, table), table)
+
+
+def _from_words(given: PredictArguments, task: Task) -> Inputs:
+    texts = _rows(given, task)
+    if task.kind == "tokens":
+        return Inputs(texts, {task.text[0]: texts})
+    choices = (task.text[0], *(task.choices or task.labels))
+    columns = choices if task.kind == "choice" else task.text
+    cells = zip(*texts, strict=True)
+    return Inputs(texts, {name: list(values) for name, values in zip(columns, cells, strict=True)})
 
 
 def _rows(given: PredictArguments, task: Task) -> Texts:
@@ -101,24 +139,59 @@ def _rows(given: PredictArguments, task: Task) -> Texts:
     ]
 
 
-def _tag(predictor: TaskPredictor, sentences: Texts, output: Path | None) -> int:
+def _no_labels(task: Task, texts: Texts) -> np.ndarray:
+    return np.zeros(sum(map(len, texts)) if task.kind == "tokens" else len(texts), np.int32)
+
+
+def _new_columns(
+    given: PredictArguments,
+    task: Task,
+    inputs: Inputs,
+    predictions: Sequence[Prediction],
+    logits: np.ndarray,
+) -> dict[str, Values]:
+    """Label, score and by choice all probabilities; lists of them where the task labels words."""
+    found: dict[str, list] = {
+        "label": [prediction.label for prediction in predictions],
+        "score": [round(prediction.score, 6) for prediction in predictions],
+    }
+    if given.probabilities and task.labels:
+        chances = np.round(np.nan_to_num(softmax(logits.astype(np.float64), axis=1)), 6)
+        names = (f"probability_{name}" for name in task.labels)
+        found |= dict(zip(names, chances.T.tolist(), strict=True))
+    if task.kind == "tokens":
+        ends = np.cumsum([len(words) for words in inputs.texts]).tolist()
+        places = list(zip([0, *ends], ends, strict=False))
+        found = {name: [cells[a:b] for a, b in places] for name, cells in found.items()}
+    return {free_name(name, inputs.columns): cells for name, cells in found.items()}
+
+
+def _print(texts: Texts, predictions: Sequence[Prediction]) -> None:
+    rows = [
+        (prediction.label, f"{prediction.score:.3f}", " | ".join(row))
+        for row, prediction in zip(texts, predictions, strict=True)
+    ]
+    print_table(("label", "score", "text"), rows, names=3)
+
+
+def _print_words(sentences: Texts, predictions: Sequence[Prediction]) -> None:
     """Prints one word and its label a line, a blank line between sentences."""
-    tags = predictor.tag(sentences)
-    if output:
-        pairs = zip(sentences, tags, strict=True)
-        _write(output, ({"text": w, "label": [tag.label for tag in t]} for w, t in pairs))
-        return 0
-    lines = (
-        "".join(f"{word}\t{tag.label}\n" for word, tag in zip(*pair, strict=True))
-        for pair in zip(sentences, tags, strict=True)
-    )
-    print("\n".join(lines), end="")
-    return 0
+    tags = iter(predictions)
+    blocks = ("".join(f"{word}\t{next(tags).label}\n" for word in words) for words in sentences)
+    sys.stdout.write("\n".join(blocks))
 
 
-def _record(prediction: Prediction) -> dict[str, Any]:
-    return {"label": prediction.label, "score": round(prediction.score, 6)}
-
-
-def _write(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    write_atomically(path, "".join(f"{json.dumps(record)}\n" for record in records).encode())
+def _score(predictor: TaskPredictor, table: Table, split: Split, logits: np.ndarray) -> str:
+    """What is said of the scores, if the input has labels."""
+    try:
+        found = read_labeled_part(predictor.task, predictor.config.task, table)
+    except InputError as error:
+        return f"not scored: {error}"
+    if found is None:
+        return ""
+    rows, labeled = found
+    units = np.repeat(rows, split.sizes)
+    evaluation = evaluate_logits(predictor.task, logits[units], labeled)
+    scores = ", ".join(f"{name} {score:.4f}" for name, score in evaluation.scores.items())
+    some = "" if evaluation.rows == len(rows) else f" of {len(rows):,}"
+    return f"{scores} on {evaluation.rows:,}{some} rows with labels"

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from maskjax.analysis.report import report_page
 from maskjax.analysis.runs import load_runs
+from maskjax.cli.find import finished_runs
 from maskjax.cli.saved import refuse_existing
+from maskjax.cli.show import show, show_progress
 from maskjax.errors import InputError
+from maskjax.extras import require
 from maskjax.taskfile import write_atomically
 
 
@@ -20,36 +22,31 @@ class ReportArguments:
     """Gathers scores, settings, curves and masks of runs into one HTML page that opens offline.
 
     Attributes:
-        runs: Run folders, of any bases and tasks.
+        runs: Run folders, or folders of them, of any bases and tasks.
         out: The page, such as report.html.
         title: Stands above it.
         figures: Folders of studies, whose figures are shown as well.
+        overwrite: Replace the file if it exists, once the new one is written whole.
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional]
     out: Path
     title: str = "Runs"
     figures: tuple[Path, ...] = ()
+    overwrite: bool = False
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax report`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If a run is missing or not finished, or the page exists already.
-    """
+    """Runs `maskjax report`."""
     given = tyro.cli(ReportArguments, args=arguments, prog="maskjax report")
+    require("maskjax report", "matplotlib", install="maskjax[analysis]")
     if not given.runs:
         raise InputError("expected at least one run folder.")
-    refuse_existing(given.out)
-    page = report_page(load_runs(given.runs, same=()), given.title, given.figures).encode()
+    refuse_existing(given.out, overwrite=given.overwrite)
+    with show_progress():
+        runs = load_runs(finished_runs(given.runs), same=())
+    page = report_page(runs, given.title, given.figures).encode()
     write_atomically(given.out, page)
     line = f"{given.out}: {len(page):,} bytes"
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    show(line)
     return 0

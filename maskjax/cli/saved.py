@@ -1,17 +1,14 @@
-"""`maskjax evaluate`, and what all commands on a finished run have in common."""
+"""What all commands on a finished run have in common."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
-from rich.table import Table as RichTable
 
 from maskjax.errors import InputError
 from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.tasks import LoadedTask
+from maskjax.tasks import LoadedTask, split_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,70 +38,27 @@ class SavedRun:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluateArguments(SavedRun):
-    """Scores a finished run on the splits of its task.
-
-    Attributes:
-        split: Only this split; by default all but the training rows.
-        path: Another folder of rows than the one that the run was trained on.
-    """
-
-    split: str | None = None
-    path: str | None = None
-
-
-def evaluate_command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax evaluate`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the run, its base or its rows cannot be read.
-    """
-    given = tyro.cli(EvaluateArguments, args=arguments, prog="maskjax evaluate")
-    predictor = given.load()
-    data = predictor.load_rows(given.path)
-    table = RichTable("split", "rows", predictor.task.metric, title=str(given.run))
-    for name in wanted_splits(data, given.split):
-        split = data.splits[name]
-        table.add_row(name, f"{len(split.texts):,}", f"{predictor.score(split):.4f}")
-    Console().print(table)
-    return 0
-
-
-def refuse_existing(out: Path) -> None:
+def refuse_existing(out: Path, *, overwrite: bool | None = None) -> None:
     """Refuses to write over a file.
 
     Args:
         out: What `--out` says.
+        overwrite: What `--overwrite` says; None where the command has no such option.
 
     Raises:
-        InputError: If it is there.
+        InputError: If it is there and is not to be replaced, or is a folder.
     """
-    if out.exists():
-        raise InputError(f"{out}: already exists; choose another --out, or delete it.")
+    if not out.exists() or (overwrite and out.is_file()):
+        return
+    remedy = "delete it" if overwrite is None or not out.is_file() else "give --overwrite"
+    raise InputError(f"{out}: already exists; choose another --out, or {remedy}.")
 
 
 def wanted_splits(data: LoadedTask, split: str | None) -> list[str]:
-    """The splits that a command is about.
-
-    Args:
-        data: The task and its rows.
-        split: What `--split` says; None means all but the training rows.
-
-    Returns:
-        Names of splits.
-
-    Raises:
-        InputError: If there is no such split.
-    """
+    """The splits that a command is about."""
     if split is None:
-        return [name for name in data.splits if name != "train"]
-    if split not in data.splits:
+        return [name for name in data.splits if name != "train"] or list(data.splits)
+    name = split_name(split)
+    if name not in data.splits:
         raise InputError(f"--split: there is no {split!r}; there are {', '.join(data.splits)}.")
-    return [split]
+    return [name]

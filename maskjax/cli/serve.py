@@ -1,7 +1,5 @@
 """`maskjax serve`: one base and a folder of tasks behind HTTP."""
 
-import importlib.util
-import ipaddress
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ import tyro
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
+from maskjax.extras import require
 
 NEEDS = ("starlette", "uvicorn", "prometheus_client")
 
@@ -20,10 +19,11 @@ NEEDS = ("starlette", "uvicorn", "prometheus_client")
 class ServeArguments:
     """Answers requests for any number of tasks from one base.
 
-    Every task file in the folder is a task: sst2.safetensors or sst2.mask is sst2, and the run
-    folder mrpc with its task.safetensors is mrpc. Files that are added, replaced or deleted while
-    it runs are noticed; one that is damaged or was made for another base is refused with a line
-    in the log, and what was served before goes on.
+    Every task file in the folder is a task: sst2.safetensors or sst2.mask is sst2, the run folder
+    mrpc with its task.safetensors is mrpc, and the first of several seeds in the folder rte is
+    rte/seed-0. Files that are added, replaced or deleted while it runs are noticed; one that is
+    damaged or was made for another base is refused with a line in the log, and what was served
+    before is still served.
 
       maskjax serve --base minilm --tasks runs
       curl localhost:8000/models/sst2 -d '{"inputs": "A fine film."}'
@@ -33,9 +33,12 @@ class ServeArguments:
 
     Attributes:
         base: `minilm`, a local folder or a Hub id.
-        tasks: A folder of task files and run folders.
-        host: The address to listen on. By default nobody but this machine is answered.
+        tasks: A folder of task files and run folders, which are found at any depth.
+        host: The address to listen on. By default only this machine is answered.
         port: The port; 0 takes any that is free.
+        allowed_hosts: Further names by which clients reach the server, such as that of a proxy. On
+            loopback, requests under a foreign name and from foreign web pages are refused; on
+            other addresses that is so where a name is given here.
         token_file: A file with a token that clients have to bring as `Authorization: Bearer`.
         revision: Branch, tag or commit of the base on the Hub.
         offline: Never ask the network, use only what is stored locally.
@@ -53,6 +56,7 @@ class ServeArguments:
     tasks: Path
     host: str = "127.0.0.1"
     port: int = 8000
+    allowed_hosts: tuple[str, ...] = ()
     token_file: Path | None = None
     revision: str | None = None
     offline: bool = False
@@ -67,21 +71,9 @@ class ServeArguments:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax serve`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the base, the folder, the token or the port cannot be used, or the
-            server's packages are not installed.
-    """
+    """Runs `maskjax serve`."""
     given = tyro.cli(ServeArguments, args=arguments, prog="maskjax serve")
-    if missing := [name for name in NEEDS if importlib.util.find_spec(name) is None]:
-        raise InputError(f'serve: needs {", ".join(missing)}; pip install "maskjax[serve]".')
+    require("maskjax serve", *NEEDS, install="maskjax[serve]")
     logging.basicConfig(format="%(levelname)s:     %(message)s", level=logging.WARNING)
     logging.getLogger("maskjax.serving").setLevel(logging.INFO)
     _serve(given)
@@ -92,6 +84,7 @@ def _serve(given: ServeArguments) -> None:
     """Takes the port first, since a base may take long to load."""
     from maskjax.inference import Predictor
     from maskjax.serving import Metrics, Watcher, bind, make_app, serve
+    from maskjax.serving.origin import is_loopback
 
     token = _read_token(given)
     if not given.tasks.is_dir():
@@ -107,25 +100,31 @@ def _serve(given: ServeArguments) -> None:
     )
     metrics = Metrics(predictor.resident)
     watcher = Watcher(given.tasks, predictor, metrics, seconds=given.poll, warm_up=given.warm_up)
-    app = make_app(predictor, watcher=watcher, limits=given.limits, metrics=metrics, token=token)
-    serve(app, bound, drain=given.drain, access_log=given.access_log)
+    app = make_app(
+        predictor,
+        watcher=watcher,
+        limits=given.limits,
+        metrics=metrics,
+        token=token,
+        hosts=given.allowed_hosts if given.allowed_hosts or is_loopback(given.host) else None,
+    )
+    serve(app, bound, limits=given.limits, drain=given.drain, access_log=given.access_log)
 
 
 def _read_token(given: ServeArguments) -> str | None:
+    from maskjax.serving.origin import is_loopback
+
     if given.token_file is None:
-        if not _is_loopback(given.host):
+        if not is_loopback(given.host):
             logging.getLogger("maskjax.serving").warning(
-                "--host %s: whoever reaches this address is answered; give --token-file", given.host
+                "--host %s: every client that reaches this address is answered; give --token-file",
+                given.host,
             )
         return None
-    token = given.token_file.read_text(encoding="utf8").strip()
+    try:
+        token = given.token_file.read_text(encoding="utf8").strip()
+    except UnicodeDecodeError as error:
+        raise InputError(f"--token-file: {given.token_file} is not UTF-8.") from error
     if not token:
         raise InputError(f"--token-file: {given.token_file} is empty.")
     return token
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 from maskjax.cli.saved import SavedRun, refuse_existing
+from maskjax.cli.show import show
 from maskjax.taskfile import save_task_file, shrink
 
 
@@ -19,33 +19,24 @@ class ShrinkArguments(SavedRun):
 
     Attributes:
         out: The new file, such as small.safetensors.
-        zeros: The share of the zeros that stay, those of the largest weights beside the mean of
-            their matrix.
+        zeros: The share of the zeros that stay, those of the largest weights relative to the mean
+            of their matrix.
+        overwrite: Replace the file if it exists, once the new one is written whole.
     """
 
     out: Path
     zeros: float = 0.5
+    overwrite: bool = False
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax shrink`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the run or its base cannot be read, there is nothing to shrink, or the file
-            exists already.
-    """
+    """Runs `maskjax shrink`."""
     given = tyro.cli(ShrinkArguments, args=arguments, prog="maskjax shrink")
-    refuse_existing(given.out)
+    refuse_existing(given.out, overwrite=given.overwrite)
     predictor = given.load()
     small = shrink(predictor.file, predictor.weights, given.zeros)
     size = save_task_file(given.out, small)
     zeros = [sum(mask.zeros for mask in file.masks.values()) for file in (predictor.file, small)]
     line = f"{given.out}: {size:,} bytes, {zeros[1]:,} of {zeros[0]:,} zeros"
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    show(line)
     return 0

@@ -8,6 +8,7 @@ import tyro
 from rich.console import Console
 
 from maskjax.cli.saved import SavedRun
+from maskjax.cli.show import show_progress
 from maskjax.errors import InputError
 from maskjax.taskfile import write_atomically
 from maskjax.tasks import load_test_texts, submission_file, submission_text
@@ -19,7 +20,8 @@ class SubmitArguments(SavedRun):
 
     Attributes:
         out: The folder for the files, such as CoLA.tsv; zip those of all tasks to submit them.
-        path: Another folder of rows than the one that the run was trained on.
+        path: A file or folder with the test rows, instead of those of the run; no training rows
+            are needed.
     """
 
     out: Path
@@ -27,29 +29,20 @@ class SubmitArguments(SavedRun):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax submit`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the run is of no GLUE task, there are no test rows, or something cannot be
-            read or written.
-    """
+    """Runs `maskjax submit`."""
     given = tyro.cli(SubmitArguments, args=arguments, prog="maskjax submit")
     predictor = given.load()
     task = predictor.task
     submission_file(task, "test")  # refuses other tasks before rows are read
-    config = predictor.rows_config(given.path)
-    tests = load_test_texts(config, offline=predictor.config.model.offline)
+    config, offline = predictor.config.task, predictor.config.model.offline
+    tests = load_test_texts(task, config, path=given.path, offline=offline)
     if not tests:
         raise InputError(f"Task {task.name}: there are no test rows to label.")
     given.out.mkdir(parents=True, exist_ok=True)
     for split, texts in tests.items():
-        predictions = [p.score if task.kind == "regression" else p.label for p in predictor(texts)]
+        with show_progress():
+            found = predictor(texts)
+        predictions = [p.score if task.kind == "regression" else p.label for p in found]
         path = given.out / submission_file(task, split)
         write_atomically(path, submission_text(task, predictions).encode())
         Console().print(f"{path}: {len(texts):,} rows", highlight=False, markup=False)

@@ -12,7 +12,7 @@ from maskjax.errors import InputError, near_names
 from maskjax.tasks import METRICS_OF, REGISTRY, Columns, Entry
 
 NOTE = (
-    "maskjax tasks NAME tells all of one. Every task also reads a folder, --task.path FOLDER; any "
+    "maskjax tasks NAME shows one of them. Every task also reads a folder, --task.path FOLDER; any "
     "other --task.name is taken for a data set on the Hub. * has not been tried on the live Hub."
 )
 
@@ -22,24 +22,14 @@ class TasksArguments:
     """Lists the tasks that are known by name, for --task.name.
 
     Attributes:
-        name: One of them: its columns, splits and licence.
+        name: One of them: its columns, splits and license.
     """
 
     name: Annotated[str | None, tyro.conf.Positional] = None
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax tasks`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If there is no such task.
-    """
+    """Runs `maskjax tasks`."""
     given = tyro.cli(TasksArguments, args=arguments, prog="maskjax tasks")
     console = Console()
     if given.name is None:
@@ -63,10 +53,12 @@ def _overview() -> Table:
 def _details(name: str, entry: Entry) -> Iterator[str]:
     place = ", ".join(part for part in (entry.subset, entry.revision) if part)
     yield f"task      {name}: {entry.kind}, scored by {_metric(entry)}"
+    if entry.question:
+        yield f"question  {entry.question}"
     yield f"rows      {_source(name, entry)}{f' ({place})' if place else ''}"
     yield f"splits    {', '.join(f'{ours} = {theirs}' for ours, theirs in entry.splits.items())}"
     yield from (f"columns   {_spell(columns)}" for columns in entry.columns)
-    yield f"licence   {entry.licence}"
+    yield f"license   {entry.license}"
     yield f"tried     {'yes' if entry.tried else 'not yet on the live Hub'}"
 
 

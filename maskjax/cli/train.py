@@ -1,7 +1,7 @@
 """`maskjax train` and `train.py`: an experiment file, overrides, a run folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,18 +9,22 @@ import jax
 import tyro
 from rich.console import Console
 
-from maskjax.config import Config, load_config
+from maskjax.cli.suggest import check_options
+from maskjax.config import Config, config_to_dict, load_config
 from maskjax.errors import InputError
-from maskjax.training import hosts, run, run_seeds
+from maskjax.training import distributed, run, run_seeds
+from maskjax.training.settings import flat_settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainArguments:
     """Learns a mask for a task, or one of the methods it is compared with, and saves the run.
 
-    --config FILE loads an experiment (configs/*.py, or the config.json of a run); every option
-    below overrides one of its settings. Options show the values that hold if they are not given.
-    --no-compile-cache compiles every program anew (maskjax --help says where they are kept).
+    --config loads an experiment: a packaged one by name (docstrings, tasks:sst2,
+    tasks:mrpc,roberta), or a file by its path (mine.py, mine.py:words, the config.json of a run).
+    A .py file is run as code. Every option below overrides one of the experiment's settings, and
+    options show the values that hold if they are not given.
+    --no-compile-cache compiles every program again (maskjax --help says where they are kept).
 
     Attributes:
         config: All settings.
@@ -28,7 +32,9 @@ class TrainArguments:
         seeds: How many seeds to train at once; short for --train.seeds.
         offline: Never ask the network, for base, rows and masks alike, use only what is stored
             locally; short for --model.offline.
-        require_accelerator: Stop at once if JAX found only a CPU.
+        overwrite: Delete the run that --out holds, once everything is checked, and start again.
+            One of the same settings that is not finished resumes, with or without it.
+        require_accelerator: Stop immediately if JAX found only a CPU.
         hosts: Several hosts train one run, each started with the same command: `auto` on a TPU
             slice and under Slurm, Open MPI or Kubernetes, else PROCESS/PROCESSES@ADDRESS:PORT,
             such as 0/2@10.0.0.1:8476 and 1/2@10.0.0.1:8476. The first one prints and writes.
@@ -38,35 +44,28 @@ class TrainArguments:
     out: Path = Path("runs/last")
     seeds: int | None = None
     offline: bool = False
+    overwrite: bool = False
     require_accelerator: bool = False
     hosts: str | None = None
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax train`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If something cannot be used.
-        NotFiniteError: If training diverges.
-    """
+    """Runs `maskjax train`."""
     files, rest = take_configs(arguments)
     if len(files) > 1:
-        raise InputError(f"--config: expected one file, got {', '.join(files)}.")
+        raise InputError(f"--config: expected one experiment, got {', '.join(files)}.")
     config = load_config(files[0]) if files else Config()
+    settings = dict(flat_settings(config_to_dict(config)))
+    own = (field.name for field in fields(TrainArguments) if field.name != "config")
+    check_options(rest, settings, own)
     given = tyro.cli(
         TrainArguments,
         args=rest,
         default=TrainArguments(config=config),
-        prog="maskjax train [--config FILE]",
+        prog="maskjax train [--config NAME|FILE]",
     )
     if given.hosts is not None:
-        hosts.join(given.hosts)
+        distributed.join(given.hosts)
     if given.require_accelerator and jax.default_backend() == "cpu":
         raise InputError(
             "--require-accelerator: JAX found only a CPU; choose a runtime with an accelerator, "
@@ -77,23 +76,14 @@ def command(arguments: Sequence[str]) -> int:
         config = replace(config, train=replace(config.train, seeds=given.seeds))
     if given.offline:
         config = replace(config, model=replace(config.model, offline=True))
-    console = Console(quiet=not hosts.is_first())
-    (run_seeds if config.train.seeds > 1 else run)(config, given.out, console=console)
+    console = Console(quiet=not distributed.is_primary())
+    train = run_seeds if config.train.seeds > 1 else run
+    train(config, given.out, console=console, overwrite=given.overwrite)
     return 0
 
 
 def take_configs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Takes each `--config FILE` or `--config=FILE` out, since the rest is parsed over its values.
-
-    Args:
-        arguments: The words after a command.
-
-    Returns:
-        The files, and the other words.
-
-    Raises:
-        InputError: If no file comes after the option.
-    """
+    """Separates `--config NAME` and `--config=NAME` from the words that override its values."""
     files, rest = [], []
     words = iter(arguments)
     for word in words:
@@ -104,5 +94,5 @@ def take_configs(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             rest.append(word)
     if "" in files:
-        raise InputError("--config: expected a file after it, such as configs/tasks.py:sst2.")
+        raise InputError("--config: expected a name or a file after it, such as tasks:sst2.")
     return files, rest

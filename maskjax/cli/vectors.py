@@ -1,4 +1,4 @@
-"""`maskjax vectors`: what a finished run makes of whole texts, for pictures and neighbours."""
+"""`maskjax vectors`: what a finished run makes of whole texts, for pictures and neighbors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from rich.console import Console
 
 from maskjax.cli.saved import SavedRun, wanted_splits
+from maskjax.cli.show import show, show_progress
 from maskjax.errors import InputError
 from maskjax.inference import cls_vectors
 from maskjax.taskfile import write_atomically
@@ -23,27 +23,17 @@ class VectorsArguments(SavedRun):
     Attributes:
         out: A .tsv file with a line a text, the label first; or a .npy file of records with the
             fields `label` and `vector`.
-        split: The rows.
+        split: The rows; by default dev, or holdout where there is no dev split.
         layer: The number of blocks below: 0 for the embeddings; by default the last block.
     """
 
     out: Path
-    split: str = "dev"
+    split: str | None = None
     layer: int | None = None
 
 
-def vectors_command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax vectors`.
-
-    Args:
-        arguments: The words after the command.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the run, its base or its rows cannot be read, or the file not be written.
-    """
+def command(arguments: Sequence[str]) -> int:
+    """Runs `maskjax vectors`."""
     given = tyro.cli(VectorsArguments, args=arguments, prog="maskjax vectors")
     if given.out.suffix not in FORMATS:
         raise InputError(f"--out: expected a name in {' or '.join(FORMATS)}, got {given.out}.")
@@ -54,13 +44,15 @@ def vectors_command(arguments: Sequence[str]) -> int:
             f"{given.run}: expected a task with a label for each text, got one of {task.kind}."
         )
     data = predictor.load_rows()
-    (name,) = wanted_splits(data, given.split)
-    encoded = predictor.encode(data.splits[name])
-    vectors = cls_vectors(predictor, encoded, given.layer)
+    default = "dev" if "dev" in data.splits else "holdout"
+    (name,) = wanted_splits(data, given.split or default)
+    with show_progress():
+        encoded = predictor.encode(data.splits[name])
+        vectors = cls_vectors(predictor, encoded, given.layer)
     write_atomically(given.out, FORMATS[given.out.suffix](_labels(task, encoded.labels), vectors))
     rows, size = vectors.shape
     line = f"{given.out}: {rows:,} vectors of {size}"
-    Console().print(line, highlight=False, markup=False, soft_wrap=True)
+    show(line)
     return 0
 
 

@@ -1,12 +1,13 @@
 """How the pretrained model is adapted."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 from maskjax.config.check import check
 
 Method = Literal["mask", "finetune", "head", "lora", "bitfit"]
-Start = Literal[
+ScoreInit = Literal[
     "proportional",
     "ones",
     "uniform",
@@ -35,18 +36,20 @@ class AdaptationConfig:
             5 %, or none where the start keeps every weight.
         target_sparsity: Fraction of zeros that a penalty λ (target − sparsity)² drives the mask to,
             with λ trained by ascent; None leaves the sparsity to the task.
-        sparsity_schedule: How the target gets there from the mask's start: at once, along a cubic
-            over the first half of training, or in four equal steps over that half.
+        sparsity_schedule: How the target gets there from the mask's start: in one step, along a
+            cubic over the first half of training, or in four equal steps over that half.
         threshold: τ; a score above it keeps its weight.
         binarizer: How scores become bits.
+        bernoulli_gradient: What reaches the scores of `bernoulli`: the gradient of the mask, as in
+            the paper's reference code, or that times the slope of the probability, σ′.
         kinds: Kinds of matrices to mask; empty means all that the model has (the head by `head`).
         blocks: First and last block to mask, from 0; None means the paper's range: all but the
             first sixth of the blocks (2 of 12), and all but the first two for DistilBERT.
         biases: Mask the biases of these matrices too.
         granularity: One score per weight, per attention head or per matrix.
         structured: Masked kinds that `granularity` is for, `head` among them; the others have one
-            score a weight. Empty means all masked kinds.
-        head: The randomly initialised head: `trained`, `masked` and frozen as in the paper, or
+            score per weight. Empty means all masked kinds.
+        head: The randomly initialized head: `trained`, `masked` and frozen as in the paper, or
             `both`.
         masks: A run folder or task file whose masks hold fixed while another method trains under
             them, from that run's head on. `head` then says whether the head is trained without
@@ -56,7 +59,7 @@ class AdaptationConfig:
     """
 
     method: Method = "mask"
-    start: Start = "proportional"
+    start: ScoreInit = "proportional"
     margin: float = 0.05
     protect: float = 0.0
     sparsity: float | None = None
@@ -64,6 +67,7 @@ class AdaptationConfig:
     sparsity_schedule: Literal["constant", "cubic", "stepwise"] = "constant"
     threshold: float = 1e-2
     binarizer: Literal["threshold", "sign", "bernoulli", "top_k", "global_top_k"] = "threshold"
+    bernoulli_gradient: Literal["identity", "sigmoid"] = "identity"
     kinds: tuple[str, ...] = ()
     blocks: tuple[int, int] | None = None
     biases: bool = False
@@ -89,7 +93,18 @@ class AdaptationConfig:
         )
         check(self.margin > 0, "adaptation.margin", "above 0", self.margin)
         check(self.protect >= 0, "adaptation.protect", "0 or more", self.protect)
-        check(self.threshold > 0, "adaptation.threshold", "above 0", self.threshold)
+        check(
+            math.isfinite(self.threshold),
+            "adaptation.threshold",
+            "a finite number",
+            self.threshold,
+        )
+        check(
+            self.bernoulli_gradient == "identity" or self.binarizer == "bernoulli",
+            "adaptation.bernoulli_gradient",
+            "identity, for the binarizer is another than bernoulli",
+            self.bernoulli_gradient,
+        )
         check(self.rank >= 1, "adaptation.rank", "at least 1", self.rank)
         check(
             self.masks is None or self.method != "mask",

@@ -1,4 +1,4 @@
-"""Configurations in and out of files: Python experiments in, JSON beside a run out and in."""
+"""Configurations in files: Python experiments are read, a run's JSON is written and read."""
 
 import dataclasses
 import json
@@ -10,50 +10,45 @@ from pathlib import Path
 from typing import Any, Literal
 
 from maskjax.config.config import Config
+from maskjax.config.json_file import read_json
+from maskjax.config.packaged import ConfigSource, find_config
 from maskjax.errors import InputError, near_names
 
 
-def load_config(path: str | Path) -> Config:
+def load_config(name: str | Path) -> Config:
     """Reads an experiment: a Python file with `get_config() -> Config`, or a saved JSON file.
 
+    A Python file is run as code.
+
     Args:
-        path: A `.py` or `.json` file. What stands after `.py:` is handed to `get_config`, so that
-            one file can hold a table of experiments: `configs/tasks.py:mrpc,roberta`.
+        name: A packaged configuration (`docstrings`, `tasks:sst2`), or the path of a `.py` or
+            `.json` file. The words after a colon are handed to `get_config`, so that one file can
+            hold a table of experiments: `configs/tasks.py:mrpc,roberta`.
 
     Returns:
         The configuration.
 
     Raises:
-        InputError: If the file is missing, is no experiment, or holds a wrong setting.
+        InputError: If there is no such configuration, or if it holds a wrong setting.
     """
-    name, has_argument, argument = str(path).rpartition(".py:")
-    path = Path(f"{name}.py" if has_argument else path)
-    if not path.is_file():
-        known = sorted(str(p) for p in path.parent.glob("*.py"))
-        raise InputError(f"{path}: no such configuration; {near_names(str(path), known)}")
-    if path.suffix == ".json":
-        return config_from_dict(_read_json(path), str(path))
-    config = _run_experiment(path, (argument,) if has_argument else ())
+    source = find_config(str(name))
+    if source.path.suffix == ".json":
+        return config_from_dict(read_json(source.path), source.label)
+    config = _run_experiment(source)
     if not isinstance(config, Config):
-        raise InputError(f"{path}: expected a function get_config() that returns a Config.")
+        raise InputError(f"{source.label}: expected a function get_config() that returns a Config.")
     return config
 
 
-def _run_experiment(path: Path, arguments: tuple[str, ...]) -> Any:
+def _run_experiment(source: ConfigSource) -> Any:
+    arguments = () if source.words is None else (source.words,)
     try:
-        get_config = runpy.run_path(str(path)).get("get_config")
+        get_config = runpy.run_path(str(source.path)).get("get_config")
         return get_config(*arguments) if callable(get_config) else None
     except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{source.label}: {error}") from error
     except Exception as error:  # an experiment is a user's code, in which anything can be wrong
-        raise InputError(f"{path}: {type(error).__name__}: {error}") from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf8"))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path}: not valid JSON: {error}.") from error
+        raise InputError(f"{source.label}: {type(error).__name__}: {error}") from error
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
@@ -86,6 +81,26 @@ def config_from_dict(values: Mapping[str, Any], source: str = "config") -> Confi
         InputError: If a key or a value is not allowed.
     """
     return _read(Config, values, source)
+
+
+def known_settings(values: Any, cls: type = Config) -> Any:
+    """Leaves out the settings that this version does not know.
+
+    Args:
+        values: Nested dicts, as another version may have written them into a task file.
+        cls: What they are the settings of.
+
+    Returns:
+        The others, as they are.
+    """
+    if not isinstance(values, Mapping):
+        return values
+    hints = typing.get_type_hints(cls)
+    return {
+        key: known_settings(value, hints[key]) if dataclasses.is_dataclass(hints[key]) else value
+        for key, value in values.items()
+        if key in hints
+    }
 
 
 def _read(cls: type, values: Any, where: str) -> Any:

@@ -18,7 +18,7 @@ class MeshConfig:
     Attributes:
         data: Devices that share the rows of a batch; -1 takes all that `model` leaves.
         model: Devices that share the matrices of each block.
-        fsdp: Divide frozen weights, scores and the optimiser's state over `data` too. Each device
+        fsdp: Divide frozen weights, scores and the optimizer's state over `data` too. Each device
             then holds a part, and collects the weights for each step.
     """
 

@@ -12,7 +12,7 @@ Part = Literal[
     "output",
     "pooler",
 ]
-"""Parts of an encoder that can be drawn anew. LayerNorm is a part of its own, wherever it is."""
+"""Parts of an encoder that can be re-initialized. All LayerNorms are one part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class ModelConfig:
             learned; `bfloat16` halves them. Task files are for the base as it is stored.
         offline: Never ask the network, use only what is stored locally: of the base, the rows
             of the task and the masks of an earlier run.
-        reinit: Parts of the checkpoint that are drawn anew before anything is learned, to see what
-            pretraining gave them (the control of lottery tickets).
+        reinit: Parts of the checkpoint that are re-initialized before anything is learned, to see
+            what pretraining gave them (the control of lottery tickets).
         reinit_seed: Seed of these random weights.
     """
 

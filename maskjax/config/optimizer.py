@@ -11,7 +11,7 @@ class OptimizerConfig:
     """How the trainable arrays move.
 
     Attributes:
-        name: The optimiser: AdamW, Adam, gradient descent with momentum 0.9, or steps of the
+        name: The optimizer: AdamW, Adam, gradient descent with momentum 0.9, or steps of the
             gradient's sign.
         learning_rate: Peak learning rate. Masking needs one about 10 times that of finetuning.
         head_learning_rate: Peak rate of a trained head; None means `learning_rate`.

@@ -19,7 +19,14 @@ class Limits:
             is refused with 429.
         batch_tokens: The most tokens of a batch.
         wait_ms: How long a row waits for others, in milliseconds, while the model has nothing
-            else to do; 0 runs it at once.
+            else to do; 0 runs it immediately.
+        connections: The most open connections; a further one gets 503 for all but `/healthz` and
+            `/readyz`. Where the system allows fewer open files, it is lowered with a warning.
+        header_seconds: The most seconds until the headers of a request are whole, from the start
+            of the connection or of the request, else 408.
+        body_seconds: The most seconds for sending a body, else 408, and for reading an answer.
+        idle_seconds: Seconds that a connection is kept after an answer. A proxy in front should
+            keep its own for less, so that it sends no request into one that is being closed.
 
     Raises:
         InputError: If a limit lets nothing through.
@@ -35,11 +42,19 @@ class Limits:
     waiting_rows: int = 1024
     batch_tokens: int = 4096
     wait_ms: float = 5.0
+    connections: int = 1024
+    header_seconds: float = 10.0
+    body_seconds: float = 30.0
+    idle_seconds: float = 75.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name == "wait_ms" else 1
-            check(value >= least, _option(field.name), f"at least {least}", value)
+            value, option = getattr(self, field.name), _option(field.name)
+            if field.name.endswith("_seconds"):
+                check(0 < value < float("inf"), option, "a positive number of seconds", value)
+            else:
+                least = 0 if field.name == "wait_ms" else 1
+                check(value >= least, option, f"at least {least}", value)
         most = f"at most --waiting-rows, which is {self.waiting_rows}"
         check(self.request_rows <= self.waiting_rows, "--request-rows", most, self.request_rows)
 

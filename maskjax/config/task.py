@@ -26,23 +26,28 @@ class TaskConfig:
             set on the Hugging Face Hub.
         subset: The data set's configuration on the Hub.
         path: A local folder with train, dev and test files (.tsv, .csv, .jsonl or .parquet; for
-            words also .conll, .txt or .conllu) to read instead of the Hub.
+            words also .conll, .txt or .conllu) to read instead of the Hub; the dev file may also
+            be called valid, val or validation. Or one such file, whose rows are for training.
         text: One or two text columns; empty means those of the built-in task.
         label: The label column; `a:b` joins the columns a and b with a colon.
-        labels: Label names in order; empty means those found in the training rows, sorted.
+        labels: Label names in order; empty means those found in the training rows, sorted. Where
+            all are KEY=NAME and every key is a label of the data, such as 0=anger 1=joy, they
+            rename these labels.
         choices: The columns of the texts to choose from, where the kind is `choice`.
         kind: What is predicted: one of several classes, a number, a class for each word
-            (`tokens`), or which of several texts goes on from the first (`choice`).
+            (`tokens`), or which of several texts continues the first (`choice`).
         word_piece: Which piece of a word stands for it, where the kind is `tokens`.
         metric: How the selection split is scored; higher is better.
+        positive: The label whose rows f1 is about; None is the second of the two.
         max_length: Tokens per example, special ones included; longer texts are cut and counted.
         train_rows: Use only so many training rows, drawn at random by `split_seed`.
-        eval_rows: Use only so many rows of each dev and test split, drawn by `split_seed`.
+        eval_rows: Use only so many rows of each dev and test split, drawn by `split_seed`; a
+            note says how many are left out, and `maskjax evaluate --eval-rows all` scores all.
         holdout: Share of the training rows that is held out to select the best step, instead of
             the dev split.
         split_seed: Draws `train_rows`, `eval_rows` and `holdout`; not the seed of the run, so that
             seeds are compared on the same rows.
-        cache: Keep the tokenised rows in the folder MASKJAX_CACHE, `~/.cache/maskjax` if that is
+        cache: Keep the tokenized rows in the folder MASKJAX_CACHE, `~/.cache/maskjax` if that is
             not set, for later runs on the same texts; about 8 bytes a token.
     """
 
@@ -56,6 +61,7 @@ class TaskConfig:
     kind: Literal["classification", "regression", "tokens", "choice"] | None = None
     word_piece: Literal["first", "last"] = "last"
     metric: Metric | None = None
+    positive: str | None = None
     max_length: int = 128
     train_rows: int | None = None
     eval_rows: int | None = None
@@ -64,6 +70,7 @@ class TaskConfig:
     cache: bool = True
 
     def __post_init__(self) -> None:
+        check(0 < len(self.name) <= 1000, "task.name", "1 to 1,000 characters", self.name)
         check(self.max_length >= 3, "task.max_length", "at least 3 tokens", self.max_length)
         check(0 <= self.holdout < 1, "task.holdout", "a share in [0, 1)", self.holdout)
         check(len(self.text) <= 2, "task.text", "one or two columns", self.text)

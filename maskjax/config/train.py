@@ -14,9 +14,9 @@ class TrainConfig:
 
     Attributes:
         batch_size: Rows a step, over all devices.
-        epochs: Passes over the training rows.
+        epochs: Passes over the training rows; may be raised when a run resumes.
         buckets: Sequence lengths that batches are padded to, ascending; one program is compiled
-            for each one in use.
+            for each one in use. Longer ones are added where `task.max_length` is above the last.
         dropout: Rate of every dropout while training; None means the rates of the checkpoint, which
             finetuning needs and masks do not.
         eval_every: Steps between evaluations; None means half an epoch.
@@ -29,7 +29,7 @@ class TrainConfig:
             `map`, one after the other with memory for the activations of one. `map` is for seeds
             whose activations do not fit together; benchmarks/seeds.py times both.
         checkpoint_minutes: Minutes between two checkpoints; there is one at every best evaluation
-            too. None means only those. It may change when a run goes on.
+            too. None means only those. It may change when a run resumes.
         checkpoints: Where they are, such as a folder of a mounted Drive or `gs://bucket/folder`
             (which needs gcsfs), of this run alone; None means `checkpoints` in the run folder.
         accumulate: Parts of a batch that a step goes through one after the other, with memory for
@@ -37,7 +37,7 @@ class TrainConfig:
         remat: What the backward pass computes again instead of keeping it: `nothing`, the
             `masked_weights` W ⊙ M, or what is inside of the `blocks`. On a CPU the first saves
             their bytes and the second nothing; on a TPU the second nearly halves the peak, and
-            the first saves nothing (docs/results.md).
+            the first saves nothing (docs/results-appendix.md).
     """
 
     batch_size: int = 32

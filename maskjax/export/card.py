@@ -49,14 +49,7 @@ model.config.id2label[int(logits.argmax())]"""
 
 
 def model_card(meta: Mapping[str, Any]) -> str:
-    """Writes the model card of an exported task.
-
-    Args:
-        meta: That of the task file.
-
-    Returns:
-        Markdown, with the front matter that the Hugging Face Hub reads.
-    """
+    """Writes the model card of an exported task."""
     task = meta["task"]
     return CARD.format(
         front=front_matter(meta, "transformers").to_yaml(),

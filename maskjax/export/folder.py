@@ -1,4 +1,4 @@
-"""Folders that are whole or not there: fill one beside the place, then rename it."""
+"""Atomic folders: a temporary one is filled and then renamed."""
 
 import os
 import shutil
@@ -7,21 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from maskjax.errors import InputError
+from maskjax.places import expand_home
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Makes a folder that appears under its name only once it is complete.
-
-    Args:
-        folder: Where it shall be. Nothing, or an empty folder, may stand there.
-
-    Yields:
-        An empty folder beside it, to be filled. It is renamed when the block ends, and deleted
-        when the block raises.
-
-    Raises:
-        InputError: If something stands there already, or if the place cannot be written.
 
     Example:
         >>> import tempfile
@@ -31,7 +22,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         >>> [path.name for path in place.parent.iterdir()], [path.name for path in place.iterdir()]
         (['exported'], ['README.md'])
     """
-    folder = folder.expanduser().absolute()
+    folder = expand_home(folder).absolute()
     _check_free(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:

@@ -15,10 +15,11 @@ from maskjax.errors import InputError
 from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import TaskPredictor
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import Kind, checkpoint_name, swap_layout
 from maskjax.models.config import Family
 from maskjax.tasks import Task, load_tokenizer
+from maskjax.tasks.tokenizer import import_transformers
 
 PREFIXES: dict[Family, str] = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
 HEADS: dict[Kind, str] = {
@@ -70,27 +71,12 @@ def export_hf(predictor: TaskPredictor, folder: Path) -> None:
 
 
 def torch_params(predictor: TaskPredictor) -> dict[str, np.ndarray]:
-    """The merged params under PyTorch's names, in PyTorch's layout.
-
-    Args:
-        predictor: The base with its task.
-
-    Returns:
-        The state dict of the model that `architecture` names, float32.
-    """
-    return in_torch(leaves_by_path(predictor.params), predictor.base.config.family)
+    """The merged params under PyTorch's names, in PyTorch's layout."""
+    return in_torch(flatten_with_paths(predictor.params), predictor.base.config.family)
 
 
 def in_torch(leaves: Mapping[str, Any], family: Family) -> dict[str, np.ndarray]:
-    """Spells leaves, or their masks, as PyTorch does.
-
-    Args:
-        leaves: `{path: array}`.
-        family: Of the base.
-
-    Returns:
-        `{parameter name: array}` in PyTorch's layout.
-    """
+    """Spells leaves, or their masks, as PyTorch does."""
     return {
         checkpoint_name(path, family): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
         for path, leaf in leaves.items()
@@ -99,16 +85,6 @@ def in_torch(leaves: Mapping[str, Any], family: Family) -> dict[str, np.ndarray]
 
 def architecture(task: Task, family: Family) -> str:
     """The class of transformers that computes a task.
-
-    Args:
-        task: The task.
-        family: Of the base.
-
-    Returns:
-        Such as `BertForSequenceClassification`.
-
-    Raises:
-        InputError: If there is none.
 
     Example:
         >>> architecture(Task(name="sst2", labels=("no", "yes")), "roberta")
@@ -120,48 +96,20 @@ def architecture(task: Task, family: Family) -> str:
 
 
 def label_names(task: Task) -> tuple[str, ...]:
-    """The name of each logit of a row or a word.
-
-    Args:
-        task: The task.
-
-    Returns:
-        The labels; for a regression, one name for the number. For a choice those of the choices,
-        although the head has one output: it is applied to each, and the class of transformers
-        reads no number of labels.
-    """
+    """The name of each logit of a row or a word."""
     return task.labels or (REGRESSION_LABEL,)
 
 
 def problem_type(task: Task) -> str | None:
-    """What transformers calls the kind of a task.
-
-    Args:
-        task: The task.
-
-    Returns:
-        The `problem_type` of a config, which only heads for whole texts read.
-    """
+    """What transformers calls the kind of a task."""
     return PROBLEM_TYPES.get(task.kind)
 
 
 def hf_config(predictor: TaskPredictor) -> Any:
-    """The configuration of the exported model.
-
-    Args:
-        predictor: The base with its task.
-
-    Returns:
-        The config of the base, told of the head and the labels.
-
-    Raises:
-        InputError: If transformers has no model for such a task.
-    """
-    from transformers import AutoConfig  # slow to import
-
+    """The configuration of the exported model."""
     task, base = predictor.task, predictor.base
     names = label_names(task)
-    config = AutoConfig.from_pretrained(
+    config = import_transformers().AutoConfig.from_pretrained(
         base.folder,
         local_files_only=True,
         architectures=[architecture(task, base.config.family)],

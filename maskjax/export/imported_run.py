@@ -9,12 +9,13 @@ from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.importing import Imported
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import Base, Kind
 from maskjax.taskfile import TASK_FILE, make_meta, make_task_file, save_task_file
 from maskjax.tasks import Table, Task
-from maskjax.tasks.define import define_task
-from maskjax.tasks.registry import lookup
+from maskjax.tasks.build_task import define_task
+from maskjax.tasks.ner_metrics import tag_parts
+from maskjax.tasks.registry import REGISTRY
 
 
 def save_imported(imported: Imported, base: Base, config: Config, folder: Path) -> int:
@@ -33,38 +34,31 @@ def save_imported(imported: Imported, base: Base, config: Config, folder: Path) 
         InputError: If the settings of the task do not fit the head, or if the folder is not empty
             or cannot be written.
     """
-    task = imported_task(config, imported.num_outputs)
+    task = imported_task(config, imported.num_outputs, imported.kind, imported.doubt)
     meta = make_meta(task, base, config, scores={})
-    file = make_task_file(imported.frozen, leaves_by_path(base.params), meta)
+    file = make_task_file(imported.delta, flatten_with_paths(base.params), meta)
     with new_folder(folder) as part:
         return save_task_file(part / TASK_FILE, file)
 
 
-def kind_of_head(config: TaskConfig) -> Kind:
+def kind_of_head(config: TaskConfig) -> Kind | None:
     """What a head is for, as far as the settings of its task tell.
 
     Args:
         config: The settings.
 
     Returns:
-        The kind, for `import_state`. Classification may yet turn out to be regression, which the
-        width of the head tells.
+        The kind, for `import_state`; None for a task that is not known by name. Classification may
+        yet turn out to be regression, which the width of the head shows.
     """
-    return config.kind or lookup(config.name).kind
+    entry = REGISTRY.get(config.name)
+    return config.kind or (entry.kind if entry else None)
 
 
-def imported_task(config: Config, num_outputs: int) -> Task:
+def imported_task(
+    config: Config, num_outputs: int, kind: Kind = "classification", doubt: Kind | None = None
+) -> Task:
     """Defines the task of a head whose rows are not at hand.
-
-    Args:
-        config: Its `task` holds what is known.
-        num_outputs: The width of the head.
-
-    Returns:
-        The task. Without label names, classes are called 0, 1, ...
-
-    Raises:
-        InputError: If the settings do not fit the head or each other.
 
     Example:
         >>> from maskjax.config import TaskConfig
@@ -72,7 +66,17 @@ def imported_task(config: Config, num_outputs: int) -> Task:
         ('0', '1', '2')
     """
     given = config.task
-    kind, labels = kind_of_head(given), given.labels
+    kind, labels = kind_of_head(given) or kind, given.labels
+    if doubt == "tokens" and labels and all(tag_parts(label) for label in labels):
+        raise InputError(
+            "--task.labels: these look like tags of words, and the head may be for words or whole "
+            "texts; give --task.kind tokens or --task.kind classification."
+        )
+    if doubt == "choice" and labels:
+        raise InputError(
+            "--task.labels: the head has one output, which is that of a number or of each choice; "
+            "give --task.kind choice, or leave the labels out."
+        )
     if kind == "classification" and given.kind is None and num_outputs == 1:
         kind = "regression"
     if kind in ("classification", "tokens"):

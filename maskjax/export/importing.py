@@ -1,185 +1,173 @@
 """Masks that PyTorch code learned become a task: the paper's reference code, and `prune`.
 
-Both keep `<module>.weight_mask` beside the weights. In the reference code (MaskedLinear1 to 3) it
+Both keep `<module>.weight_mask` next to the weights. In the reference code (MaskedLinear1 to 3) it
 holds scores and the weight is `<module>.weight`; in `torch.nn.utils.prune` it holds zeros and ones
 and the weight is `<module>.weight_orig`. Biases alike.
 """
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+import math
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from maskjax.adaptation import Delta
 from maskjax.errors import InputError
-from maskjax.export.state_dict import StateDict
-from maskjax.masking import leaves_by_path
-from maskjax.models import (
-    Base,
-    EncoderConfig,
-    Kind,
-    Model,
-    build_model,
-    head_paths,
-    is_ignored,
-    normalize_name,
-    swap_layout,
-    torch_name,
-)
-from maskjax.models.config import Family
-from maskjax.models.key_maps import is_kernel
+from maskjax.export.compared_weights import changed_weights, count_removed
+from maskjax.export.parameter_names import list_names, spell_name
+from maskjax.export.recognized_head import OUTPUT, RecognizedHead, recognize_head
+from maskjax.export.state_parts import StateDict, StateParts, check_shapes, sort_state
+from maskjax.masking import flatten_with_paths
+from maskjax.models import Base, Kind, Model, build_model, head_paths, torch_name
+from maskjax.taskfile.limits import MAX_LABELS
 
-MASK, ORIGINAL = "_mask", "_orig"
-HELPERS = r".*\.structured_mask_expanding"
-"""Constants of the reference code that its state dicts hold, too."""
 Leaves = dict[str, np.ndarray]
+_model = lru_cache(maxsize=16)(build_model)  # whose shapes are asked for more than once
 
 
 class Imported(NamedTuple):
     """What a state dict adds to a base.
 
     Attributes:
-        frozen: `{sort: {path: array}}`, as `maskjax.adaptation.merge` takes it.
+        delta: What the task adds to the base, of NumPy arrays.
         num_outputs: The width of its head; 1 for a choice.
         changed: Paths of weights outside the head that differ from those of the base.
         unused: Names of masks that the model has no use for, such as a pooler under tags.
+        kind: What the head is for.
+        doubt: Another kind whose head has the same tensors, where the kind was not given; None
+            where there is none.
     """
 
-    frozen: dict[str, Leaves]
+    delta: Delta
     num_outputs: int
     changed: tuple[str, ...]
     unused: tuple[str, ...]
-
-
-class _Parts(NamedTuple):
-    """A state dict by canonical paths, in the layout of params."""
-
-    weights: Leaves
-    masks: Leaves  # or scores, one per weight, attention head or matrix
-    pruned: frozenset[str]  # paths whose masks are of torch.nn.utils.prune
-    unused: tuple[str, ...]
+    kind: Kind
+    doubt: Kind | None
 
 
 def import_state(
-    state: StateDict, base: Base, *, kind: Kind = "classification", threshold: float = 1e-2
+    state: StateDict, base: Base, *, kind: Kind | None = None, threshold: float = 1e-2
 ) -> Imported:
     """Takes the masks, the head and whatever else differs from the base out of a state dict.
 
+    All names and shapes are checked before an array is read.
+
     Args:
-        state: From `read_state_dict`: the whole model, or only the masks and the head.
+        state: From `read_state_dict`: the whole model, or only the masks and the head. Weights of
+            16 bits that are those of the base within their precision count as those of the base.
         base: The pretrained model under the masks.
-        kind: What the head is for, which its tensors do not tell. Classification and regression
+        kind: What the head is for; None to tell it by its tensors. Classification and regression
             have the same.
-        threshold: τ; a score above it keeps its weight. The reference code has 0.01 for
-            MaskedLinear1; for MaskedLinear2 (signs) and MaskedLinear3 (logits, of which the
-            likelier bit is taken) give 0. Masks of `torch.nn.utils.prune` do not use it.
+        threshold: τ; a score above it keeps its weight, compared in the dtype of the score. The
+            reference code has 0.01 for MaskedLinear1; for MaskedLinear2 (signs) and MaskedLinear3
+            (logits, of which the likelier bit is taken) give 0. Masks of `torch.nn.utils.prune` do
+            not use it.
 
     Returns:
         The adaptation.
 
     Raises:
-        InputError: If there are no masks or there is no head, or if a tensor does not fit.
+        InputError: If there are no masks or there is no head, or if a tensor does not fit or is
+            damaged.
     """
-    model = build_model(base.config, _num_outputs(state, base.config, kind), kind=kind)
-    parts = _sort(state, model)
-    shapes = {path: leaf.shape for path, leaf in leaves_by_path(model.abstract).items()}
-    problems = list(_problems(parts, shapes, model))
-    if problems:
-        raise InputError(f"the state dict does not fit the base {base.name}: {_some(problems)}.")
-    heads = base.config.num_heads
-    masks = {
-        path: _expand(_binarize(scores, threshold, path in parts.pruned), shapes[path], heads)
-        for path, scores in parts.masks.items()
-    }
-    head = {path: parts.weights[path] for path in head_paths(model)}
-    changed = _changed(parts.weights, base)
-    return Imported(
-        {"mask": masks, "weight": head | changed}, model.num_outputs, tuple(changed), parts.unused
-    )
+    if not math.isfinite(threshold):
+        raise InputError(f"threshold: expected a finite number, got {threshold}.")
+    found = _recognize(state, base)
+    doubt = found.doubt if found and kind is None else None
+    kind = kind or (found.kind if found else "classification")
+    if found and not found.may_be(kind):
+        raise InputError(_other_head(found, kind))
+    model = _model(base.config, _num_outputs(state, base, kind, found), kind=kind)
+    parts = sort_state(state, model)
+    check_shapes(parts, model, base.name)
+    if not parts.masks:
+        raise InputError(_no_masks(parts, base))
+    masks = _read_masks(parts, model, threshold)
+    head = {path: parts.weights[path].read_weight() for path in head_paths(model)}
+    changed = changed_weights(parts.weights, base)
+    _check_finite(head | changed, parts)
+    delta = Delta.of(weights=head | changed, masks=masks)
+    return Imported(delta, model.num_outputs, tuple(changed), parts.unused, kind, doubt)
 
 
-def _spell(name: str, family: Family) -> tuple[str, str]:
-    """A tensor's name as `torch_name` has it, and its suffix: "", "_mask" or "_orig"."""
-    plain = name.removeprefix("module.")  # of DataParallel
-    suffix = next((end for end in (MASK, ORIGINAL) if plain.endswith(end)), "")
-    return normalize_name(plain.removesuffix(suffix), family), suffix
+def _recognize(state: StateDict, base: Base) -> RecognizedHead | None:
+    family = base.config.family
+    spelled = {name: spell_name(name, family) for name in state}
+    weights = {s.name: state[name] for name, s in spelled.items() if s.suffix != "_mask"}
+    output = weights.get(OUTPUT)
+    outputs = output.shape[0] if output is not None and len(output.shape) == 2 else 0
+    return recognize_head(weights, family, outputs)
 
 
-def _num_outputs(state: StateDict, config: EncoderConfig, kind: Kind) -> int:
-    """The width of the head, which the shape of its last kernel tells."""
-    leaves = leaves_by_path(build_model(config, 1, kind=kind).abstract)
+def _num_outputs(state: StateDict, base: Base, kind: Kind, found: RecognizedHead | None) -> int:
+    """The width of the head, from the shape of its last kernel."""
+    family = base.config.family
+    leaves = flatten_with_paths(_model(base.config, 1, kind=kind).abstract)
     (last,) = (path for path, leaf in leaves.items() if leaf.shape[1:] == (1,))
-    wanted = torch_name(last, config.family)
+    wanted = torch_name(last, family)
     for name, array in state.items():
-        if _spell(name, config.family) in ((wanted, ""), (wanted, ORIGINAL)) and array.ndim == 2:
+        spelled = spell_name(name, family)
+        if spelled.name == wanted and spelled.suffix != "_mask" and len(array.shape) == 2:
+            if not 1 <= array.shape[0] <= MAX_LABELS:
+                raise InputError(f"{list_names([name])} has {array.shape[0]:,} outputs.")
             return array.shape[0]
+    if found:
+        raise InputError(_other_head(found, kind))
+    known = {torch_name(path, family) for path in flatten_with_paths(base.params)}
+    others = [name for name in state if spell_name(name, family).name not in known]
     raise InputError(
         f"the state dict has no head for {kind} ({wanted}), without which the task cannot be "
-        "computed; save that of the whole model, or give another --task.kind."
+        f"computed; besides the encoder it has {list_names(others) or 'nothing'}; save that of the "
+        "whole model, or give another --task.kind."
     )
 
 
-def _sort(state: StateDict, model: Model) -> _Parts:
-    """Finds the path of each tensor; all must be known."""
-    family = model.config.family
-    paths = {torch_name(path, family): path for path in leaves_by_path(model.abstract)}
-    weights: Leaves = {}
-    masks: Leaves = {}
-    pruned, unused, unknown = set(), [], []
-    for full, array in state.items():
-        name, suffix = _spell(full, family)
-        if name in paths:
-            path = paths[name]
-            # Contiguous, since safetensors writes the memory of an array whatever its strides.
-            leaf = np.ascontiguousarray(swap_layout(path, array))
-            (masks if suffix == MASK else weights)[path] = leaf
-            if suffix == ORIGINAL:
-                pruned.add(path)
-        elif not is_ignored(name, family) and not re.fullmatch(HELPERS, name):
-            unknown.append(full)
-        elif suffix == MASK:
-            unused.append(full)
-    if unknown:
-        raise InputError(
-            f"the state dict is of no {family} with a head for {model.kind}: {_some(unknown)} "
-            "unexpected; give the --task.kind of the head."
+def _other_head(found: RecognizedHead, kind: Kind) -> str:
+    return (
+        f"the state dict has no head for {kind} but one that looks as if it were for {found.kind}; "
+        f"give --task.kind {found.kind}, or another --task.kind."
+    )
+
+
+def _no_masks(parts: StateParts, base: Base) -> str:
+    expected = "the state dict has no masks; expected names such as ….weight_mask"
+    if removed := count_removed(parts.weights, base):
+        return (
+            f"{expected}. {removed:,} weights of the base are zeros in it, so the masks were made "
+            "permanent: save it before torch.nn.utils.prune.remove."
         )
-    if not masks:
-        raise InputError("the state dict has no masks; expected names such as ….weight_mask.")
-    return _Parts(weights, masks, frozenset(pruned), tuple(unused))
+    return f"{expected}; if they were taken off, save it before torch.nn.utils.prune.remove."
 
 
-def _problems(parts: _Parts, shapes: Mapping[str, tuple[int, ...]], model: Model) -> Iterator[str]:
-    name = partial(torch_name, family=model.config.family)
-    for path in head_paths(model):
-        if path not in parts.weights:
-            yield f"{name(path)} of the head is missing"
-    for path, weight in parts.weights.items():
-        if weight.shape != shapes[path]:
-            came, expected = (_in_torch(path, shape) for shape in (weight.shape, shapes[path]))
-            yield f"{name(path)} has shape {came}, expected {expected}"
-    for path, scores in parts.masks.items():
-        if scores.shape not in _mask_shapes(path, shapes[path], model.config.num_heads):
-            came, expected = (_in_torch(path, shape) for shape in (scores.shape, shapes[path]))
-            yield f"{name(path)}_mask has shape {came}, expected {expected}"
-        elif not np.isfinite(scores).all():
-            yield f"{name(path)}_mask has values that are not finite"
-        elif path in parts.pruned and not np.isin(scores, (0, 1)).all():
-            yield f"{name(path)}_mask has values besides 0 and 1, and {name(path)}_orig is there"
+def _read_masks(parts: StateParts, model: Model, threshold: float) -> Leaves:
+    """Reads scores and makes bits of them, one for each weight."""
+    shapes = {path: leaf.shape for path, leaf in flatten_with_paths(model.abstract).items()}
+    masks, problems = {}, []
+    for path, entry in parts.masks.items():
+        scores, is_mask = entry.read(), parts.is_pruned(path)
+        problems += _bad_scores(entry.name, scores, is_mask=is_mask)
+        bits = scores != 0 if is_mask else _above(scores, threshold)
+        masks[path] = _expand(bits, shapes[path], model.config.num_heads)
+    if problems:
+        raise InputError(f"the state dict has bad masks: {list_names(problems, '; ')}.")
+    return masks
 
 
-def _mask_shapes(path: str, shape: tuple[int, ...], num_heads: int) -> tuple[tuple[int, ...], ...]:
-    """The shapes of scores: one per weight, per matrix, or per attention head."""
-    return (shape, (1,), (num_heads,)) if "/attention/self/" in path else (shape, (1,))
+def _bad_scores(name: str, scores: np.ndarray, *, is_mask: bool) -> Iterator[str]:
+    if not np.isfinite(scores).all():
+        yield f"{name} has values that are not finite"
+    elif is_mask and not ((scores == 0) | (scores == 1)).all():
+        original = name.removesuffix("_mask") + "_orig"
+        yield f"{name} has values besides 0 and 1, and {original} is there"
 
 
-def _in_torch(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return shape[::-1] if is_kernel(path) else shape
-
-
-def _binarize(scores: np.ndarray, threshold: float, is_mask: bool) -> np.ndarray:
-    return scores != 0 if is_mask else scores > np.float32(threshold)
+def _above(scores: np.ndarray, threshold: float) -> np.ndarray:
+    """Compares in the dtype of the scores, as PyTorch does: their τ is rounded as they are."""
+    if scores.dtype.kind in "biu":
+        return scores > threshold
+    return scores > np.asarray(threshold).astype(scores.dtype)
 
 
 def _expand(mask: np.ndarray, shape: tuple[int, ...], num_heads: int) -> np.ndarray:
@@ -189,12 +177,7 @@ def _expand(mask: np.ndarray, shape: tuple[int, ...], num_heads: int) -> np.ndar
     return np.ascontiguousarray(np.broadcast_to(mask, shape))
 
 
-def _changed(weights: Leaves, base: Base) -> Leaves:
-    ours = leaves_by_path(base.params)
-    both = weights.keys() & ours.keys()
-    return {p: weights[p] for p in sorted(both) if not np.array_equal(weights[p], ours[p])}
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"{'; '.join(names[:4])}{more}"
+def _check_finite(weights: Leaves, parts: StateParts) -> None:
+    bad = [parts.weights[path].name for path, w in weights.items() if not np.isfinite(w).all()]
+    if bad:
+        raise InputError(f"the state dict has weights that are not finite: {list_names(bad)}.")

@@ -19,7 +19,7 @@ your program is, or import it from here.
 
 While a task is on, its masked modules are as `torch.nn.utils.prune.custom_from_mask` leaves them:
 `weight_orig` is the Parameter (the same object as before), `weight_mask` a buffer, and `weight`
-their product, computed anew before each forward pass. So the model may meanwhile move to another
+their product, computed again before each forward pass. So the model may meanwhile move to another
 device or become half precision. `undo` gives every parameter back unchanged, which
 `prune.remove` does not. Undo before you save a model or share its parameters.
 """
@@ -87,17 +87,7 @@ def load_task(folder: str | Path) -> Task:
 
 
 def apply(model: nn.Module, task: Task) -> None:
-    """Puts a task on a model: masks its weights, and replaces its head and its label names.
-
-    Args:
-        model: Of the class that `task.info["architecture"]` names, with the base's weights and any
-            head, on any device, in any floating dtype.
-        task: From `load_task`.
-
-    Raises:
-        ValueError: If a task is on already, or if the task does not fit the model. Then the model
-            is as it was.
-    """
+    """Puts a task on a model: masks its weights, and replaces its head and its label names."""
     if applied := current(model):
         raise ValueError(f"task {applied.info['name']} is on already; use switch, or undo first.")
     if problems := list(_misfits(model, task)):
@@ -116,14 +106,7 @@ def apply(model: nn.Module, task: Task) -> None:
 
 
 def undo(model: nn.Module) -> Task | None:
-    """Takes the task off: every parameter is the object that it was before, unchanged.
-
-    Args:
-        model: The model.
-
-    Returns:
-        The task that was on; None if there was none.
-    """
+    """Takes the task off: every parameter is the object that it was before, unchanged."""
     record: _Record | None = getattr(model, RECORD, None)
     if record is None:
         return None
@@ -136,7 +119,7 @@ def undo(model: nn.Module) -> Task | None:
         _set_parameter(module, leaf, kept[0])
     for name, order in record.orders.items():
         module = model.get_submodule(name)
-        for leaf in order:  # optimisers count parameters, so their order matters
+        for leaf in order:  # optimizers count parameters, so their order matters
             module.register_parameter(leaf, module._parameters.pop(leaf))
     for owner, name, value in record.labels:
         setattr(owner, name, value)
@@ -145,15 +128,7 @@ def undo(model: nn.Module) -> Task | None:
 
 
 def switch(model: nn.Module, task: Task) -> None:
-    """Puts a task on in the place of the one that is on, if any.
-
-    Args:
-        model: The model.
-        task: From `load_task`.
-
-    Raises:
-        ValueError: If the task does not fit the model. Then the old task is on as before.
-    """
+    """Puts a task on in the place of the one that is on, if any."""
     previous = undo(model)
     try:
         apply(model, task)
@@ -170,15 +145,7 @@ def current(model: nn.Module) -> Task | None:
 
 
 def unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
-    """Unpacks a mask.
-
-    Args:
-        packed: Its bits, uint8, on any device.
-        shape: The shape of the parameter.
-
-    Returns:
-        A bool mask of that shape, 1 = keep, on the same device.
-    """
+    """Unpacks a mask."""
     places = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=packed.device)
     bits = (packed[:, None] & places[None, :]) != 0
     return bits.flatten()[: torch.Size(shape).numel()].reshape(shape)
@@ -217,7 +184,8 @@ def _replace_weights(model: nn.Module, record: _Record) -> None:
     for name, values in record.task.weights.items():
         module, leaf = _locate(model, name)
         old = module._parameters[leaf]
-        assert old is not None
+        if old is None:
+            raise ValueError(f"the model has no parameter {name}")
         new = values.to(old.device, old.dtype, copy=True)
         record.replaced[name] = old
         _set_parameter(module, leaf, nn.Parameter(new, requires_grad=old.requires_grad))
@@ -244,7 +212,7 @@ def _unmask(module: nn.Module, leaf: str) -> None:
 
 
 def _rename_labels(model: nn.Module, record: _Record) -> None:
-    """Tells the config of transformers the labels, which pipelines and losses read."""
+    """Sets the labels in the config of transformers, which pipelines and losses read."""
     config, labels = getattr(model, "config", None), record.task.info["id2label"]
     if config is None:
         return

@@ -1,20 +1,19 @@
 """A task as an ONNX file, by way of the Hugging Face folder and PyTorch's own exporter."""
 
-import importlib.util
 import shutil
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
-from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import HEADS, WITHOUT_TOKEN_TYPES, export_hf
+from maskjax.extras import require
 from maskjax.inference import TaskPredictor
 from maskjax.models import Model
+from maskjax.progress import announced
 
 MODEL = "model.onnx"
-NEEDS = ("torch", "onnx", "onnxscript")
 
 
 def export_onnx(predictor: TaskPredictor, folder: Path) -> None:
@@ -33,14 +32,23 @@ def export_onnx(predictor: TaskPredictor, folder: Path) -> None:
         InputError: If the folder is not empty or cannot be written, if there is no model for such
             a task, or if PyTorch or its exporter's packages are not installed.
     """
-    if missing := [name for name in NEEDS if importlib.util.find_spec(name) is None]:
-        raise InputError(f'--to onnx: needs {", ".join(missing)}; pip install "maskjax[onnx]".')
+    require_onnx()
     with new_folder(folder) as part, tempfile.TemporaryDirectory() as temporary:
         whole = Path(temporary) / "hf"
         export_hf(predictor, whole)
-        _convert(whole, predictor.model, part / MODEL)
+        with announced("converting the model with PyTorch's exporter"):
+            _convert(whole, predictor.model, part / MODEL)
         for file in whole.glob("*.json"):
             shutil.copyfile(file, part / file.name)
+
+
+def require_onnx() -> None:
+    """Checks that PyTorch and the packages of its exporter are installed.
+
+    Raises:
+        InputError: If one is missing.
+    """
+    require("--to onnx", "torch", "onnx", "onnxscript", install="maskjax[onnx]")
 
 
 def _convert(whole: Path, model: Model, file: Path) -> None:
@@ -62,7 +70,8 @@ def _convert(whole: Path, model: Model, file: Path) -> None:
             dynamo=True,
             verbose=False,
         )
-    assert program is not None  # it is one wherever dynamo=True
+    if program is None:
+        raise RuntimeError("torch.onnx.export(dynamo=True) gave no program")
     program.save(file)
 
 

@@ -1,91 +1,160 @@
-"""State dicts of PyTorch in files, read into NumPy without running any code of theirs."""
+"""State dicts of PyTorch in files, without PyTorch and without running any code of theirs."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from maskjax.errors import InputError
+from maskjax.errors import InputError, printable
+from maskjax.export.pickle_machine import Call, Global
+from maskjax.export.stored_array import StoredArray
+from maskjax.export.torch_file import SAVE, TorchFile, open_torch_file
+from maskjax.export.torch_tensors import is_tensor, make_array
 
-StateDict = dict[str, np.ndarray]
+SAFETENSORS = {
+    **{f"F{bits}": np.dtype(f"float{bits}") for bits in (64, 32, 16)},
+    **{f"I{bits}": np.dtype(f"int{bits}") for bits in (64, 32, 16, 8)},
+    **{f"U{bits}": np.dtype(f"uint{bits}") for bits in (64, 32, 16, 8)},
+    "BF16": np.dtype(jnp.bfloat16),
+    "BOOL": np.dtype(bool),
+}
+MASKS = (".weight_mask", ".bias_mask")
+DEPTH = 4
+"""How deep in lists and dicts a state dict is looked for."""
 
 
-def read_state_dict(path: Path) -> StateDict:
+def read_state_dict(path: Path) -> dict[str, StoredArray]:
     """Reads a state dict: a safetensors file, or what `torch.save` wrote.
 
-    A pickled file is read with `weights_only=True`, which runs no code, and needs PyTorch. The
-    state dict may lie in a dict of other things, as training code saves it.
+    Nothing in the file is executed, and PyTorch is not needed. The state dict may lie in a dict of
+    other things, as training code saves it. What is no tensor is left out.
 
     Args:
         path: The file.
 
     Returns:
-        `{name: array}`; bfloat16 becomes float32.
+        `{name: array}`, in the dtypes of the file. An array is read when NumPy asks for it, which
+        raises an InputError if that part of the file is damaged.
 
     Raises:
-        InputError: If the file is missing, damaged, or holds no state dict, or if it needs PyTorch
-            and there is none.
+        InputError: If the file is missing, damaged, or holds no state dict or several.
     """
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; give the file in it, such as model.safetensors.")
     if not path.is_file():
         raise InputError(f"{path}: no such file; expected a state dict (.safetensors, .pt, .bin).")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    return _find_state(_unpickle(path), path)
+    try:
+        if _is_safetensors(path):
+            return _read_safetensors(path)
+        return _arrays(open_torch_file(path))
+    except InputError as error:
+        raise InputError(f"{path}: {error}.") from error
 
 
-def _read_safetensors(path: Path) -> StateDict:
+def _is_safetensors(path: Path) -> bool:
+    """By its content, since either kind of file can have any name."""
+    with path.open("rb") as file:
+        return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
+
+
+def _read_safetensors(path: Path) -> dict[str, StoredArray]:
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: _plain(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+            return dict(_stored(path, file))
     except SafetensorError as error:
-        raise InputError(f"{path}: damaged, not a whole safetensors file: {error}.") from error
+        reason = printable(str(error))
+        raise InputError(f"damaged, not a whole safetensors file: {reason}") from error
 
 
-def _unpickle(path: Path) -> Any:
-    try:
-        import torch  # lazy: only here, and heavy
-    except ImportError as error:
-        raise InputError(
-            f'{path}: PyTorch reads this file; pip install "maskjax[torch]", or save the state '
-            "dict as .safetensors where PyTorch is."
-        ) from error
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"{path}: expected a state dict, which torch.load reads with weights_only=True "
-            f"({reason}); save it with torch.save(model.state_dict(), file)."
-        ) from error
+def _stored(path: Path, file: Any) -> Iterator[tuple[str, StoredArray]]:
+    for name in file.keys():  # noqa: SIM118
+        part = file.get_slice(name)
+        if (dtype := SAFETENSORS.get(part.get_dtype())) is None:
+            raise InputError(
+                f"{printable(name)} has the dtype {part.get_dtype()}; expected a floating dtype of "
+                "16 to 64 bits, integers or bool"
+            )
+        read = functools.partial(_read_tensor, path, name)
+        yield name, StoredArray(tuple(part.get_shape()), dtype, read)
 
 
-def _find_state(content: Any, path: Path) -> StateDict:
-    """Takes the state dict, or the only one in a dict of other things."""
-    if _is_state(content):
-        return {name: _from_torch(tensor) for name, tensor in content.items()}
-    inner = [value for value in content.values() if _is_state(value)] if _is_dict(content) else []
-    if len(inner) != 1:
-        found = f"{len(inner)} of them" if inner else f"a {type(content).__name__} without one"
-        raise InputError(f"{path}: expected one state dict {{name: tensor}}, got {found}.")
-    return {name: _from_torch(tensor) for name, tensor in inner[0].items()}
+def _read_tensor(path: Path, name: str) -> np.ndarray:
+    with safe_open(path, framework="numpy") as file:
+        return file.get_tensor(name)
 
 
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, Mapping)
+def _arrays(file: TorchFile) -> dict[str, StoredArray]:
+    """The arrays of the state dict in the content of a PyTorch file."""
+    checked: set[str] = set()  # a storage can be that of many tensors
+
+    def load(key: str) -> np.ndarray:
+        if key not in file.regions:
+            raise InputError(f"is damaged: it has no storage {printable(key)}")
+        if key not in checked:
+            file.regions[key].check()
+            checked.add(key)
+        return file.regions[key].map()
+
+    arrays: dict[str, StoredArray] = {}
+    for name, value in _find_state(file.content).items():
+        if isinstance(name, str) and is_tensor(value):
+            try:
+                arrays[name] = make_array(value, load, swapped=file.swapped)
+            except InputError as error:
+                raise InputError(f"{printable(name)} {error}") from error
+    return arrays
 
 
-def _is_state(value: Any) -> bool:
-    return _is_dict(value) and bool(value) and all(hasattr(t, "numpy") for t in value.values())
+def _find_state(content: Any) -> dict[Any, Any]:
+    """The dict of tensors: with masks, else with names of parameters, else any, if it is one."""
+    states = dict(_states(content))
+    for rank in (_has_masks, _has_parameters, bool):
+        ranked = {place: state for place, state in states.items() if rank(state)}
+        if len(ranked) > 1:
+            places = ", ".join(printable(place) for place in list(ranked)[:4])
+            raise InputError(
+                f"expected one state dict {{name: tensor}}, got {len(ranked)} of them ({places}); "
+                "save the one that is meant alone"
+            )
+        if ranked:
+            return next(iter(ranked.values()))
+    raise InputError(f"expected a state dict {{name: tensor}}, got {_described(content)}; {SAVE}")
 
 
-def _from_torch(tensor: Any) -> np.ndarray:
-    tensor = tensor.detach()
-    return _plain((tensor.float() if tensor.is_floating_point() else tensor).numpy())
+def _states(content: Any) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """All dicts with tensors, by where they are; each once, as a pickle may hold it many times."""
+    seen: set[int] = set()
+    level: list[tuple[str, Any]] = [("", content)]
+    for _ in range(DEPTH):
+        below: list[tuple[str, Any]] = []
+        for place, value in level:
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, dict):
+                if any(isinstance(n, str) and is_tensor(v) for n, v in value.items()):
+                    yield place or "the content itself", value
+                below += [(f"{place}[{name!r}]", item) for name, item in value.items()]
+            elif isinstance(value, list | tuple):
+                below += [(f"{place}[{index}]", item) for index, item in enumerate(value)]
+        level = below
 
 
-def _plain(array: np.ndarray) -> np.ndarray:
-    """Floats of 16 bits become float32; bool and integers stay."""
-    return array if array.dtype.kind in "biu" else array.astype(np.float32)
+def _has_masks(state: dict[Any, Any]) -> bool:
+    return any(isinstance(name, str) and name.endswith(MASKS) for name in state)
+
+
+def _has_parameters(state: dict[Any, Any]) -> bool:
+    return any(isinstance(n, str) and "." in n and is_tensor(v) for n, v in state.items())
+
+
+def _described(content: Any) -> str:
+    if isinstance(content, Call):
+        function = content.function
+        path = printable(function.path) if isinstance(function, Global) else "no name"
+        return f"a whole object of {path}, which only its own code can load"
+    return f"a {type(content).__name__} without one"

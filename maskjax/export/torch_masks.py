@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from maskjax.adaptation import Mask, Weight
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import architecture, in_torch, label_names, problem_type
 from maskjax.inference import TaskPredictor
-from maskjax.masking import leaves_by_path, pack_bits
+from maskjax.masking import flatten_with_paths
+from maskjax.masking.packed import pack_bits
 from maskjax.models import checkpoint_name, head_paths
 
 FORMAT = 1
@@ -38,23 +40,23 @@ def export_torch_masks(predictor: TaskPredictor, folder: Path) -> None:
         folder: New or empty.
 
     Raises:
-        InputError: If the task has no masks or a base that was drawn anew, or if the folder is not
-            empty or cannot be written.
+        InputError: If the task has no masks or a base that was re-initialized, or if the folder is
+            not empty or cannot be written.
     """
-    frozen = predictor.file.frozen
-    if not frozen.get("mask") or frozen.keys() - {"mask", "weight"}:
+    delta = predictor.file.delta
+    if not delta.masks or delta.without(Mask).without(Weight).operations:
         method = predictor.config.adaptation.method
         raise InputError(
             f"--to torch-masks: the method {method} of this run is not a mask; use --to hf."
         )
     if predictor.config.model.reinit:
         raise InputError(
-            "--to torch-masks: part of the base of this run was drawn anew, so that its masks fit "
-            "no published model; use --to hf."
+            "--to torch-masks: part of the base of this run was re-initialized, so that its masks "
+            "fit no published model; use --to hf."
         )
     family = predictor.base.config.family
-    masks = in_torch(frozen["mask"], family)
-    weights = in_torch(frozen.get("weight", {}), family)
+    masks = in_torch({path: mask.unpack() for path, mask in delta.masks.items()}, family)
+    weights = in_torch(delta.weights, family)
     packed = {name: pack_bits(mask) for name, mask in masks.items()}
     info = json.dumps(_info(predictor, masks | weights), indent=1, ensure_ascii=False)
     with new_folder(folder) as part:
@@ -86,7 +88,7 @@ def _info(predictor: TaskPredictor, arrays: Mapping[str, np.ndarray]) -> dict[st
 def _fingerprint(predictor: TaskPredictor) -> dict[str, list[float]]:
     """The first weights, in torch's order, of each masked matrix of the base."""
     file = predictor.file
-    base = leaves_by_path(predictor.base.params)
-    paths = file.masks.keys() & base.keys() - file.arrays.get("weight", {}).keys()
+    base = flatten_with_paths(predictor.base.params)
+    paths = file.masks.keys() & base.keys() - file.delta.weights.keys()
     masked = in_torch({path: base[path] for path in sorted(paths)}, predictor.base.config.family)
     return {name: array.ravel()[:FINGERPRINT].tolist() for name, array in masked.items()}

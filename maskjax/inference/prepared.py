@@ -1,10 +1,13 @@
 """Rows that wait to be run, while tasks come, go and are replaced."""
 
+from collections.abc import Sequence
+from types import EllipsisType
 from typing import NamedTuple
 
 from maskjax.errors import InputError
-from maskjax.inference.reading import Asked, Read
-from maskjax.inference.registered import Registered
+from maskjax.inference.postprocess import Function
+from maskjax.inference.preprocess import InputSpec, Reader, Row, TokenizedRow
+from maskjax.inference.registry import RegisteredTask
 
 
 class UnknownTaskError(InputError):
@@ -20,15 +23,19 @@ class Prepared(NamedTuple):
         sequences: 1, or the number of choices.
         asked: How the task read it.
         read: Its tokens.
+        vector: Whether it is answered with a vector instead of labels.
+        function: What makes scores of logits.
     """
 
     task: str | None
     length: int
     sequences: int
-    asked: Asked
-    read: Read
+    asked: InputSpec
+    read: TokenizedRow
+    vector: bool = False
+    function: Function = "softmax"
 
-    def check_task(self, now: Registered | None) -> None:
+    def check_task(self, now: RegisteredTask | None) -> None:
         """Refuses a task that was replaced by one that reads other rows.
 
         Args:
@@ -37,8 +44,41 @@ class Prepared(NamedTuple):
         Raises:
             UnknownTaskError: If this row has to be prepared again.
         """
-        if now is not None and self.asked.form != now.asked.form:
+        if now is not None and not self.vector and self.asked.form != now.asked.form:
             raise UnknownTaskError(
                 f"task {self.task!r} was replaced by one that reads other rows; prepare this row "
                 "again."
             )
+
+
+def prepare_rows(
+    reader: Reader,
+    rows: Sequence[tuple[Row, str | None, InputSpec]],
+    *,
+    vector: bool = False,
+    function: Function = "softmax",
+) -> list[Prepared]:
+    """Tokenizes rows."""
+    reads = reader.read([(row, how) for row, _, how in rows])
+    return [
+        Prepared(name, read.length, len(read.tokens), how, read, vector, function)
+        for (_, name, how), read in zip(rows, reads, strict=True)
+    ]
+
+
+def name_tasks(
+    rows: int,
+    task: str | EllipsisType | None,
+    tasks: Sequence[str | None] | None,
+    known: list[str],
+) -> Sequence[str | None]:
+    """Names the task of each row."""
+    if tasks is not None:
+        if len(tasks) != rows:
+            raise InputError(f"tasks: expected one for each of {rows} inputs, got {len(tasks)}.")
+        return tasks
+    if isinstance(task, EllipsisType):
+        if len(known) != 1:
+            raise InputError(f"task: expected a name, for there are {len(known)} tasks.")
+        return known * rows
+    return [task] * rows

@@ -3,20 +3,12 @@
 import jax
 import numpy as np
 
-from maskjax.masking import unpack_planes
+from maskjax.masking.packed import unpack_planes
 
 
 @jax.jit
 def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
-    """W ⊙ M.
-
-    Args:
-        weight: W, `[in, out]`.
-        planes: M, from `pack_planes`.
-
-    Returns:
-        `[in, out]`, of the dtype of W.
-    """
+    """W ⊙ M."""
     return weight * unpack_planes(planes, weight.shape[0]).astype(weight.dtype)
 
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.inference.logits import predict_logits
-from maskjax.inference.predictor import TaskPredictor
+from maskjax.inference.forward import predict_logits
+from maskjax.inference.saved_run import TaskPredictor
 from maskjax.models.encoder import Inputs
 from maskjax.models.model import Params
 from maskjax.tasks import Encoded
@@ -17,7 +17,7 @@ def cls_vectors(predictor: TaskPredictor, encoded: Encoded, layer: int | None = 
 
     Args:
         predictor: A saved run on its base.
-        encoded: Tokenised rows; labels are not used.
+        encoded: Tokenized rows; labels are not used.
         layer: The number of blocks below: 0 for the embeddings; None for the last block.
 
     Returns:

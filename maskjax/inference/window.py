@@ -13,17 +13,6 @@ def in_order(calls: Iterable[Callable[[], T]], pool: Executor, most: int) -> Ite
 
     So what a call holds, such as weights, is held by few calls at a time.
 
-    Args:
-        calls: Made in this thread, one by one.
-        pool: Where they run.
-        most: Calls that run at the same time; 1 means in this thread.
-
-    Yields:
-        What each call returns, in the order of the calls.
-
-    Raises:
-        Exception: What a call raises; calls under way are waited for.
-
     Example:
         >>> from concurrent.futures import ThreadPoolExecutor
         >>> with ThreadPoolExecutor(2) as pool:

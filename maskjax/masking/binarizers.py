@@ -1,33 +1,49 @@
-"""Binarisers: real scores to 0/1 masks, each with its straight-through gradient in the op itself.
+"""Binarizers: real scores to 0/1 masks, each with its straight-through gradient in the op itself.
 
-A binariser here is a function of one array of scores. Masks are float arrays of exactly 0 and 1
-in the dtype of the scores: 1 keeps a weight, 0 drops it. The gradients cannot be forgotten by a
-caller, because each one is a `jax.custom_vjp`.
+A binarizer here is a function of one array of scores. Masks are float arrays of exactly 0 and 1
+in the dtype of the scores: 1 keeps a weight, 0 drops it. A score that is NaN is refused where its
+value is known, and makes the mask NaN under `jax.jit`, so that a loss shows it. The gradients
+cannot be forgotten by a caller, because they belong to a `jax.custom_vjp`.
+
+That has no forward mode: `jax.jvp`, `jax.jacfwd` and forward over reverse raise a TypeError.
+Reverse over reverse works. Two lines have the same values and gradients, and forward mode too, for
+finite scores:
+
+    mask = (scores > threshold).astype(scores.dtype)
+    mask = jax.lax.stop_gradient(mask) + (scores - jax.lax.stop_gradient(scores))
 
 References:
     Bengio et al., 2013, https://arxiv.org/abs/1308.3432 (straight-through estimators).
     Zhao et al., 2020, https://arxiv.org/abs/2004.12406 (thresholded scores over BERT).
 """
 
-from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax.lax import stop_gradient
+
+from maskjax.masking.checks import check_floating, check_no_nan
+from maskjax.masking.placement import gather, place_like
 
 THRESHOLD = 1e-2
 """The paper's global threshold τ."""
+Gradient = Literal["identity", "sigmoid"]
+"""What the gradient of a mask becomes on its way to Bernoulli scores."""
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
-def hard_threshold(scores: jax.Array, threshold: float = THRESHOLD) -> jax.Array:
-    """The paper's binariser: M = 1[S > τ], with ∂L/∂S := ∂L/∂M.
+def hard_threshold(scores: jax.Array, threshold: jax.typing.ArrayLike = THRESHOLD) -> jax.Array:
+    """The paper's binarizer: M = 1[S > τ], with ∂L/∂S := ∂L/∂M.
 
     Args:
         scores: Real scores, any shape, float.
-        threshold: τ. A score equal to it drops the weight.
+        threshold: τ. A score equal to it drops the weight. No gradient flows into it.
 
     Returns:
         The mask, in the shape and dtype of `scores`.
+
+    Raises:
+        ValueError: If scores are not floating, or a score or τ is known to be NaN.
 
     Example:
         >>> hard_threshold(jnp.array([-1.0, 0.01, 0.02])).tolist()
@@ -35,22 +51,12 @@ def hard_threshold(scores: jax.Array, threshold: float = THRESHOLD) -> jax.Array
         >>> jax.grad(lambda s: (3.0 * hard_threshold(s)).sum())(jnp.zeros(2)).tolist()
         [3.0, 3.0]
     """
-    return (scores > threshold).astype(scores.dtype)
+    _check(scores)
+    check_no_nan("threshold", threshold)
+    bound = jnp.asarray(threshold, scores.dtype)
+    return _straight_through(scores, _bits(stop_gradient(scores) > bound, scores, bound))
 
 
-def _hard_threshold_fwd(scores: jax.Array, threshold: float) -> tuple[jax.Array, None]:
-    return hard_threshold(scores, threshold), None
-
-
-def _hard_threshold_bwd(threshold: float, _: None, gradient: jax.Array) -> tuple[jax.Array]:
-    del threshold
-    return (gradient,)
-
-
-hard_threshold.defvjp(_hard_threshold_fwd, _hard_threshold_bwd)
-
-
-@jax.custom_vjp
 def clipped_sign(scores: jax.Array) -> jax.Array:
     """M = 1[S > 0], with ∂L/∂S := ∂L/∂M where |S| < 1 and 0 elsewhere.
 
@@ -63,45 +69,24 @@ def clipped_sign(scores: jax.Array) -> jax.Array:
     Returns:
         The mask, in the shape and dtype of `scores`.
 
+    Raises:
+        ValueError: If scores are not floating, or a score is known to be NaN.
+
     Example:
         >>> clipped_sign(jnp.array([-0.5, 0.0, 2.0])).tolist()
         [0.0, 0.0, 1.0]
         >>> jax.grad(lambda s: clipped_sign(s).sum())(jnp.array([-0.5, 2.0])).tolist()
         [1.0, 0.0]
     """
-    return (scores > 0).astype(scores.dtype)
+    _check(scores)
+    moving = jnp.where(jnp.abs(scores) < 1, scores, stop_gradient(scores))
+    return _straight_through(moving, _bits(stop_gradient(scores) > 0, scores))
 
 
-def _clipped_sign_fwd(scores: jax.Array) -> tuple[jax.Array, jax.Array]:
-    return clipped_sign(scores), jnp.abs(scores) < 1
-
-
-def _clipped_sign_bwd(inside: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
-    return (jnp.where(inside, gradient, jnp.zeros_like(gradient)),)
-
-
-clipped_sign.defvjp(_clipped_sign_fwd, _clipped_sign_bwd)
-
-
-@jax.custom_vjp
-def _exceeds(probability: jax.Array, draw: jax.Array) -> jax.Array:
-    """1[draw < probability], straight-through to the probability."""
-    return (draw < probability).astype(probability.dtype)
-
-
-def _exceeds_fwd(probability: jax.Array, draw: jax.Array) -> tuple[jax.Array, None]:
-    return _exceeds(probability, draw), None
-
-
-def _exceeds_bwd(_: None, gradient: jax.Array) -> tuple[jax.Array, None]:
-    return gradient, None
-
-
-_exceeds.defvjp(_exceeds_fwd, _exceeds_bwd)
-
-
-def bernoulli(scores: jax.Array, key: jax.Array | None = None) -> jax.Array:
-    """M ~ Bernoulli(σ(S)), straight-through to the probability: ∂L/∂S := ∂L/∂M · σ'(S).
+def bernoulli(
+    scores: jax.Array, key: jax.Array | None = None, *, gradient: Gradient = "identity"
+) -> jax.Array:
+    """M ~ Bernoulli(σ(S)), with ∂L/∂S := ∂L/∂M, or ∂L/∂M · σ'(S).
 
     With a key the mask is sampled, for training; without one it is the likelier value,
     1[σ(S) > ½], so that evaluation is deterministic.
@@ -109,25 +94,37 @@ def bernoulli(scores: jax.Array, key: jax.Array | None = None) -> jax.Array:
     Args:
         scores: Logits of the probability to keep, any shape, float.
         key: A random key, or None for the deterministic mask.
+        gradient: `identity` passes ∂L/∂M to the scores unchanged, as the paper's reference code
+            does; `sigmoid` passes it through the probability, multiplied by σ' = σ (1 − σ) ≤ ¼.
 
     Returns:
         The mask, in the shape and dtype of `scores`.
+
+    Raises:
+        ValueError: If scores are not floating, a score is known to be NaN, or the gradient is
+            neither of the two.
 
     Example:
         >>> bernoulli(jnp.array([-3.0, 0.0, 3.0])).tolist()
         [0.0, 0.0, 1.0]
         >>> float(bernoulli(jnp.zeros(10_000), jax.random.key(0)).mean().round(1))
         0.5
+        >>> slope = jax.grad(lambda s, gradient: bernoulli(s, gradient=gradient))
+        >>> float(slope(0.0, "identity")), float(slope(0.0, "sigmoid"))
+        (1.0, 0.25)
     """
+    scores = jnp.asarray(scores)
+    _check(scores)
+    check_gradient(gradient)
     probability = jax.nn.sigmoid(scores)
     if key is None:
         draw = jnp.full_like(probability, 0.5)
     else:
-        draw = jax.random.uniform(key, scores.shape, scores.dtype)
-    return _exceeds(probability, draw)
+        draw = place_like(jax.random.uniform(key, scores.shape, scores.dtype), scores)
+    mask = _bits(draw < stop_gradient(probability), scores)
+    return _straight_through(scores if gradient == "identity" else probability, mask)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(1,))
 def top_k(scores: jax.Array, keep: int) -> jax.Array:
     """Keeps exactly the `keep` largest scores, with ∂L/∂S := ∂L/∂M.
 
@@ -139,26 +136,55 @@ def top_k(scores: jax.Array, keep: int) -> jax.Array:
         The mask, in the shape and dtype of `scores`.
 
     Raises:
-        ValueError: If `keep` is not between 0 and the number of scores.
+        ValueError: If `keep` is not between 0 and the number of scores, scores are not floating, or
+            a score is known to be NaN.
 
     Example:
         >>> top_k(jnp.array([[3.0, 1.0], [2.0, 1.0]]), 3).tolist()
         [[1.0, 1.0], [1.0, 0.0]]
     """
+    _check(scores)
     if not 0 <= keep <= scores.size:
         raise ValueError(f"Expected keep in [0, {scores.size}], got {keep} instead.")
-    order = jnp.argsort(-scores.ravel(), stable=True)
-    mask = jnp.zeros(scores.size, scores.dtype).at[order[:keep]].set(1)
-    return mask.reshape(scores.shape)
+    order = jnp.argsort(-gather(stop_gradient(scores)).ravel(), stable=True)
+    kept = jnp.zeros(scores.size, bool).at[order].set(jnp.arange(scores.size) < keep)
+    mask = place_like(kept.reshape(scores.shape), scores)
+    return _straight_through(scores, _bits(mask, scores))
 
 
-def _top_k_fwd(scores: jax.Array, keep: int) -> tuple[jax.Array, None]:
-    return top_k(scores, keep), None
+def check_gradient(gradient: str) -> None:
+    """Refuses the name of a gradient that there is not."""
+    if gradient not in ("identity", "sigmoid"):
+        raise ValueError(f"Expected gradient to be 'identity' or 'sigmoid', got {gradient!r}.")
 
 
-def _top_k_bwd(keep: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
-    del keep
-    return (gradient,)
+@jax.custom_vjp
+def _straight_through(surrogate: jax.Array, mask: jax.Array) -> jax.Array:
+    """The mask, whose gradient goes to the surrogate unchanged."""
+    del surrogate
+    return mask
 
 
-top_k.defvjp(_top_k_fwd, _top_k_bwd)
+def _straight_through_fwd(surrogate: jax.Array, mask: jax.Array) -> tuple[jax.Array, None]:
+    return _straight_through(surrogate, mask), None
+
+
+def _straight_through_bwd(_: None, gradient: jax.Array) -> tuple[jax.Array, None]:
+    return gradient, None
+
+
+_straight_through.defvjp(_straight_through_fwd, _straight_through_bwd)
+
+
+def _bits(keep: jax.Array, scores: jax.Array, *others: jax.Array) -> jax.Array:
+    """Zeros and ones in the dtype of the scores; NaN where one of the numbers is NaN."""
+    scores = stop_gradient(scores)
+    mask = keep.astype(scores.dtype)
+    for number in (scores, *others):
+        mask = jnp.where(jnp.isnan(number), jnp.asarray(jnp.nan, scores.dtype), mask)
+    return mask
+
+
+def _check(scores: jax.Array) -> None:
+    check_floating("scores", scores)
+    check_no_nan("scores", scores)

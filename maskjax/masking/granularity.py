@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.masking.kinds import kind_of
+from maskjax.masking.placement import gather
 from maskjax.masking.selection import choose
 
 
@@ -42,7 +43,7 @@ PER_WEIGHT = Granularity(
     reduce=lambda path, weight: jnp.abs(weight).astype(jnp.float32),
     expand=_expand_weight,
 )
-"""One score a weight: the paper's unstructured mask."""
+"""One score per weight: the paper's unstructured mask."""
 
 PER_MATRIX = Granularity(
     reduce=lambda path, weight: jnp.abs(weight).mean(dtype=jnp.float32),
@@ -72,13 +73,15 @@ def per_head(num_heads: int) -> Granularity:
 
     def reduce(path: str, weight: jax.Array) -> jax.Array:
         axis = _head_axis(path, weight.shape, num_heads)
-        by_head = jnp.moveaxis(jnp.abs(weight), axis, 0).reshape(num_heads, -1)
-        return by_head.mean(axis=1, dtype=jnp.float32)
+        others = tuple(other for other in range(weight.ndim) if other != axis)
+        along = jnp.abs(weight).mean(axis=others, dtype=jnp.float32)
+        return gather(along).reshape(num_heads, -1).mean(axis=1)
 
     def expand(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         axis = _head_axis(path, shape, num_heads)
         _check_shape(path, mask, (num_heads,))
-        along = jnp.repeat(mask, shape[axis] // num_heads)
+        each = (num_heads, shape[axis] // num_heads)
+        along = jnp.broadcast_to(gather(mask)[:, None], each)
         aligned = along.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return jnp.broadcast_to(aligned, shape)
 
@@ -86,10 +89,11 @@ def per_head(num_heads: int) -> Granularity:
 
 
 def by_path(choices: Mapping[str, Granularity]) -> Granularity:
-    """Another granularity for each part of a model: structured masks beside unstructured ones.
+    """Another granularity for each part of a model: structured and unstructured masks.
 
     Args:
-        choices: `{pattern: granularity}`; the first pattern that matches a whole path decides.
+        choices: `{pattern: granularity}`; the first pattern that matches a whole path, or is it,
+            decides.
 
     Returns:
         A granularity. Its functions raise ValueError for a leaf that no pattern matches.

@@ -1,13 +1,13 @@
-"""Score initialisers: what the mask looks like before the first step.
+"""Score initializers: what the mask looks like before the first step.
 
-An initialiser is a function `(key, magnitude) -> scores`. `magnitude` is the absolute value of
+An initializer is a function `(key, magnitude) -> scores`. `magnitude` is the absolute value of
 the weights in the shape of the scores (a mean, where several weights share one score); most
-initialisers use its shape only. All of them give float32 scores, whatever the weights' dtype.
+initializers use its shape only. All of them give float32 scores, whatever the weights' dtype.
 
 `sparsity` is the fraction of scores that start at or below the threshold. The paper's start is
 `uniform`; `magnitude`, `random_count` and `double_uniform` are the controlled starts of its
-reference code, with exact counts, drawn without replacement; `constant` and `proportional` keep
-every weight at first.
+reference code, with exact counts, drawn without replacement; `constant` keeps every weight at
+first, and so does `proportional`, which stands in a module of its own.
 """
 
 import math
@@ -17,13 +17,17 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.masking.binarizers import THRESHOLD
-from maskjax.masking.philox import WORDS, Start, philox_words
+from maskjax.masking.checks import check_number
+from maskjax.masking.packed.philox import WORDS, RandomMaskSpec, philox_words
+from maskjax.masking.placement import gather
 
 Initializer = Callable[[jax.Array, jax.Array], jax.Array]
 """`(key, magnitude) -> scores`, both arrays of the same shape, scores in float32."""
 
+KEEPS_ALL = "initializer=proportional() or constant(...) above the threshold keeps every weight"
+
 Initializers = Initializer | Mapping[str, Initializer]
-"""One for all leaves, or `{pattern: initialiser}`, where the first full match of a path decides."""
+"""One for all leaves, or `{pattern: initializer}`, where the first full match of a path decides."""
 
 SPREAD = 2e-2
 """The paper's lower end of the uniform start, as a distance below zero (c)."""
@@ -34,8 +38,8 @@ def uniform(
 ) -> Initializer:
     """The paper's start: S ~ U(−c, (c + τ)/p − c), of which a fraction p lies at or below τ.
 
-    The numbers are the words of a Philox stream, so that `start_of` can name the initial mask in
-    twelve bytes.
+    The numbers are the words of a Philox stream, so that `random_mask_spec` can name the initial
+    mask in twelve bytes.
 
     Args:
         sparsity: p, in (0, 1].
@@ -43,7 +47,7 @@ def uniform(
         spread: c, greater than −τ. A larger one puts every score further from the threshold.
 
     Returns:
-        An initialiser whose sparsity is p in expectation.
+        An initializer whose sparsity is p in expectation.
 
     Raises:
         ValueError: If `sparsity` is not in (0, 1] or the range is empty.
@@ -54,7 +58,9 @@ def uniform(
         '0.05'
     """
     if not 0 < sparsity <= 1:
-        raise ValueError(f"Expected a sparsity in (0, 1], got {sparsity} instead.")
+        raise ValueError(f"Expected a sparsity in (0, 1], got {sparsity} instead; {KEEPS_ALL}.")
+    check_number("threshold", threshold)
+    check_number("spread", spread)
     if spread + threshold <= 0:
         raise ValueError(f"Expected spread > {-threshold} (−threshold), got {spread} instead.")
     high = (spread + threshold) / sparsity - spread
@@ -68,87 +74,48 @@ def uniform(
     return init
 
 
-def start_of(key: jax.Array, sparsity: float) -> Start:
+def random_mask_spec(key: jax.Array, sparsity: float) -> RandomMaskSpec:
     """The initial mask of a leaf whose scores start as `uniform(sparsity)` under a key.
 
     It follows from integers alone. The scores follow from float32 numbers, whose rounding may put
     a score that is next to the threshold on its other side: one in some ten million.
 
     Args:
-        key: The key that the initialiser gets for the leaf (`key_for_path(key, path)`).
+        key: The key that the initializer gets for the leaf (`fold_in_path(key, path)`).
         sparsity: p, in (0, 1].
 
     Returns:
         The words `jax.random.bits(key, (2,), uint32)` and the cutoff ⌊p · 2³²⌋.
 
     Example:
-        >>> start_of(jax.random.key(0), 0.25).cutoff == 2**30
+        >>> random_mask_spec(jax.random.key(0), 0.25).cutoff == 2**30
         True
     """
     k0, k1 = (int(word) for word in _key_words(key))
-    return Start((k0, k1), min(int(sparsity * WORDS), WORDS - 1))
+    return RandomMaskSpec((k0, k1), min(int(sparsity * WORDS), WORDS - 1))
 
 
 def constant(score: float) -> Initializer:
     """Every score starts at the same value, for example a margin above τ: a mask of ones.
 
     Args:
-        score: The value.
+        score: The value, finite.
 
     Returns:
-        An initialiser.
+        An initializer.
+
+    Raises:
+        ValueError: If the value is NaN or infinite.
 
     Example:
         >>> constant(0.5)(jax.random.key(0), jnp.ones(2)).tolist()
         [0.5, 0.5]
     """
+    check_number("score", score)
 
     def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
         del key
         return jnp.full(magnitude.shape, score, jnp.float32)
-
-    return init
-
-
-def proportional(
-    margin: float = 0.05, *, threshold: float = THRESHOLD, protect: float = 0.0
-) -> Initializer:
-    """Every weight is kept, by a margin in proportion to its size: S = τ + m · |W| / mean |W|.
-
-    Adam moves all scores by steps of about the same size, so a weight is dropped once gradients
-    have pushed it towards zero for a time in proportion to |W|, as finetuning would move it all
-    the way to zero. Small weights, which hardly matter, go first, and no mass of weights crosses
-    the threshold in the same step, which is what breaks training from equal scores.
-
-    Args:
-        margin: m, the mean distance above the threshold, greater than 0.
-        threshold: τ.
-        protect: Weights smaller than this multiple of mean |W| get infinite scores: they are
-            kept for good. Dropping them would change little and cost bits in the task file.
-
-    Returns:
-        An initialiser. Unprotected, a weight of exactly zero starts at τ, which drops it and
-        changes nothing; where all are zero, every score starts at τ + m.
-
-    Raises:
-        ValueError: If `margin` is not above 0 or `protect` is below 0.
-
-    Example:
-        >>> scores = proportional(0.1)(jax.random.key(0), jnp.array([1.0, 2.0, 3.0]))
-        >>> [f"{score:.2f}" for score in scores]
-        ['0.06', '0.11', '0.16']
-    """
-    if margin <= 0:
-        raise ValueError(f"Expected a margin > 0, got {margin} instead.")
-    if protect < 0:
-        raise ValueError(f"Expected protect >= 0, got {protect} instead.")
-
-    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
-        del key
-        size = magnitude.astype(jnp.float32)
-        mean = size.mean()
-        relative = jnp.where(mean > 0, size / mean, 1.0)
-        return jnp.where(relative < protect, jnp.inf, threshold + margin * relative)
 
     return init
 
@@ -161,7 +128,7 @@ def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
         threshold: τ, greater than 0.
 
     Returns:
-        An initialiser with an exact count of zeros; among equals the earlier weight is dropped.
+        An initializer with an exact count of zeros; among equals the earlier weight is dropped.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -175,7 +142,7 @@ def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
 
     def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
         del key
-        order = jnp.argsort(magnitude.ravel(), stable=True)
+        order = jnp.argsort(gather(magnitude).ravel(), stable=True)
         dropped = _first(order, sparsity, magnitude.shape)
         return jnp.where(dropped, jnp.float32(0), jnp.float32(2 * threshold))
 
@@ -190,7 +157,7 @@ def random_count(sparsity: float, *, threshold: float = THRESHOLD) -> Initialize
         threshold: τ, greater than 0.
 
     Returns:
-        An initialiser; positions are drawn without replacement.
+        An initializer; positions are drawn without replacement.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -217,7 +184,7 @@ def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initiali
         threshold: τ, greater than 0.
 
     Returns:
-        An initialiser with an exact count of zeros at random positions.
+        An initializer with an exact count of zeros at random positions.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -245,6 +212,7 @@ def _key_words(key: jax.Array) -> jax.Array:
 def _check(sparsity: float, threshold: float) -> None:
     if not 0 <= sparsity <= 1:
         raise ValueError(f"Expected a sparsity in [0, 1], got {sparsity} instead.")
+    check_number("threshold", threshold)
     if threshold <= 0:
         raise ValueError(f"Expected a threshold > 0, got {threshold} instead.")
 
@@ -255,5 +223,6 @@ def _random_positions(key: jax.Array, sparsity: float, shape: tuple[int, ...]) -
 
 def _first(order: jax.Array, sparsity: float, shape: tuple[int, ...]) -> jax.Array:
     """True at the positions that come first in `order`, a fraction `sparsity` of them."""
-    count = round(sparsity * math.prod(shape))
-    return jnp.zeros(math.prod(shape), bool).at[order[:count]].set(True).reshape(shape)
+    size = math.prod(shape)
+    dropped = jnp.arange(size) < round(sparsity * size)
+    return jnp.zeros(size, bool).at[order].set(dropped).reshape(shape)

@@ -81,7 +81,7 @@ def kind_of(path: str) -> str | None:
 
 
 def block_of(path: str) -> int | None:
-    """The number of the block that a canonical path lies in, or None outside the blocks.
+    """The number of the block that a canonical path is in, or None outside the blocks.
 
     Args:
         path: A path such as `encoder/layer/3/output/dense/kernel`.

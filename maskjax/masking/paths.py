@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 SEPARATOR = "/"
 
 
-def leaves_by_path(tree: Any) -> dict[str, Any]:
+def flatten_with_paths(tree: Any) -> dict[str, Any]:
     """Flattens a pytree into `{path: leaf}`, in the order of `jax.tree.leaves`.
 
     A path joins the keys of dicts, the indices of sequences and the names of attributes with
-    `/`. Flax NNX states end in the attribute that holds the array: `layers/0/kernel/value`.
+    `/`. Flax NNX states end in the attribute that holds the array: `layers/0/kernel/value`. A node
+    that stands for a floating array of integers (`__jax_array__`, as of a quantized weight) is one
+    leaf.
 
     Args:
         tree: Any pytree.
@@ -25,10 +28,10 @@ def leaves_by_path(tree: Any) -> dict[str, Any]:
         ValueError: If two leaves get the same path.
 
     Example:
-        >>> leaves_by_path({"layer": [{"kernel": 1.0}, {"kernel": 2.0}]})
+        >>> flatten_with_paths({"layer": [{"kernel": 1.0}, {"kernel": 2.0}]})
         {'layer/0/kernel': 1.0, 'layer/1/kernel': 2.0}
     """
-    flat = jax.tree_util.tree_flatten_with_path(tree)[0]
+    flat = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_dequantizes)[0]
     named = {_name(path): leaf for path, leaf in flat}
     if len(named) != len(flat):
         names = [_name(path) for path, _ in flat]
@@ -37,7 +40,7 @@ def leaves_by_path(tree: Any) -> dict[str, Any]:
     return named
 
 
-def replace_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
+def update_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
     """Returns `tree` with some of its leaves exchanged.
 
     Args:
@@ -51,10 +54,10 @@ def replace_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
         ValueError: If a path is not in `tree`.
 
     Example:
-        >>> replace_leaves({"kernel": 1.0, "bias": 0.0}, {"kernel": 5.0})
+        >>> update_leaves({"kernel": 1.0, "bias": 0.0}, {"kernel": 5.0})
         {'bias': 0.0, 'kernel': 5.0}
     """
-    flat, structure = jax.tree_util.tree_flatten_with_path(tree)
+    flat, structure = jax.tree_util.tree_flatten_with_path(tree, is_leaf=_dequantizes)
     names = [_name(path) for path, _ in flat]
     unknown = sorted(set(leaves) - set(names))
     if unknown:
@@ -63,7 +66,7 @@ def replace_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
     return jax.tree.unflatten(structure, new)
 
 
-def key_for_path(key: jax.Array, path: str) -> jax.Array:
+def fold_in_path(key: jax.Array, path: str) -> jax.Array:
     """Derives the random key of one leaf from its path.
 
     Leaves of equal shape get different numbers, and adding or removing other leaves changes
@@ -78,11 +81,25 @@ def key_for_path(key: jax.Array, path: str) -> jax.Array:
         A key of the same type as `key`.
 
     Example:
-        >>> one, two = (key_for_path(jax.random.key(0), p) for p in ("a/kernel", "b/kernel"))
+        >>> one, two = (fold_in_path(jax.random.key(0), p) for p in ("a/kernel", "b/kernel"))
         >>> bool(jax.random.key_data(one)[1] == jax.random.key_data(two)[1])
         False
     """
     return jax.random.fold_in(key, zlib.crc32(path.encode()))
+
+
+def _dequantizes(node: Any) -> bool:
+    """Whether a node is a floating array to its users, though its parts are not."""
+    if not hasattr(node, "__jax_array__") or not _is_floating(node):
+        return False
+    # A variable that merely holds a floating array, as in Flax, stays a node.
+    parts = jax.tree.leaves(node, is_leaf=lambda part: part is not node)
+    return any(hasattr(part, "dtype") and not _is_floating(part) for part in parts)
+
+
+def _is_floating(array: Any) -> bool:
+    dtype = getattr(array, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
 def _name(path: tuple[Any, ...]) -> str:

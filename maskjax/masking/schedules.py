@@ -111,7 +111,7 @@ def lagrangian_penalty(
 ) -> jax.Array:
     """λ (target − current)², whose gradient in λ is reversed.
 
-    Add it to the loss and hand λ to the same optimiser as the scores: descending then lowers
+    Add it to the loss and hand λ to the same optimizer as the scores: descending then lowers
     the penalty in the scores and **ascends** in λ, so λ grows until the target is met.
 
     Args:

@@ -2,9 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Choice = TypeVar("Choice")
 
@@ -14,7 +14,7 @@ class Rule:
     """Says of all leaves whose whole path matches a pattern whether they are selected.
 
     Attributes:
-        pattern: A regular expression; it must match the whole path.
+        pattern: A regular expression that must match the whole path, or the exact path of a leaf.
         select: True selects the leaves, False leaves them out.
 
     Example:
@@ -26,12 +26,36 @@ class Rule:
     select: bool = True
 
 
-def select_paths(paths: Sequence[str], rules: Sequence[Rule | str]) -> tuple[str, ...]:
+Predicate = Callable[[str], bool]
+Where = str | Rule | Iterable[str | Rule] | Predicate
+"""What selects leaves: a pattern or an exact path, a rule, several of them, or a function."""
+Rules = tuple[Rule, ...] | Predicate
+
+
+def make_rules(where: Where) -> Rules:
+    """Brings a choice of leaves into one form.
+
+    Example:
+        >>> make_rules(".*/kernel")
+        (Rule(pattern='.*/kernel', select=True),)
+    """
+    if callable(where):
+        return where
+    if isinstance(where, (str, Rule)):
+        return (_rule(where),)
+    items: Any = where
+    if isinstance(items, Mapping | bytes) or not isinstance(items, Iterable):
+        raise ValueError(_no_rule(items))
+    return tuple(_rule(item) for item in items)
+
+
+def select_paths(paths: Sequence[str], where: Where) -> tuple[str, ...]:
     """Applies rules to paths: the first rule that matches a path decides, no match leaves it out.
 
     Args:
-        paths: Paths of leaves, as `leaves_by_path` gives them.
-        rules: Rules in order; a string stands for a rule that selects.
+        paths: Paths of leaves, as `flatten_with_paths` gives them.
+        where: Rules, as `make_rules` takes them. A string stands for a rule that selects. One that
+            is a path itself means that leaf only, whatever its characters mean in a pattern.
 
     Returns:
         The selected paths, in the order of `paths`.
@@ -44,20 +68,28 @@ def select_paths(paths: Sequence[str], rules: Sequence[Rule | str]) -> tuple[str
         >>> paths = ["0/query/kernel", "0/key/kernel", "0/key/bias"]
         >>> select_paths(paths, [Rule(pattern=".*/query/.*", select=False), ".*/kernel"])
         ('0/key/kernel',)
+        >>> select_paths(paths, lambda path: path.endswith("bias"))
+        ('0/key/bias',)
     """
-    ordered = [Rule(pattern=rule) if isinstance(rule, str) else rule for rule in rules]
-    patterns = [_compile(rule.pattern) for rule in ordered]
-    deciding = {path: _first_match(path, patterns) for path in paths}
-    used = set(deciding.values())
-    for index, rule in enumerate(ordered):
-        if index not in used:
-            raise ValueError(_unused(rule.pattern, patterns[index], paths))
-    selected = tuple(
-        path for path, index in deciding.items() if index is not None and ordered[index].select
-    )
+    rules = make_rules(where)
+    if not callable(rules):
+        _check_all_used(paths, rules)
+    selected = matching_paths(paths, rules)
     if not selected:
-        raise ValueError(f"Expected rules that select something, got nothing from {list(rules)}.")
+        what = "the function" if callable(rules) else [rule.pattern for rule in rules]
+        raise ValueError(
+            f"Expected rules that select something, got nothing from {what}; the paths are "
+            f"{', '.join(paths[:3])}, ..."
+        )
     return selected
+
+
+def matching_paths(paths: Sequence[str], rules: Rules) -> tuple[str, ...]:
+    """The paths that rules select, be they none."""
+    if callable(rules):
+        return tuple(path for path in paths if rules(path))
+    deciding = _deciding(paths, rules)
+    return tuple(p for p, index in deciding.items() if index is not None and rules[index].select)
 
 
 def choose(path: str, choices: Mapping[str, Choice]) -> Choice:
@@ -77,15 +109,49 @@ def choose(path: str, choices: Mapping[str, Choice]) -> Choice:
         >>> choose("head/kernel", {"head/.*": "uniform", ".*": "magnitude"})
         'uniform'
     """
-    index = _first_match(path, [_compile(pattern) for pattern in choices])
+    index = _first_match(path, [_compile(pattern, (path,)) for pattern in choices])
     if index is None:
         raise ValueError(f"{path}: expected a pattern that matches it, got {list(choices)}.")
     return list(choices.values())[index]
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def exact(patterns: Mapping[str, Choice], paths: Container[str]) -> dict[str, Choice]:
+    """The same choices, in which a key that is a path matches that path only."""
+    return {re.escape(key) if key in paths else key: value for key, value in patterns.items()}
+
+
+def _rule(item: Any) -> Rule:
+    rule = item if isinstance(item, Rule) else Rule(pattern=item)
+    pattern: Any = rule.pattern
+    if not isinstance(pattern, str):
+        raise ValueError(_no_rule(pattern))
+    return rule
+
+
+def _no_rule(came: Any) -> str:
+    return (
+        "Expected where to be a pattern such as '.*/kernel', a Rule, a list of these, or a "
+        f"function of a path, got {type(came).__name__} {came!r}."
+    )
+
+
+def _deciding(paths: Sequence[str], rules: tuple[Rule, ...]) -> dict[str, int | None]:
+    """The number of the rule that decides each path."""
+    known = frozenset(paths)
+    patterns = [_compile(rule.pattern, known) for rule in rules]
+    return {path: _first_match(path, patterns) for path in paths}
+
+
+def _check_all_used(paths: Sequence[str], rules: tuple[Rule, ...]) -> None:
+    used = set(_deciding(paths, rules).values())
+    for index, rule in enumerate(rules):
+        if index not in used:
+            raise ValueError(_unused(rule.pattern, paths))
+
+
+def _compile(pattern: str, paths: Container[str]) -> re.Pattern[str]:
     try:
-        return re.compile(pattern)
+        return re.compile(re.escape(pattern) if pattern in paths else pattern)
     except re.error as error:
         raise ValueError(f"Rule {pattern!r} is not a regular expression: {error}.") from error
 
@@ -95,7 +161,8 @@ def _first_match(path: str, patterns: Sequence[re.Pattern[str]]) -> int | None:
     return next(hits, None)
 
 
-def _unused(rule: str, pattern: re.Pattern[str], paths: Sequence[str]) -> str:
+def _unused(rule: str, paths: Sequence[str]) -> str:
+    pattern = _compile(rule, frozenset(paths))
     if any(pattern.fullmatch(path) for path in paths):
         return f"Rule {rule!r} decides nothing: earlier rules match all of its paths."
     near = difflib.get_close_matches(rule, paths, n=3, cutoff=0.3) or list(paths[:3])

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.masking.kinds import block_of, kind_of
-from maskjax.masking.packing import PackedMask
+from maskjax.masking.packed.packing import PackedMask
 
 
 class Count(NamedTuple):

@@ -1,24 +1,31 @@
-"""The mask transform: a pair of pure functions that learn which frozen weights to keep.
+"""The mask transform: a few pure functions that learn which frozen weights to keep.
 
 References:
     Zhao et al., Masking as an Efficient Alternative to Finetuning, EMNLP 2020, section 3,
     https://arxiv.org/abs/2004.12406.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
-from jax.flatten_util import ravel_pytree
 
-from maskjax.masking import binarizers, initializers
-from maskjax.masking.binarizers import THRESHOLD
+from maskjax.masking.checks import (
+    check_all_finite,
+    check_floating,
+    check_key,
+    check_scores,
+    check_shape,
+)
 from maskjax.masking.granularity import PER_WEIGHT, Granularity
-from maskjax.masking.initializers import SPREAD, Initializers
-from maskjax.masking.paths import key_for_path, leaves_by_path, replace_leaves
-from maskjax.masking.selection import Rule, choose, select_paths
+from maskjax.masking.initializers import Initializer, Initializers
+from maskjax.masking.leaves import as_weight, check_untied, select_weights
+from maskjax.masking.paths import flatten_with_paths, fold_in_path, update_leaves
+from maskjax.masking.placement import place_like
+from maskjax.masking.proportional import is_below, protection_of
+from maskjax.masking.selection import Where, choose, exact, make_rules, matching_paths
 
 Params = Any
 Scores = dict[str, jax.Array]
@@ -26,231 +33,168 @@ Scores = dict[str, jax.Array]
 Masks = dict[str, jax.Array]
 """`{path: mask}`; 1 keeps a weight, 0 drops it."""
 Binarize = Callable[[Scores, jax.Array | None], Masks]
+Protected = dict[str, jax.Array]
+"""`{path: bool}` in the shapes of the scores: True where a weight is always kept."""
 
+KERNELS = r".*/kernel"
 MASKED_WEIGHT = "masked_weight"
 """The `jax.ad_checkpoint` name of W ⊙ M: cheap to recompute, expensive to keep."""
 
 
-class _Apply(Protocol):
+class _WithKey(Protocol):
     def __call__(
         self, scores: Scores, params: Params, /, *, key: jax.Array | None = None
-    ) -> Params: ...
+    ) -> Any: ...
 
 
 class MaskTransform(NamedTuple):
     """Pure functions over any pytree of params; scores are a pytree of their own.
 
     Attributes:
-        init: `(key, params) -> scores`, with scores for the selected leaves only.
+        init: `(key, params) -> scores`, with scores for the selected leaves only, where the leaves
+            are: on their devices, and divided as they are.
         apply: `(scores, params, *, key=None) -> params` with the selected leaves W replaced by
             W ⊙ M(S), in W's dtype. Differentiable in `scores`, straight-through. `key` is for
-            binarisers that sample; without it they are deterministic.
+            binarizers that sample; without it they are deterministic.
         masks: `(scores, params) -> {path: bool array}` in the shapes of the weights,
             deterministic: what is left to keep once training is over.
+        float_masks: `(scores, params, *, key=None) -> {path: float array}` in the shapes of the
+            weights: the exact zeros and ones of `apply`, with their straight-through gradients.
     """
 
     init: Callable[[jax.Array, Params], Scores]
-    apply: _Apply
+    apply: _WithKey
     masks: Callable[[Scores, Params], Masks]
+    float_masks: _WithKey
 
 
 def mask_transform(
     binarize: Binarize,
     initializer: Initializers,
     *,
-    where: Sequence[Rule | str] = (r".*/kernel",),
+    where: Where = KERNELS,
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
-    """Builds a transform from its parts; the factories below are made of it.
+    """Builds a transform from its parts; the factories are made of it.
 
     Args:
         binarize: `(scores, key) -> masks`, straight-through.
-        initializer: Gives the scores of one leaf; or one for each pattern of paths.
-        where: Rules that select the masked leaves by path.
+        initializer: Gives the scores of one leaf; or one for each pattern of paths. Weights that
+            `proportional` protects are kept whatever their scores are: the mask is one there and
+            no gradient reaches the score, so that every optimizer respects it.
+        where: What selects the masked leaves by path: a pattern or an exact path, a `Rule`,
+            several of these, or a function of a path.
         granularity: How many weights share one score.
 
     Returns:
-        A transform. Its `init` raises ValueError where the rules do not fit the params, its
-        `apply` where the scores do not.
+        A transform. Its functions raise ValueError where the rules do not fit the params, where a
+        selected leaf is not floating or is the same array as another leaf, where scores are missing
+        or do not fit, and for NaN, as far as values are known: inside `jax.jit` a score that is NaN
+        makes the weight NaN.
+
+    Example:
+        >>> from maskjax.masking import constant, hard_threshold
+        >>> def binarize(scores, key):
+        ...     return {path: hard_threshold(leaf, 0.5) for path, leaf in scores.items()}
+        >>> transform = mask_transform(binarize, constant(1.0), where="dense/kernel")
+        >>> params = {"dense": {"kernel": jnp.array([2.0, 3.0]), "bias": jnp.array([4.0])}}
+        >>> scores = transform.init(jax.random.key(0), params)
+        >>> scores
+        {'dense/kernel': Array([1., 1.], dtype=float32)}
+        >>> moved = {"dense/kernel": scores["dense/kernel"].at[0].set(0.0)}
+        >>> transform.apply(moved, params)["dense"]["kernel"].tolist()
+        [0.0, 3.0]
     """
-    starts = initializer if isinstance(initializer, Mapping) else {".*": initializer}
+    rules = make_rules(where)
 
     def init(key: jax.Array, params: Params) -> Scores:
-        leaves = leaves_by_path(params)
+        check_key(key)
+        weights = select_weights(params, rules)
+        starts = _by_path(initializer, weights)
         return {
-            path: choose(path, starts)(
-                key_for_path(key, path), granularity.reduce(path, leaves[path])
-            )
-            for path in select_paths(list(leaves), where)
+            path: _start(starts[path], fold_in_path(key, path), path, granularity.reduce(path, w))
+            for path, w in weights.items()
         }
 
-    def expanded(scores: Scores, leaves: dict[str, Any], key: jax.Array | None) -> Masks:
-        _check_paths(scores, leaves)
-        masks = binarize(scores, key)
+    def expanded(
+        scores: Scores, weights: Mapping[str, Any], key: jax.Array | None
+    ) -> dict[str, jax.Array]:
+        protected = _protected(initializer, weights, granularity)
+        masks = _binarize_around(binarize, scores, key, protected)
         return {
-            path: granularity.expand(path, mask, leaves[path].shape) for path, mask in masks.items()
+            path: place_like(granularity.expand(path, mask, weights[path].shape), weights[path])
+            for path, mask in masks.items()
         }
 
     def apply(scores: Scores, params: Params, *, key: jax.Array | None = None) -> Params:
-        leaves = leaves_by_path(params)
-        return replace_leaves(
-            params,
-            {
-                path: checkpoint_name(leaves[path] * mask.astype(leaves[path].dtype), MASKED_WEIGHT)
-                for path, mask in expanded(scores, leaves, key).items()
-            },
-        )
+        weights = _weights_of(scores, params, rules)
+        masks = expanded(scores, weights, key)
+        masked = {path: w * masks[path].astype(w.dtype) for path, w in weights.items()}
+        named = {path: checkpoint_name(leaf, MASKED_WEIGHT) for path, leaf in masked.items()}
+        return update_leaves(params, named)
+
+    def float_masks(scores: Scores, params: Params, *, key: jax.Array | None = None) -> Masks:
+        return expanded(scores, _weights_of(scores, params, rules), key)
 
     def masks(scores: Scores, params: Params) -> Masks:
-        full = expanded(scores, leaves_by_path(params), None)
-        return {path: mask.astype(bool) for path, mask in full.items()}
+        return {path: mask.astype(bool) for path, mask in float_masks(scores, params).items()}
 
-    return MaskTransform(init, apply, masks)
-
-
-def threshold_mask(
-    sparsity: float = 0.05,
-    *,
-    threshold: float = THRESHOLD,
-    initializer: Initializers | None = None,
-    where: Sequence[Rule | str] = (r".*/kernel",),
-    granularity: Granularity = PER_WEIGHT,
-) -> MaskTransform:
-    """The paper's masking: M = 1[S > τ], identity straight-through, uniform start.
-
-    Args:
-        sparsity: Fraction of zeros at the start, in (0, 1].
-        threshold: τ.
-        initializer: Another start than the paper's; `sparsity` is then not used.
-        where: Rules that select the masked leaves by path.
-        granularity: How many weights share one score.
-
-    Returns:
-        The transform.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> params = {"dense": {"kernel": jnp.ones((64, 64)), "bias": jnp.zeros(64)}}
-        >>> transform = threshold_mask(sparsity=0.25)
-        >>> scores = transform.init(jax.random.key(0), params)
-        >>> list(scores), scores["dense/kernel"].dtype
-        (['dense/kernel'], dtype('float32'))
-        >>> masked = transform.apply(scores, params)
-        >>> f"{float((masked['dense']['kernel'] == 0).mean()):.2f}"
-        '0.25'
-    """
-    start = initializer or initializers.uniform(sparsity, threshold=threshold)
-    binarize = _leafwise(lambda s: binarizers.hard_threshold(s, threshold))
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+    return MaskTransform(init, apply, masks, float_masks)
 
 
-def sign_mask(
-    sparsity: float = 0.05,
-    *,
-    initializer: Initializers | None = None,
-    where: Sequence[Rule | str] = (r".*/kernel",),
-    granularity: Granularity = PER_WEIGHT,
-) -> MaskTransform:
-    """M = 1[S > 0] with gradient zero where |S| ≥ 1 (second scheme of the reference code).
-
-    Args:
-        sparsity: Fraction of zeros at the start, in (0, 1].
-        initializer: Another start than the uniform one; `sparsity` is then not used.
-        where: Rules that select the masked leaves by path.
-        granularity: How many weights share one score.
-
-    Returns:
-        The transform.
-    """
-    spread = min(SPREAD, sparsity)  # so that no score starts at 1 or above, where none moves
-    start = initializer or initializers.uniform(sparsity, threshold=0.0, spread=spread)
-    binarize = _leafwise(binarizers.clipped_sign)
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+def _by_path(initializer: Initializers, paths: Mapping[str, Any]) -> dict[str, Initializer]:
+    """The initializer of each leaf."""
+    if not isinstance(initializer, Mapping):
+        return dict.fromkeys(paths, initializer)
+    starts = exact(initializer, paths)
+    return {path: choose(path, starts) for path in paths}
 
 
-def bernoulli_mask(
-    sparsity: float = 0.05,
-    *,
-    initializer: Initializers | None = None,
-    where: Sequence[Rule | str] = (r".*/kernel",),
-    granularity: Granularity = PER_WEIGHT,
-) -> MaskTransform:
-    """M ~ Bernoulli(σ(S)) in training (pass `key`), 1[σ(S) > ½] otherwise (third scheme).
-
-    Args:
-        sparsity: Probability of a zero at the start, in (0, 1).
-        initializer: Another start than the constant logit; `sparsity` is then not used.
-        where: Rules that select the masked leaves by path.
-        granularity: How many weights share one score.
-
-    Returns:
-        The transform. Each leaf is sampled with its own key.
-
-    Raises:
-        ValueError: If `sparsity` is not in (0, 1).
-    """
-    if not 0 < sparsity < 1:
-        raise ValueError(f"Expected a sparsity in (0, 1), got {sparsity} instead.")
-    start = initializer or initializers.constant(math.log((1 - sparsity) / sparsity))
-
-    def binarize(scores: Scores, key: jax.Array | None) -> Masks:
-        keys = {path: None if key is None else key_for_path(key, path) for path in scores}
-        return {path: binarizers.bernoulli(s, keys[path]) for path, s in scores.items()}
-
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+def _start(start: Initializer, key: jax.Array, path: str, magnitude: jax.Array) -> jax.Array:
+    scores = start(key, magnitude)
+    check_floating(f"initial scores of {path}", scores)
+    check_all_finite(f"initial scores of {path}", scores)
+    return place_like(scores, magnitude)
 
 
-def top_k_mask(
-    sparsity: float = 0.05,
-    *,
-    scope: Literal["matrix", "global"] = "matrix",
-    initializer: Initializers | None = None,
-    where: Sequence[Rule | str] = (r".*/kernel",),
-    granularity: Granularity = PER_WEIGHT,
-) -> MaskTransform:
-    """Drops an exact fraction of the scores, the smallest, of each matrix or of all together.
-
-    Args:
-        sparsity: Fraction of zeros, in [0, 1], held throughout training.
-        scope: Whether each leaf drops that fraction or all leaves together do.
-        initializer: Another start than the paper's uniform one.
-        where: Rules that select the masked leaves by path.
-        granularity: How many weights share one score.
-
-    Returns:
-        The transform.
-
-    Raises:
-        ValueError: If `sparsity` is not in [0, 1].
-    """
-    if not 0 <= sparsity <= 1:
-        raise ValueError(f"Expected a sparsity in [0, 1], got {sparsity} instead.")
-    start = initializer or initializers.uniform(0.05)
-
-    def each(scores: jax.Array) -> jax.Array:
-        return binarizers.top_k(scores, round((1 - sparsity) * scores.size))
-
-    def together(scores: Scores, key: jax.Array | None) -> Masks:
-        del key
-        flat, unravel = ravel_pytree(scores)
-        return unravel(each(flat))
-
-    binarize = _leafwise(each) if scope == "matrix" else together
-    return mask_transform(binarize, start, where=where, granularity=granularity)
-
-
-def _leafwise(binarizer: Callable[[jax.Array], jax.Array]) -> Binarize:
-    def binarize(scores: Scores, key: jax.Array | None) -> Masks:
-        del key
-        return {path: binarizer(s) for path, s in scores.items()}
-
-    return binarize
-
-
-def _check_paths(scores: Scores, leaves: dict[str, Any]) -> None:
-    unknown = sorted(set(scores) - set(leaves))
-    if unknown:
+def _weights_of(scores: Scores, params: Params, rules: Any) -> dict[str, Any]:
+    """The weights that scores are for, all of them."""
+    check_scores(scores)
+    leaves = flatten_with_paths(params)
+    if unknown := sorted(set(scores) - set(leaves)):
         raise ValueError(
             f"Expected scores of leaves of the params, got {unknown}; "
             f"the params have {list(leaves)[:5]}..."
         )
+    if missing := [path for path in matching_paths(list(leaves), rules) if path not in scores]:
+        raise ValueError(
+            f"Expected scores of all selected leaves, {len(missing)} are missing, such as "
+            f"{', '.join(missing[:3])}; take the scores of init(key, params)."
+        )
+    check_untied(leaves, scores)
+    return {path: as_weight(path, leaves[path]) for path in scores}
+
+
+def _protected(
+    initializer: Initializers, weights: Mapping[str, Any], granularity: Granularity
+) -> Protected:
+    """Where weights are kept for good, from their sizes; only leaves that may have such weights."""
+    starts = _by_path(initializer, weights).items()
+    multiples = {path: protection_of(start) for path, start in starts if protection_of(start)}
+    return {
+        path: is_below(multiple, jax.lax.stop_gradient(granularity.reduce(path, weights[path])))
+        for path, multiple in multiples.items()
+    }
+
+
+def _binarize_around(
+    binarize: Binarize, scores: Scores, key: jax.Array | None, protected: Protected
+) -> Masks:
+    """Masks that are one where weights are protected, and to other weights as if those scored ∞."""
+    for path, kept in protected.items():
+        check_shape(f"scores of {path}", scores[path], kept.shape)
+    ranked = {p: jnp.where(kept, jnp.inf, scores[p]) for p, kept in protected.items()}
+    masks = binarize({**scores, **ranked}, key)
+    # Again, for binarizers that rank: there may be more protected weights than they keep.
+    ones = {p: jnp.where(kept, 1, masks[p]) for p, kept in protected.items()}
+    return {**masks, **ones}

@@ -5,8 +5,9 @@ over them.
 """
 
 from maskjax.models.base import Base, load_base
+from maskjax.models.cast import hold_matrices
 from maskjax.models.config import EncoderConfig, Kind
-from maskjax.models.key_maps import (
+from maskjax.models.hf_names import (
     checkpoint_name,
     is_ignored,
     normalize_name,
@@ -15,7 +16,6 @@ from maskjax.models.key_maps import (
 )
 from maskjax.models.model import Model, build_model, head_paths, init_head, with_head
 from maskjax.models.reinit import reinitialize
-from maskjax.models.storage import hold_matrices
 
 __all__ = [
     "Base",

@@ -24,16 +24,7 @@ class SelfAttention(nnx.Module):
         self.config = config
 
     def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Lets each token gather values from the tokens of its sequence.
-
-        Args:
-            x: [batch * seq, hidden].
-            bias: [batch, 1, 1, seq] float32, added to the attention scores.
-            key: For the dropout of attention probabilities; None for no dropout.
-
-        Returns:
-            [batch * seq, hidden].
-        """
+        """Lets each token gather values from the tokens of its sequence."""
         batch, seq = bias.shape[0], bias.shape[-1]
         queries = self._split_heads(self.query(x), batch, seq)
         keys = self._split_heads(self.key(x), batch, seq)
@@ -58,7 +49,7 @@ def _batched_dot(
 
 
 class ResidualOutput(nnx.Module):
-    """The end of both halves of a block: dense, dropout, add what came in, normalise."""
+    """The end of both halves of a block: dense, dropout, add what came in, normalize."""
 
     def __init__(
         self, in_size: int, config: EncoderConfig, dropout_rate: float, dtype: DTypeLike
@@ -108,15 +99,6 @@ class Block(nnx.Module):
         self.output = ResidualOutput(size, config, rate, dtype)
 
     def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps the hidden state below the block to the one above it.
-
-        Args:
-            x: [batch * seq, hidden].
-            bias: [batch, 1, 1, seq] float32, added to the attention scores.
-            key: For dropout; None for no dropout.
-
-        Returns:
-            [batch * seq, hidden].
-        """
+        """Maps the hidden state below the block to the one above it."""
         x = self.attention(x, bias, site_key(key, 0))
         return self.output(self.intermediate(x), x, site_key(key, 1))

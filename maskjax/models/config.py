@@ -94,11 +94,7 @@ class EncoderConfig:
     has_pooler: bool
 
     def __post_init__(self) -> None:
-        """Checks every field.
-
-        Raises:
-            InputError: Some field has a value that no encoder can have.
-        """
+        """Checks every field."""
         for field in dataclasses.fields(self):
             _check(field.name, getattr(self, field.name))
         if self.hidden_size % self.num_heads:

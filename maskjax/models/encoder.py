@@ -33,7 +33,7 @@ class Embedding(nnx.Module):
 
 
 class Embeddings(nnx.Module):
-    """The sum of token, token type and position embeddings, normalised."""
+    """The sum of token, token type and position embeddings, normalized."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         size = config.hidden_size
@@ -45,15 +45,7 @@ class Embeddings(nnx.Module):
         self.config = config
 
     def __call__(self, inputs: Inputs, key: jax.Array | None) -> jax.Array:
-        """Embeds a batch.
-
-        Args:
-            inputs: See `Inputs`.
-            key: For dropout; None for no dropout.
-
-        Returns:
-            [batch * seq, hidden].
-        """
+        """Embeds a batch."""
         ids = inputs["input_ids"]
         x = self.word_embeddings(ids)
         if self.config.type_vocab_size:
@@ -74,13 +66,6 @@ def position_ids(input_ids: jax.Array, config: EncoderConfig) -> jax.Array:
     BERT and DistilBERT count columns. RoBERTa counts the tokens that are not padding, from
     `pad_token_id + 1`, and gives all padding the position `pad_token_id`
     (`create_position_ids_from_input_ids` in transformers).
-
-    Args:
-        input_ids: [batch, seq] int32.
-        config: The encoder's.
-
-    Returns:
-        Rows of the position embeddings, [1 or batch, seq] int32.
     """
     if config.family != "roberta":
         return jnp.arange(input_ids.shape[1], dtype=jnp.int32)[None, :]
@@ -89,26 +74,28 @@ def position_ids(input_ids: jax.Array, config: EncoderConfig) -> jax.Array:
 
 
 def attention_bias(attention_mask: jax.Array) -> jax.Array:
-    """Makes padding invisible to attention.
-
-    Args:
-        attention_mask: [batch, seq], 1 = token, 0 = padding.
-
-    Returns:
-        [batch, 1, 1, seq] float32, 0 for a token. For padding, the lowest finite number: with -inf
-        a sequence of nothing but padding would turn to NaN.
-    """
+    """Makes padding invisible to attention."""
     lowest = jnp.finfo(jnp.float32).min
     bias = jnp.where(attention_mask != 0, jnp.float32(0), jnp.float32(lowest))
     return bias[:, None, None, :]
 
 
+class Blocks(nnx.Module):
+    """The blocks as attributes named "0", "1", ...: the parameter paths need string keys.
+
+    `nnx.List` has integer keys, and `nnx.Dict` is missing in flax 0.11, which Colab ships.
+    """
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        for i in range(config.num_layers):
+            setattr(self, str(i), Block(config, dtype))
+
+
 class Stack(nnx.Module):
-    """The blocks, one above the other."""
+    """The blocks, applied in turn."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
-        # A Dict, not a List, for its keys are the strings that the parameter paths need.
-        self.layer = nnx.Dict({str(i): Block(config, dtype) for i in range(config.num_layers)})
+        self.layer = Blocks(config, dtype)
         self.num_layers = config.num_layers
         self.remat = remat
 
@@ -118,7 +105,7 @@ class Stack(nnx.Module):
         """Returns what goes into the first block and what comes out of each."""
         states = [x]
         for i in range(self.num_layers):
-            block = self.layer[str(i)]
+            block = getattr(self.layer, str(i))
             block = jax.checkpoint(block) if self.remat else block
             states.append(block(states[-1], bias, site_key(key, i)))
         return tuple(states)
@@ -132,16 +119,7 @@ class Encoder(nnx.Module):
         self.encoder = Stack(config, dtype, remat)
 
     def __call__(self, inputs: Inputs, key: jax.Array | None) -> tuple[jax.Array, ...]:
-        """Encodes a batch.
-
-        Args:
-            inputs: See `Inputs`.
-            key: For dropout; None for no dropout.
-
-        Returns:
-            The `num_layers + 1` hidden states, from the embeddings up, each
-            [batch, seq, hidden].
-        """
+        """Encodes a batch."""
         x = self.embeddings(inputs, site_key(key, 0))
         bias = attention_bias(inputs["attention_mask"])
         states = self.encoder(x, bias, site_key(key, 1))

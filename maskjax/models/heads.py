@@ -127,16 +127,6 @@ HEADS: dict[tuple[Family, Kind], tuple[type[Head], Rate]] = {
 
 
 def make_head(config: EncoderConfig, kind: Kind, num_outputs: int, dtype: DTypeLike) -> Head:
-    """Makes the head of a model.
-
-    Args:
-        config: The shape of the encoder.
-        kind: What it predicts.
-        num_outputs: Logits of a sequence, or of a token.
-        dtype: Of the layers before the last, which computes in float32.
-
-    Returns:
-        A module that maps hidden states [batch, seq, hidden] to logits.
-    """
+    """Makes the head of a model."""
     head, rate = HEADS[config.family, kind]
     return head(config, num_outputs, getattr(config, rate), dtype)

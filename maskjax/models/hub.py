@@ -1,5 +1,6 @@
 """Where a base lives: a local folder, the local cache of the Hugging Face Hub, or the Hub."""
 
+import difflib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +13,11 @@ from huggingface_hub.errors import (
 )
 
 from maskjax.errors import InputError, one_line
-from maskjax.models.backoff import with_backoff
+from maskjax.models.hub_retry import with_backoff
 from maskjax.models.minilm import NAME as MINILM
 from maskjax.models.minilm import minilm_folder
 from maskjax.models.weights import has_weights
+from maskjax.places import expand_home
 
 FILES = [
     "config.json",
@@ -31,6 +33,18 @@ FILES = [
     "merges.txt",
 ]
 """What a base and its tokenizer need of a repository."""
+
+
+KNOWN = (
+    MINILM,
+    "bert-base-uncased",
+    "bert-large-uncased",
+    "roberta-base",
+    "roberta-large",
+    "distilbert-base-uncased",
+    "distilroberta-base",
+)
+"""Names that people mistype."""
 
 
 class Location(NamedTuple):
@@ -50,37 +64,35 @@ def resolve(name: str, revision: str | None = None, *, offline: bool = False) ->
 
     A local folder of this name wins. Then comes the installed MiniLM, if it is meant, then the
     Hub's cache, and the network only if the cache has no such checkpoint.
-
-    Args:
-        name: A folder, `minilm`, or a Hub id such as `FacebookAI/roberta-base`.
-        revision: Branch, tag or commit on the Hub; None for `main`.
-        offline: Never touch the network.
-
-    Returns:
-        Where it is.
-
-    Raises:
-        InputError: There is no such folder or repository, or it cannot be reached.
     """
     if local := _local(name):
         if revision is not None:
             raise InputError(f"{name} is not on the Hub and has no revision {revision!r}; drop it")
         return Location(local, None)
+    near = _near(name)
     if name.startswith((".", "~", "/")) or name.count("/") > 1:
         raise InputError(f"{name} does not exist; expected the folder of a checkpoint or a Hub id")
     try:
         folder = _cached(name, revision) or _download(name, revision, offline)
     except HFValidationError as error:
         raise InputError(
-            f"{name} is neither a local folder nor a Hub id ({one_line(error)})"
+            f"{near}{name} is neither a local folder nor a Hub id ({one_line(error)})"
         ) from error
+    except InputError as error:
+        raise InputError(f"{near}{error}") from error
     return Location(folder, folder.name)  # the Hub's cache names a snapshot by its commit
+
+
+def _near(name: str) -> str:
+    """The start of a message about a name that is nearly one of `KNOWN`."""
+    near = difflib.get_close_matches(name.lower(), KNOWN, n=1, cutoff=0.75)
+    return f"did you mean {near[0]}? " if near and near[0] != name else ""
 
 
 def _local(name: str) -> Path | None:
     if not name:
         raise InputError("the base has no name; give the folder of a checkpoint or a Hub id")
-    folder = Path(name).expanduser()
+    folder = expand_home(name)
     if folder.is_dir():
         return folder
     if folder.exists():

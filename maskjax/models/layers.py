@@ -33,7 +33,7 @@ class Dense(nnx.Module):
 
 
 class LayerNorm(nnx.Module):
-    """Layer normalisation over the last axis, computed in float32 (arXiv 1607.06450).
+    """Layer normalization over the last axis, computed in float32 (arXiv 1607.06450).
 
     Attributes:
         scale: [size].
@@ -49,9 +49,9 @@ class LayerNorm(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [rows, size] to [rows, size], in `dtype`."""
         x = x.astype(jnp.float32)
-        centred = x - jnp.mean(x, axis=-1, keepdims=True)
-        variance = jnp.mean(centred * centred, axis=-1, keepdims=True)
-        normal = centred * jax.lax.rsqrt(variance + self.epsilon)
+        centered = x - jnp.mean(x, axis=-1, keepdims=True)
+        variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
+        normal = centered * jax.lax.rsqrt(variance + self.epsilon)
         return (normal * self.scale[...][None, :] + self.bias[...][None, :]).astype(self.dtype)
 
 
@@ -69,14 +69,6 @@ def gelu(x: jax.Array) -> jax.Array:
 
 def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
     """Zeroes entries at random and scales the others, so that the expectation stays.
-
-    Args:
-        x: An array of any shape and floating dtype.
-        rate: Probability, in [0, 1), that an entry is zeroed.
-        key: The source of randomness; None for no dropout.
-
-    Returns:
-        An array of the same shape and dtype.
 
     Example:
         >>> dropout(jnp.ones(3), 0.5, None).tolist()

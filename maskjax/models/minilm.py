@@ -16,14 +16,7 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 @cache
 def minilm_folder() -> Path:
-    """Finds the model's folder in the installed package, whose code is never imported.
-
-    Returns:
-        A folder in the layout of Hugging Face.
-
-    Raises:
-        InputError: If the package is not installed, or its weights are not the published ones.
-    """
+    """Finds the model's folder in the installed package, whose code is never imported."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise InputError(

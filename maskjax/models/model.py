@@ -13,7 +13,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from maskjax.errors import InputError
-from maskjax.masking import key_for_path, leaves_by_path, replace_leaves
+from maskjax.masking import flatten_with_paths, fold_in_path, update_leaves
 from maskjax.models.config import EncoderConfig, Kind
 from maskjax.models.encoder import Encoder, Inputs
 from maskjax.models.heads import make_head
@@ -126,14 +126,7 @@ def build_model(
 
 
 def pretrained_part(model: Model) -> Params:
-    """Picks the leaves that a checkpoint fills: the encoder, and BERT's pooler where it is used.
-
-    Args:
-        model: The model.
-
-    Returns:
-        This part of `model.abstract`.
-    """
+    """Picks the leaves that a checkpoint fills: the encoder, and BERT's pooler where it is used."""
     new = _new_part(model)
     return {name: part for name, part in model.abstract.items() if name not in new}
 
@@ -148,7 +141,7 @@ def head_paths(model: Model) -> tuple[str, ...]:
         Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`. RoBERTa's pooler,
         which multiple choice uses, is among them.
     """
-    return tuple(leaves_by_path(_new_part(model)))
+    return tuple(flatten_with_paths(_new_part(model)))
 
 
 def init_head(model: Model, key: jax.Array) -> Params:
@@ -165,13 +158,13 @@ def init_head(model: Model, key: jax.Array) -> Params:
         Only these leaves, float32, as a nested dict.
     """
     drawn = {}
-    for path, leaf in leaves_by_path(_new_part(model)).items():
+    for path, leaf in flatten_with_paths(_new_part(model)).items():
         if path.endswith("/kernel"):
-            normal = jax.random.normal(key_for_path(key, path), leaf.shape, leaf.dtype)
+            normal = jax.random.normal(fold_in_path(key, path), leaf.shape, leaf.dtype)
             drawn[path] = model.config.initializer_range * normal
         else:
             drawn[path] = jnp.zeros(leaf.shape, leaf.dtype)
-    return replace_leaves(_new_part(model), drawn)
+    return update_leaves(_new_part(model), drawn)
 
 
 def with_head(pretrained: Params, model: Model, key: jax.Array) -> Params:
@@ -207,7 +200,7 @@ def _part(params: Mapping[str, Any], leaves: Params) -> Params:
 
 
 def _check_params(params: Mapping[str, Any], abstract: Params) -> None:
-    expected, given = leaves_by_path(abstract), leaves_by_path(params)
+    expected, given = flatten_with_paths(abstract), flatten_with_paths(params)
     problems = [f"{path} is missing" for path in expected.keys() - given.keys()]
     problems += [f"{path} is unknown" for path in given.keys() - expected.keys()]
     problems += [

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import key_for_path, leaves_by_path, replace_leaves
+from maskjax.masking import flatten_with_paths, fold_in_path, update_leaves
 from maskjax.models.base import Base
 from maskjax.models.config import EncoderConfig
 
@@ -29,7 +29,7 @@ PARTS = {
 
 
 def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
-    """Draws parts of a base anew.
+    """Re-initializes parts of a base.
 
     Kernels and embeddings are normal with standard deviation `initializer_range`, the embedding of
     padding and all biases zero, the scales of LayerNorm one. Each leaf is drawn by itself, from
@@ -38,7 +38,7 @@ def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
     Args:
         base: The pretrained encoder.
         parts: Names of `PARTS`; with none of them the base stays as it is.
-        seed: Of the random weights.
+        seed: The seed of the random weights.
 
     Returns:
         The base with these weights, of the same name still.
@@ -46,7 +46,7 @@ def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
     Raises:
         InputError: If the base has no such part.
     """
-    leaves = leaves_by_path(base.params)
+    leaves = flatten_with_paths(base.params)
     drawn = {}
     for part in parts:
         paths = [path for path in leaves if re.fullmatch(PARTS.get(part, ""), path)]
@@ -55,7 +55,7 @@ def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
                 f"model.reinit: expected parts of {base.name} among {', '.join(PARTS)}, got {part}."
             )
         drawn |= {path: _draw(path, leaves[path].shape, base.config, seed) for path in paths}
-    return base._replace(params=replace_leaves(base.params, drawn))
+    return base._replace(params=update_leaves(base.params, drawn))
 
 
 def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -> jax.Array:
@@ -63,8 +63,9 @@ def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -
         return jnp.ones(shape, jnp.float32)
     if path.endswith("/bias"):
         return jnp.zeros(shape, jnp.float32)
-    # By NumPy: the digest of the base tells its last bit, which must be the same on every device.
-    words = jax.random.bits(key_for_path(jax.random.key(seed), path), (2,), jnp.uint32)
+    # By NumPy: the digest of the base depends on its last bit, which must be the same on every
+    # device.
+    words = jax.random.bits(fold_in_path(jax.random.key(seed), path), (2,), jnp.uint32)
     random = np.random.default_rng(np.asarray(words))
     leaf = random.standard_normal(shape, np.float32) * np.float32(config.initializer_range)
     if _has_padding(path, config):

@@ -1,6 +1,5 @@
 """Checkpoints in safetensors files to parameters, strictly: every leaf filled, every key used."""
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
@@ -12,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from maskjax.config import parse_json
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path, replace_leaves
+from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.models.config import Family
-from maskjax.models.key_maps import is_ignored, is_kernel, normalize_name, swap_layout, torch_name
+from maskjax.models.hf_names import is_ignored, is_kernel, normalize_name, swap_layout, torch_name
 from maskjax.models.model import Params
 
 SINGLE_FILE = "model.safetensors"
@@ -32,22 +32,9 @@ class Tensor(NamedTuple):
 
 
 def load_weights(folder: Path, family: Family, abstract: Params) -> Params:
-    """Reads the parameters of a base.
-
-    Args:
-        folder: Holds `model.safetensors`, or the index and the shards of a large model.
-        family: Whose names the tensors have.
-        abstract: The shapes of the leaves to fill, without the head that no checkpoint fills.
-
-    Returns:
-        The parameters, float32, with the structure and the shapes of `abstract`.
-
-    Raises:
-        InputError: A file is missing, is damaged or is no safetensors file; or tensors are missing,
-            unexpected, of another shape or of another dtype than a float of 16 or 32 bits.
-    """
+    """Reads the parameters of a base."""
     source, files = _weight_files(folder)
-    leaves = leaves_by_path(abstract)
+    leaves = flatten_with_paths(abstract)
     expected = {torch_name(path, family): path for path in leaves}
     with ExitStack() as stack:
         handles = [stack.enter_context(_open(path)) for path in files]
@@ -57,22 +44,11 @@ def load_weights(folder: Path, family: Family, abstract: Params) -> Params:
         if problems:
             raise InputError(f"{source} is no {family} checkpoint: {'; '.join(problems)}")
         filled = {expected[name]: _read(t, expected[name]) for name, t in tensors.items()}
-    return replace_leaves(abstract, filled)
+    return update_leaves(abstract, filled)
 
 
 def tensor_names(folder: Path, family: Family) -> frozenset[str]:
-    """Lists the tensors of a checkpoint.
-
-    Args:
-        folder: As for `load_weights`.
-        family: Whose names they have.
-
-    Returns:
-        Their names, spelled as `torch_name` does.
-
-    Raises:
-        InputError: A file is missing, is damaged or is no safetensors file.
-    """
+    """Lists the tensors of a checkpoint."""
     _, files = _weight_files(folder)
     with ExitStack() as stack:
         keys = chain.from_iterable(stack.enter_context(_open(path)).keys() for path in files)
@@ -101,10 +77,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected the folder of a checkpoint")
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:  # bad JSON or bad UTF-8
-        raise InputError(f"{path} is not valid JSON: {error}") from error
+    content = parse_json(path.read_bytes(), str(path), "download the checkpoint again")
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a JSON {type(content).__name__}; expected an object")
     return content

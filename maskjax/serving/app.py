@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.resources import files
 from typing import TypeVar
 
@@ -12,22 +14,39 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
 from maskjax.inference import Answer, Predictor, Prepared
-from maskjax.serving.asking import Question, describe_tasks, read_question, shape_answers
+from maskjax.serving.asking import (
+    VECTORS,
+    InferenceRequest,
+    describe_tasks,
+    read_question,
+    shape_answers,
+)
+from maskjax.serving.batch_policy import padded_tokens
 from maskjax.serving.batcher import Batcher, BusyError
-from maskjax.serving.batches import padded_tokens
-from maskjax.serving.guard import CountAnswers, RequireToken, read_body, wait_for_hang_up
 from maskjax.serving.metrics import Metrics
+from maskjax.serving.middleware import (
+    CountAnswers,
+    RefuseTooMany,
+    RequireToken,
+    read_body,
+    wait_for_hang_up,
+)
+from maskjax.serving.origin import CheckOrigin
+from maskjax.serving.replies import Json, refusal
+from maskjax.serving.rows import split_rows
 from maskjax.serving.watch import Watcher
 
 log = logging.getLogger("maskjax.serving")
 BASE = "(base)"
 """What the metrics call the features of the base."""
+VECTORS_PATH = "/pipeline/feature-extraction"
+"""Where vectors are asked for, of the base or below the path of a task."""
 CLIENT_GONE = 499
 """The status, by nginx's custom, of a request whose client did not wait for the answer."""
 PAGE_HEADERS = {
@@ -44,7 +63,7 @@ class Service:
     """One predictor behind HTTP.
 
     Attributes:
-        stopping: Whether the process is about to end; `/readyz` tells load balancers.
+        stopping: Whether the process is about to end; `/readyz` reports it to load balancers.
 
     Args:
         predictor: The base and its tasks.
@@ -62,11 +81,14 @@ class Service:
         self._limits = limits
         self._metrics = metrics
         self._batcher = Batcher(predictor, limits, metrics)
+        self._tokenizing: ThreadPoolExecutor | None = None
         self._loops: list[asyncio.Task[None]] = []
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Runs the batcher and the watcher as long as the application is up."""
+        # A thread of its own, so that long texts keep neither probes nor metrics waiting.
+        self._tokenizing = ThreadPoolExecutor(1, "maskjax-tokenize")
         loops = [self._batcher.run()] + ([self._watcher.run()] if self._watcher else [])
         self._loops = [asyncio.create_task(loop) for loop in loops]
         for loop in self._loops:
@@ -77,12 +99,20 @@ class Service:
             for loop in self._loops:
                 loop.cancel()
             await asyncio.wait(self._loops)
+            self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
     async def ask(self, request: Request) -> Response:
         """`POST /` and `POST /models/{task}`: inputs in, answers out."""
+        return await self._ask(request, vectors=False)
+
+    async def ask_vectors(self, request: Request) -> Response:
+        """`POST [/models/{task}]/pipeline/feature-extraction`: texts in, pooled vectors out."""
+        return await self._ask(request, vectors=True)
+
+    async def _ask(self, request: Request, *, vectors: bool) -> Response:
         body = await read_body(request, self._limits.body_bytes)
-        tasks = self._predictor.tasks
-        question = read_question(body, request.path_params.get("task"), tasks)
+        name, tasks = request.path_params.get("task"), self._predictor.tasks
+        question = read_question(body, name, tasks, vectors=vectors)
         if len(question.rows) > self._limits.request_rows:
             most = self._limits.request_rows
             raise HTTPException(413, f"inputs: expected at most {most}, got {len(question.rows)}")
@@ -90,10 +120,10 @@ class Service:
         answers = await _unless_gone(request, self._answers(question))
         if answers is None:
             return Response(status_code=CLIENT_GONE)
-        self._metrics.latency.labels(question.task or BASE).observe(time.perf_counter() - start)
-        return JSONResponse(shape_answers(question, answers))
+        self._metrics.observe_latency(question.task or BASE, time.perf_counter() - start)
+        return Json(shape_answers(question, answers))
 
-    async def _answers(self, question: Question) -> list[Answer]:
+    async def _answers(self, question: InferenceRequest) -> list[Answer]:
         with self._batcher.admit(len(question.rows)):
             try:
                 return await self._batcher.answer(await self._prepare(question))
@@ -101,27 +131,39 @@ class Service:
                 status = 422 if question.task in {None, *self._predictor.tasks} else 404
                 raise HTTPException(status, str(error)) from error
 
-    async def _prepare(self, question: Question) -> list[Prepared]:
-        rows = await asyncio.to_thread(self._predictor.prepare, question.rows, question.task)
-        tokens, most = sum(map(padded_tokens, rows)), self._limits.request_tokens
-        if tokens > most:
-            raise HTTPException(413, f"inputs: expected at most {most:,} tokens, got {tokens:,}")
+    async def _prepare(self, question: InferenceRequest) -> list[Prepared]:
+        """Tokenizes some rows at a time: others get their turn, and a client that goes ends it."""
+        loop, most = asyncio.get_running_loop(), self._limits.request_tokens
+        prepare = partial(
+            self._predictor.prepare,
+            task=question.task,
+            vector=question.kind == VECTORS,
+            function=question.parameters.function_to_apply,
+        )
+        rows: list[Prepared] = []
+        for some in split_rows(question.rows):
+            rows += await loop.run_in_executor(self._tokenizing, prepare, some)
+            tokens = sum(map(padded_tokens, rows))
+            if tokens > most:
+                raise HTTPException(
+                    413, f"inputs: expected at most {most:,} tokens, got {tokens:,} or more"
+                )
         return rows
 
     async def tasks(self, request: Request) -> Response:
         """`GET /tasks`: what there is to ask."""
-        return JSONResponse(describe_tasks(self._predictor.tasks))
+        return Json(describe_tasks(self._predictor.tasks))
 
     async def healthz(self, request: Request) -> Response:
         """`GET /healthz`: 200 unless a loop has died, and only a restart helps."""
         dead = any(loop.done() for loop in self._loops)
-        return JSONResponse({"status": "dead" if dead else "alive"}, 503 if dead else 200)
+        return Json({"status": "dead" if dead else "alive"}, 503 if dead else 200)
 
     async def readyz(self, request: Request) -> Response:
         """`GET /readyz`: 200 from when the tasks are loaded to when the process stops."""
         loading = self._watcher is not None and not self._watcher.ready
         status = "stopping" if self.stopping else "loading" if loading else "ready"
-        return JSONResponse({"status": status}, 200 if status == "ready" else 503)
+        return Json({"status": status}, 200 if status == "ready" else 503)
 
     async def metrics(self, request: Request) -> Response:
         """`GET /metrics`: for Prometheus."""
@@ -141,6 +183,7 @@ def make_app(
     limits: Limits | None = None,
     metrics: Metrics | None = None,
     token: str | None = None,
+    hosts: Collection[str] | None = None,
 ) -> Starlette:
     """Makes the application.
 
@@ -150,6 +193,8 @@ def make_app(
         limits: What is taken on.
         metrics: Those of the watcher, where there is one.
         token: What clients have to bring; None for nothing.
+        hosts: Names of the server besides those of the loopback interface; requests under others
+            and from pages of others are refused. None checks neither.
 
     Returns:
         An ASGI application, whose `state.service` is the `Service`.
@@ -160,13 +205,20 @@ def make_app(
         routes=[
             Route("/", service.page),
             Route("/", service.ask, methods=["POST"]),
-            Route("/models/{task}", service.ask, methods=["POST"]),
+            Route(VECTORS_PATH, service.ask_vectors, methods=["POST"]),
+            Route(f"/models/{{task:path}}{VECTORS_PATH}", service.ask_vectors, methods=["POST"]),
+            Route("/models/{task:path}", service.ask, methods=["POST"]),
             Route("/tasks", service.tasks),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
             Route("/metrics", service.metrics),
         ],
-        middleware=[Middleware(CountAnswers, metrics), Middleware(RequireToken, token)],
+        middleware=[
+            Middleware(CountAnswers, metrics),
+            Middleware(RefuseTooMany),
+            Middleware(CheckOrigin, hosts),
+            Middleware(RequireToken, token),
+        ],
         exception_handlers={
             HTTPException: _tell,
             BusyError: _tell_busy,
@@ -197,12 +249,12 @@ def _log_death(loop: asyncio.Task[None]) -> None:
 
 async def _tell(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # handlers are typed for every error
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    return refusal(error.detail, error.status_code, error.headers)
 
 
 async def _tell_busy(request: Request, error: Exception) -> Response:
     assert isinstance(error, BusyError)
-    return JSONResponse({"error": str(error)}, 429, {"Retry-After": str(error.retry_after)})
+    return refusal(str(error), 429, {"Retry-After": str(error.retry_after)})
 
 
 async def _tell_nobody(request: Request, error: Exception) -> Response:
@@ -210,8 +262,8 @@ async def _tell_nobody(request: Request, error: Exception) -> Response:
 
 
 async def _tell_defect(request: Request, error: Exception) -> Response:
-    """The traceback goes to the log, and to nobody else."""
-    return JSONResponse({"error": "an error of the server's own; its log has it"}, 500)
+    """The traceback goes to the log and not to the client."""
+    return refusal("an error of the server's own; its log has it", 500)
 
 
 PAGE = files("maskjax.serving").joinpath("page.html").read_text(encoding="utf8")

@@ -5,6 +5,7 @@ Everything but the model runs on the event loop, so that nothing here needs a lo
 
 import asyncio
 import contextlib
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from maskjax.config import Limits
 from maskjax.errors import InputError
 from maskjax.inference import Answer, Predictor, Prepared
-from maskjax.serving.batches import Batch, Waiting, next_batch
+from maskjax.serving.batch_policy import Batch, Waiting, next_batch, take_turns
 from maskjax.serving.metrics import Metrics
 
+log = logging.getLogger("maskjax.serving")
 LONGEST_PATIENCE = 60
 """Seconds that a client is asked to stay away at most."""
 MEMORY = 0.9
@@ -37,7 +39,7 @@ class Batcher:
     """Puts the rows of many requests into few batches.
 
     A request first says how many rows it has (`admit`), which is where back-pressure is, then
-    hands them over tokenised (`answer`). A row whose request was cancelled is dropped before it
+    hands them over tokenized (`answer`). A row whose request was cancelled is dropped before it
     is run. `run` is the loop that forms batches; it has to be started once, as a task.
 
     Args:
@@ -53,6 +55,8 @@ class Batcher:
         self._waiting: list[Waiting] = []
         self._arrived = asyncio.Event()
         self._inside = 0
+        self._requests = 0
+        self._clock = 0.0
         self._row_seconds = 0.0
 
     @contextlib.contextmanager
@@ -78,7 +82,7 @@ class Batcher:
         """Waits for the answers to the rows of a request.
 
         Args:
-            rows: Tokenised rows that were admitted.
+            rows: Tokenized rows that were admitted.
 
         Returns:
             One answer a row, in their order.
@@ -87,22 +91,27 @@ class Batcher:
             InputError: If one of them cannot be answered, such as when its task has just gone.
         """
         loop = asyncio.get_running_loop()
-        jobs = [Waiting(row, loop.create_future(), loop.time()) for row in rows]
-        self._waiting += jobs
+        now = loop.time()
+        turns = zip(rows, take_turns(rows, self._clock), strict=True)
+        jobs = [Waiting(row, loop.create_future(), now, turn) for row, turn in turns]
+        self._waiting = sorted(self._waiting + jobs, key=lambda job: job.turn)
         self._arrived.set()
+        self._requests += 1
         try:
             return await asyncio.gather(*(job.answer for job in jobs))
         finally:
-            for job in jobs:  # nobody waits for the others where one has failed
+            self._requests -= 1
+            for job in jobs:  # where one has failed, the others are not waited for
                 job.answer.cancel()
 
     async def run(self) -> None:
-        """Forms batches and runs them, for ever."""
+        """Forms batches and runs them until it is cancelled."""
         with ThreadPoolExecutor(1, "maskjax-model") as worker:
             while True:
                 batch = await self._next()
                 taken = set(map(id, batch.rows))
                 self._waiting = [job for job in self._waiting if id(job) not in taken]
+                self._clock += batch.tokens / max(1, self._requests)
                 await self._run(batch, worker)
 
     async def _next(self) -> Batch:
@@ -113,7 +122,8 @@ class Batcher:
             self._arrived.clear()
             left = None
             if self._waiting:
-                left = self._waiting[0].since + self._limits.wait_ms / 1e3 - loop.time()
+                oldest = min(job.since for job in self._waiting)
+                left = oldest + self._limits.wait_ms / 1e3 - loop.time()
                 batch = next_batch(self._waiting, self._limits.batch_tokens)
                 if batch.full or left <= 0:
                     return batch
@@ -129,10 +139,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         start = loop.time()
         rows = [job.row for job in batch.rows]
-        try:
-            outcomes = await loop.run_in_executor(worker, self._outcomes, rows)
-        except Exception as error:  # a defect: it is told to those that asked, and work goes on
-            outcomes = [error] * len(rows)
+        outcomes = await loop.run_in_executor(worker, self._outcomes, rows)
         for job, outcome in zip(batch.rows, outcomes, strict=True):
             if job.answer.done():
                 continue
@@ -142,14 +149,17 @@ class Batcher:
                 job.answer.set_result(outcome)
         self._count(batch, loop.time() - start)
 
-    def _outcomes(self, rows: list[Prepared]) -> list[Answer | InputError]:
-        """Answers; where a row has none, such as when its task has gone, the others have theirs."""
+    def _outcomes(self, rows: list[Prepared]) -> list[Answer | Exception]:
+        """Answers; errors go only to the rows that cause them, which halving the batch finds."""
         try:
             return list(self._predictor.run(rows, None))
-        except InputError as error:
+        except Exception as error:
             if len(rows) == 1:
                 return [error]
-            return [outcome for row in rows for outcome in self._outcomes([row])]
+            if not isinstance(error, InputError):
+                log.warning("a batch of %d rows failed, its halves are tried: %r", len(rows), error)
+        middle = len(rows) // 2
+        return [*self._outcomes(rows[:middle]), *self._outcomes(rows[middle:])]
 
     def _hold(self, rows: int) -> None:
         self._inside += rows

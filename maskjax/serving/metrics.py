@@ -28,7 +28,7 @@ class Metrics:
         task_files: What became of task files: `added`, `removed`, `refused`.
 
     Args:
-        resident: Bytes by place, asked whenever somebody reads the numbers.
+        resident: Bytes by place, computed whenever the metrics are read.
     """
 
     def __init__(self, resident: Callable[[], Mapping[str, int]]) -> None:
@@ -70,6 +70,15 @@ class Metrics:
         self.task_files = Counter(
             "maskjax_task_files", "What became of task files.", ["event"], registry=registry
         )
+
+    def observe_latency(self, task: str, seconds: float) -> None:
+        """Adds to `latency`; half of a surrogate pair in a name is escaped, for it has no UTF-8."""
+        name = task.encode("utf8", "backslashreplace").decode("utf8")
+        self.latency.labels(name).observe(seconds)
+
+    def forget(self, task: str) -> None:
+        """Drops the numbers of a task that is gone, so that names do not accumulate."""
+        self.latency.remove(task)
 
     def text(self) -> bytes:
         """All numbers as Prometheus reads them."""

@@ -4,12 +4,15 @@ A list is always a list of rows; so what one row is, if it is more than a text, 
 list within the list of rows.
 """
 
+import reprlib
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from starlette.exceptions import HTTPException
 
 from maskjax.inference import Row
 from maskjax.tasks import Task
+from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 
 Shape = Literal["text", "pair", "choice", "words"]
 
@@ -20,18 +23,14 @@ FORMS: dict[Shape, str] = {
     "words": 'a sentence, {"words": [...]}, or in a list [word, word, ...]',
 }
 """What errors say that was expected."""
+PART = 16384
+"""Characters that are tokenized at once: some 50 ms at most."""
 SHOWN = 40
 """Characters of a wrong value that an error repeats."""
 
 
 def shape_of(task: Task | None) -> Shape:
     """What a row of a task is.
-
-    Args:
-        task: The task; None for features of the base.
-
-    Returns:
-        The shape.
 
     Example:
         >>> shape_of(Task(name="mrpc", text=("sentence1", "sentence2"), labels=("no", "yes")))
@@ -47,23 +46,32 @@ def shape_of(task: Task | None) -> Shape:
 
 
 def read_rows(inputs: object, task: Task | None) -> list[Row]:
-    """Reads the inputs of a request.
-
-    Args:
-        inputs: One row, or a list of rows.
-        task: What they are for.
-
-    Returns:
-        Texts, or tuples of texts, choices or words.
-
-    Raises:
-        HTTPException: 422, naming the row, if one is not of the task's shape.
-    """
+    """Reads the inputs of a request."""
     if not isinstance(inputs, list):
         return [_read_row(inputs, task, "inputs")]
     if not inputs:
         raise HTTPException(422, "inputs: expected at least one, got none")
     return [_read_row(value, task, f"inputs[{row}]") for row, value in enumerate(inputs)]
+
+
+def split_rows(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Splits the rows of a request into parts that take a short time to tokenize.
+
+    Example:
+        >>> [len(part) for part in split_rows(["a" * 9000, "b", "c" * 9000, ("d", "e")])]
+        [2, 2]
+    """
+    part: list[Row] = []
+    size = 0
+    for row in rows:
+        length = len(row) if isinstance(row, str) else sum(map(len, row))
+        if part and size + length > PART:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    if part:
+        yield part
 
 
 def _read_row(value: object, task: Task | None, place: str) -> Row:
@@ -79,8 +87,8 @@ def _read_row(value: object, task: Task | None, place: str) -> Row:
         )
     if not texts or any(not text.strip() for text in texts):
         raise HTTPException(422, f"{place}: expected {FORMS[shape]}, got an empty one")
-    if any(_has_surrogates(text) for text in texts):
-        raise HTTPException(422, f"{place}: expected Unicode, got half of a surrogate pair")
+    if any(has_surrogates(text) for text in texts):
+        raise HTTPException(422, f"{place}: {NOT_UNICODE}")
     return texts[0] if shape == "text" else texts
 
 
@@ -100,11 +108,9 @@ def _texts(value: object, shape: Shape) -> tuple[str, ...] | None:
     return None
 
 
-def _has_surrogates(text: str) -> bool:
-    """JSON can escape what is no character, and what tokenizers do not take."""
-    return any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _show(value: object) -> str:
-    whole = repr(value)
+    whole = _SHORT.repr(value)
     return whole if len(whole) <= SHOWN else f"{whole[:SHOWN]}..."
+
+
+_SHORT = reprlib.Repr()  # looks at few levels and few items, whatever the value

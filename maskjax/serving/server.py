@@ -3,15 +3,27 @@
 import asyncio
 import logging
 import socket
+from dataclasses import replace
 
 import uvicorn
 from starlette.applications import Starlette
 
+from maskjax.config import Limits
 from maskjax.errors import InputError
+from maskjax.serving.connections import SPARE, ServerConfig
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None
 
 log = logging.getLogger("maskjax.serving")
 LONGEST_END = 30
 """Seconds that accepted requests get at the end; Kubernetes kills a pod after as many."""
+
+
+OTHER_FILES = 256
+"""Files that the process opens besides connections: libraries, task files, the event loop."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,22 +53,28 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    app: Starlette, bound: socket.socket, *, drain: float = 0.0, access_log: bool = False
+    app: Starlette,
+    bound: socket.socket,
+    *,
+    limits: Limits | None = None,
+    drain: float = 0.0,
+    access_log: bool = False,
 ) -> None:
     """Serves until SIGTERM or SIGINT, which is raised again at the end, as is the custom.
 
     Args:
         app: From `make_app`.
         bound: From `bind`.
-        drain: Seconds between the signal and the end of listening. `/readyz` says 503 at once, and
-            in this time load balancers notice; requests that still come are answered.
+        limits: Those of connections; the application has the others.
+        drain: Seconds between the signal and the end of listening. `/readyz` answers 503
+            immediately, and in this time load balancers notice; requests that still come are
+            answered.
         access_log: Whether every request is one line in the log.
     """
-    config = uvicorn.Config(
+    config = ServerConfig(
         app,
-        lifespan="on",
+        fit_open_files(limits or Limits()),
         access_log=access_log,
-        server_header=False,
         timeout_graceful_shutdown=LONGEST_END,
     )
     host, port = bound.getsockname()[:2]
@@ -64,8 +82,29 @@ def serve(
     _Server(config, app, drain).run(sockets=[bound])
 
 
+def fit_open_files(limits: Limits) -> Limits:
+    """Lets the process open a file for each connection, as far as the system allows."""
+    if resource is None:
+        return limits
+    needed = limits.connections + SPARE + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and needed > hard:
+        fewer = max(1, hard - SPARE - OTHER_FILES)
+        log.warning(
+            "--connections %d: this process may open %d files, which are enough for %d "
+            "connections; raise the limit (ulimit -n)",
+            limits.connections,
+            hard,
+            fewer,
+        )
+        limits, needed = replace(limits, connections=fewer), hard
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return limits
+
+
 class _Server(uvicorn.Server):
-    """uvicorn that tells load balancers before it stops listening."""
+    """uvicorn that answers load balancers with 503 before it stops listening."""
 
     def __init__(self, config: uvicorn.Config, app: Starlette, drain: float) -> None:
         super().__init__(config)

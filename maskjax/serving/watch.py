@@ -1,92 +1,39 @@
-"""A folder of task files that may change while it is served.
+"""A folder of runs and task files that may change while it is served.
 
 Files are looked at every few seconds. One whose size and time are the same twice in a row is
-taken to be whole; whether it is, its checksum tells, and the base's digest whether it fits.
+taken to be whole; its checksum shows whether it is, and the base's digest whether it fits.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
-from maskjax.errors import InputError
+from maskjax.errors import InputError, visible
 from maskjax.inference import Predictor
+from maskjax.serving.folder import Stamp, find_files, task_name
 from maskjax.serving.metrics import Metrics
-from maskjax.taskfile import TASK_FILE
+from maskjax.taskfile import LeftOut
+from maskjax.taskfile.find_runs import UNREADABLE
 
 log = logging.getLogger("maskjax.serving")
-PATTERNS = ("*.safetensors", "*.mask", f"*/{TASK_FILE}")
-"""Task files in the folder itself, and run folders in it."""
-
-
-class Stamp(NamedTuple):
-    """What tells one version of a file from the next.
-
-    Attributes:
-        inode: Another one where the file was replaced.
-        size: In bytes.
-        time: Of the last change, in nanoseconds.
-    """
-
-    inode: int
-    size: int
-    time: int
-
-
-def task_name(path: Path) -> str:
-    """What a task is called.
-
-    Args:
-        path: Its file.
-
-    Returns:
-        The name of its run folder, or of the file without its ending.
-
-    Example:
-        >>> task_name(Path("tasks/mrpc/task.safetensors")), task_name(Path("tasks/sst2.mask"))
-        ('mrpc', 'sst2')
-    """
-    return path.parent.name if path.name == TASK_FILE else path.stem
-
-
-def find_files(folder: Path) -> dict[Path, Stamp]:
-    """The task files of a folder.
-
-    Args:
-        folder: A folder of task files and run folders.
-
-    Returns:
-        Their stamps by path, sorted.
-
-    Raises:
-        OSError: If the folder cannot be read; a file that vanishes meanwhile is left out.
-    """
-    folder.stat()  # glob finds nothing, without a word, where there is no folder
-    found = {}
-    for path in sorted(path for pattern in PATTERNS for path in folder.glob(pattern)):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # what other programs have not finished writing
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            continue
-        found[path] = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
-    return found
 
 
 class Watcher:
     """Keeps the tasks of a predictor those of a folder.
 
     A file that is damaged or of another base is refused once, in the log and the metrics, and
-    what was served under its name goes on being served. Of two files of one name the first wins.
+    what was served under its name stays served. Of two files of one name the first wins.
+    No file stops the watcher: an error that no reader foresaw refuses that file too, with its
+    traceback in the log.
 
     Attributes:
         ready: Whether all files that were there at the start were looked at, and programs for
             their tasks compiled.
 
     Args:
-        folder: Of task files.
+        folder: The folder of runs and task files.
         predictor: Gets and loses tasks.
         metrics: What is counted.
         seconds: From one look to the next.
@@ -111,15 +58,28 @@ class Watcher:
         self._seen: dict[Path, Stamp] | None = None
         self._judged: dict[Path, Stamp] = {}
         self._served: dict[str, Path] = {}
+        self._skipped: set[str] = set()
+        self._problem = ""
 
     async def run(self) -> None:
-        """Looks at the folder, for ever."""
-        while True:
-            for path in await asyncio.to_thread(self.look):
-                await asyncio.to_thread(self.judge, path)
+        """Looks at the folder until it is cancelled."""
+        # A thread of its own: a file on a slow disk must not keep requests waiting.
+        pool = ThreadPoolExecutor(1, "maskjax-watch")
+        try:
+            while True:
+                await asyncio.get_running_loop().run_in_executor(pool, self._look_and_judge)
+                await asyncio.sleep(self._seconds)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _look_and_judge(self) -> None:
+        try:
+            for path in self.look():
+                self.judge(path)
             if self._seen is not None and not self.ready:
-                await self._start()
-            await asyncio.sleep(self._seconds)
+                self._start()
+        except Exception as error:  # whatever it was, the next look may find it gone
+            self._warn_once(f"{type(error).__name__}: {error}; its tasks stay", trace=True)
 
     def look(self) -> list[Path]:
         """Finds the files to judge: new, changed or gone, and the same as at the last look.
@@ -129,11 +89,17 @@ class Watcher:
             the folder cannot be read, which takes no task away.
         """
         try:
-            found = find_files(self._folder)
+            found, left_out = find_files(self._folder)
         except OSError as error:
-            log.warning("%s: cannot be read: %s; its tasks stay", self._folder, error.strerror)
+            self._warn_once(f"cannot be read: {error.strerror}; its tasks stay")
             return []
+        self._problem = ""
+        skipped = {visible(one) for one in left_out}
+        for line in sorted(skipped - self._skipped):
+            log.info("skipped %s", line)
+        self._skipped = skipped
         before = found if self._seen is None else self._seen
+        found |= _kept(before, found, left_out)
         self._seen = found
         return list(self._changes(before, found))
 
@@ -143,52 +109,86 @@ class Watcher:
         Args:
             path: From `look`.
         """
-        name, stamp = task_name(path), (self._seen or {}).get(path)
-        if stamp is None:
-            self._remove(path, name)
-            return
-        self._judged[path] = stamp
-        owner = self._served.get(name, path)
-        if owner != path:
-            self._refuse(path, f"there is a task {name!r} already, from {owner}")
-            return
+        stamp = (self._seen or {}).get(path)
         try:
-            self._predictor.add(path, name)
+            if stamp is None:
+                self._remove(path)
+            else:
+                self._judged[path] = stamp
+                self._add(path)
         except InputError as error:
             self._refuse(path, str(error))
         except OSError as error:
-            self._refuse(path, f"cannot be read: {error.strerror}")
-        else:
-            self._served[name] = path
-            self._tell("added", path)
+            self._refuse(path, f"cannot be read: {error.strerror or error}")
+        except Exception as error:  # what no reader foresaw is the problem of this file alone
+            self._refuse(path, f"unexpected {type(error).__name__}: {error}", trace=True)
 
-    async def _start(self) -> None:
-        if self._warm_up:
-            programs = await asyncio.to_thread(self._predictor.warm_up)
-            log.info("%d tasks are ready, with %d programs", len(self._served), programs)
-        self.ready = True
+    def _add(self, path: Path) -> None:
+        name = self._name(path)
+        if not name.isprintable():
+            raise InputError("expected a name that can be printed; rename it.")
+        owner = self._served.get(name, path)
+        if owner != path:
+            raise InputError(f"there is a task {name!r} already, from {owner}")
+        self._predictor.add(path, name)
+        self._served[name] = path
+        self._tell("added", path)
+
+    def _remove(self, path: Path) -> None:
+        del self._judged[path]
+        name = self._name(path)
+        if self._served.get(name) != path:
+            return
+        del self._served[name]
+        for other in [other for other in self._judged if self._name(other) == name]:
+            del self._judged[other]  # a file that lost to this one is looked at again
+        self._predictor.remove(name)
+        self._metrics.forget(name)
+        self._tell("removed", path)
+
+    def _name(self, path: Path) -> str:
+        return task_name(path, self._folder)
+
+    def _start(self) -> None:
+        """Compiles; where that fails, each request for such a task gets its own error."""
+        try:
+            if self._warm_up:
+                programs = self._predictor.warm_up()
+                log.info("%d tasks are ready, with %d programs", len(self._served), programs)
+        finally:
+            self.ready = True
 
     def _changes(self, before: dict[Path, Stamp], found: dict[Path, Stamp]) -> Iterator[Path]:
-        yield from (path for path in self._judged if path not in before and path not in found)
+        yield from [path for path in self._judged if path not in before and path not in found]
         for path, stamp in found.items():
             if before.get(path) == stamp != self._judged.get(path):
                 yield path
 
-    def _remove(self, path: Path, name: str) -> None:
-        del self._judged[path]
-        if self._served.get(name) != path:
-            return
-        del self._served[name]
-        self._predictor.remove(name)
-        self._tell("removed", path)
-        for other in [other for other in self._judged if task_name(other) == name]:
-            del self._judged[other]  # a file that lost to this one is looked at again
-
-    def _refuse(self, path: Path, reason: str) -> None:
-        kept = "; the task that was there stays" if task_name(path) in self._served else ""
+    def _refuse(self, path: Path, reason: str, *, trace: bool = False) -> None:
+        kept = "; the task that was there stays" if self._name(path) in self._served else ""
         self._metrics.task_files.labels("refused").inc()
-        log.warning("refused %s: %s%s", path, reason, kept)
+        log.warning(
+            "refused %s: %s%s", visible(path), visible(reason), kept, exc_info=trace or None
+        )
 
     def _tell(self, event: str, path: Path) -> None:
         self._metrics.task_files.labels(event).inc()
-        log.info("%s task %s from %s", event, task_name(path), path)
+        log.info("%s task %s from %s", event, self._name(path), visible(path))
+
+    def _warn_once(self, problem: str, *, trace: bool = False) -> None:
+        """Logs a problem of the folder when it begins, not at every look while it lasts."""
+        if problem != self._problem:
+            log.warning("%s: %s", visible(self._folder), visible(problem), exc_info=trace or None)
+        self._problem = problem
+
+
+def _kept(
+    before: dict[Path, Stamp], found: dict[Path, Stamp], left_out: list[LeftOut]
+) -> dict[Path, Stamp]:
+    """Files in folders that cannot be read now; they may still be there."""
+    unreadable = [one.path for one in left_out if one.reason.startswith(UNREADABLE)]
+    return {
+        path: stamp
+        for path, stamp in before.items()
+        if path not in found and any(path.is_relative_to(folder) for folder in unreadable)
+    }

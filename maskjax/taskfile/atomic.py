@@ -1,4 +1,4 @@
-"""Files that are whole or not there: write beside, then rename."""
+"""Atomic writes: to a temporary file in the same folder, which is then renamed."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The outer shell of a task file: safetensors whose metadata is one JSON text with a checksum.
 
 The checksum is the SHA-256 of the whole file with the checksum's own 64 digits set to zeros, so
-that no bit of header or payload can change unseen.
+that no bit of header or payload can change unseen. The header is read and judged alone, since
+what it declares decides whether the rest is worth reading.
 """
 
 import hashlib
@@ -9,18 +10,18 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from maskjax.errors import InputError
+from maskjax.taskfile.limits import MAX_HEADER, MAX_VALUES
+from maskjax.taskfile.source import CHUNK, Source, bytes_source, version_of
+from maskjax.taskfile.specs import DTYPES, TensorSpec, read_specs, read_tensor
 
 KEY = "maskjax"
 """The one key of the safetensors metadata. One, because the order of several is not fixed."""
-MAX_HEADER = 100_000_000
-"""Bytes; what safetensors itself allows."""
 _ZEROS = b"0" * 64
 # The JSON text is a string within a JSON header, so its quotes are escaped there; a task whose
 # labels hold the same characters has them escaped twice.
@@ -39,86 +40,148 @@ class Container(NamedTuple):
     header: dict[str, Any]
 
 
-def pack_container(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> bytes:
-    """The bytes of a file; the same content gives the same bytes.
+class ContainerHeader(NamedTuple):
+    """What a file declares, with the size of the file found to agree.
 
-    Args:
-        tensors: Arrays by name.
-        header: JSON values; a key `checksum` is added.
-
-    Returns:
-        A safetensors file.
+    Attributes:
+        source: The bytes.
+        head: Those of the safetensors header, with its length.
+        version: What `version_of` said when the header was read.
+        tensors: Declared tensors by name.
+        header: JSON values.
+        place: First and last place of the checksum's digits in `head`.
     """
+
+    source: Source
+    head: bytes
+    version: tuple[int, ...] | None
+    tensors: dict[str, TensorSpec]
+    header: dict[str, Any]
+    place: tuple[int, int]
+
+    @property
+    def checksum(self) -> str:
+        """64 hexadecimal digits, which `verify` compares with the content."""
+        return self.head[slice(*self.place)].decode()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return len(self.head) + max((spec.end for spec in self.tensors.values()), default=0)
+
+    def check_version(self, file: BinaryIO) -> None:
+        """Raises an InputError if the file is not the one whose header was read."""
+        if version_of(file) != self.version:
+            raise InputError(f"{self.source.name}: changed while it was read; read it again.")
+
+    def verify(self, file: BinaryIO) -> None:
+        """Raises an InputError if the checksum does not fit the content."""
+        start, end = self.place
+        digest = hashlib.sha256(self.head[:start])
+        digest.update(_ZEROS)
+        digest.update(self.head[end:])
+        file.seek(len(self.head))
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+        if digest.hexdigest() != self.checksum:
+            raise damaged(self.source.name, "its checksum does not fit its content")
+
+
+def pack_container(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> bytes:
+    """The bytes of a file; the same content gives the same bytes."""
     text = json.dumps({"checksum": _ZEROS.decode(), **header}, ensure_ascii=True)
     # safetensors writes the raw memory of an array, whatever its strides.
     dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     blank = save(dense, metadata={KEY: text})
-    start, end = _find_checksum(blank)
+    start, end = _find_checksum(blank[: _head_size(blank)])
     return blank[:start] + hashlib.sha256(blank).hexdigest().encode() + blank[end:]
 
 
 def unpack_container(payload: bytes, name: str | Path) -> Container:
-    """Reads what `pack_container` wrote, and refuses everything else.
+    """Reads what `pack_container` wrote, and refuses everything else."""
+    source = bytes_source(payload, str(name))
+    container = read_container_header(source)
+    known = {dtype.name for dtype in DTYPES.values()}
+    with source.open() as file:
+        container.verify(file)
+        if unknown := {spec.dtype for spec in container.tensors.values()} - known:
+            raise damaged(name, f"it has tensors of {unknown.pop()}")
+        start = len(container.head)
+        tensors = {key: read_tensor(file, start, spec) for key, spec in container.tensors.items()}
+    return Container(tensors, container.header)
 
-    Args:
-        payload: The bytes of a file.
-        name: What errors call it.
 
-    Returns:
-        Arrays and header.
-
-    Raises:
-        InputError: If these are not the bytes of a whole, unchanged task file.
-    """
-    text = _metadata(payload, name).get(KEY)
+def read_container_header(source: Source) -> ContainerHeader:
+    """Reads and checks the header of a file, and nothing else of it."""
+    name = source.name
+    with source.open() as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        length = int.from_bytes(start := file.read(8), "little")
+        if len(start) < 8 or length > size - 8:
+            raise damaged(name, "its header is longer than the file")
+        if length > MAX_HEADER:
+            raise damaged(name, f"its header has {length:,} bytes, more than {MAX_HEADER:,}")
+        head, version = start + file.read(length), version_of(file)
+    try:
+        outer = _parse(head[8:].decode("utf8"))
+    except (ValueError, RecursionError) as error:
+        raise damaged(name, f"its header is no JSON that can be read ({error})") from error
+    metadata = outer.get("__metadata__", {})
+    text = metadata.get(KEY) if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         raise InputError(f"{name}: a safetensors file, but not a task file of maskjax.")
-    _verify(payload, name)
     try:
-        header, tensors = json.loads(text), load(payload)
-    except (SafetensorError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise _damaged(name, str(error)) from error
-    if not isinstance(header, dict):
-        raise _damaged(name, "its metadata are no JSON object")
-    del header["checksum"]
-    return Container(tensors, header)
-
-
-def _metadata(payload: bytes, name: str | Path) -> dict[str, Any]:
-    """The metadata of the safetensors header, read here since only open files give it otherwise."""
-    length = int.from_bytes(payload[:8], "little")
-    if len(payload) < 8 or length > min(len(payload) - 8, MAX_HEADER):
-        raise _damaged(name, "its header is longer than the file")
-    try:
-        header = json.loads(payload[8 : 8 + length])
+        place, specs = _find_checksum(head), read_specs(outer)
+        container = ContainerHeader(source, head, version, specs, _parse(text), place)
     except (ValueError, RecursionError) as error:
-        raise _damaged(name, "its header is no JSON") from error
-    metadata = header.get("__metadata__", {}) if isinstance(header, dict) else None
-    if not isinstance(metadata, dict):
-        raise _damaged(name, "its header is no JSON object with metadata")
-    return metadata
+        raise damaged(name, str(error)) from error
+    if container.header.pop("checksum", None) != container.checksum:
+        raise damaged(name, "it has no checksum at its place")
+    if size != container.size:
+        raise damaged(
+            name, f"it has {size:,} bytes, its header and checksum are of {container.size:,}"
+        )
+    return container
 
 
-def _verify(payload: bytes, name: str | Path) -> None:
-    place = _find_checksum(payload)
-    if place is None:
-        raise _damaged(name, "it has no checksum")
-    start, end = place
-    digest = hashlib.sha256(payload[:start])
-    digest.update(_ZEROS)
-    digest.update(memoryview(payload)[end:])
-    if digest.hexdigest().encode() != payload[start:end]:
-        raise _damaged(name, "its checksum does not fit its content")
+def check_header_size(payload: bytes) -> None:
+    """Raises a ValueError if the header of a file is larger than readers take."""
+    head = payload[: _head_size(payload)]
+    if len(head) - 8 > MAX_HEADER:
+        raise ValueError(f"its header has {len(head) - 8:,} bytes, more than {MAX_HEADER:,}")
+    _check_values(head.decode("utf8", "replace"))
 
 
-def _find_checksum(payload: bytes) -> Any:
-    """First and last place of the digits; None where there are none."""
-    length = int.from_bytes(payload[:8], "little")
-    found = _CHECKSUM.search(payload, 8, 8 + length)
-    return found and found.span(1)
-
-
-def _damaged(name: str | Path, why: str) -> InputError:
+def damaged(name: str | Path, why: str) -> InputError:
+    """The error of a file that is not what was written."""
     return InputError(
         f"{name}: damaged, not a whole task file: {' '.join(why.split())}; fetch it again."
     )
+
+
+def _parse(text: str) -> dict[str, Any]:
+    _check_values(text)
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise ValueError("its header is no JSON object")
+    return values
+
+
+def _check_values(text: str) -> None:
+    """Counts what a JSON text can hold at most before it is parsed: parsed values take memory."""
+    most = sum(text.count(sign) for sign in ",[{")
+    if most > MAX_VALUES:
+        raise ValueError(f"its header has {most:,} values, more than {MAX_VALUES:,}")
+
+
+def _head_size(payload: bytes) -> int:
+    return 8 + int.from_bytes(payload[:8], "little")
+
+
+def _find_checksum(head: bytes) -> tuple[int, int]:
+    """First and last place of the digits."""
+    found = _CHECKSUM.search(head)
+    if found is None:
+        raise ValueError("it has no checksum")
+    return found.span(1)

@@ -1,57 +1,86 @@
 """Digests of the base's tensors: how a task file knows the base it was learned on.
 
-A digest is the start of a SHA-256 over a tensor's shape and its float32 values, row-major,
-little-endian, in the layout of maskjax (kernels are `[in, out]`), so that it does not depend on
-the checkpoint's file, dtype or framework.
+A digest is the start of a SHA-256 over a tensor's shape and its values, row-major, little-endian,
+in the layout of maskjax (kernels are `[in, out]`), so that it does not depend on the checkpoint's
+file, dtype or framework. Values are written as float32, or as float64 where float32 is too short
+for some of them. What is no array of floating-point numbers has no digest.
 """
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 DIGITS = 16
 """Hexadecimal digits of a digest; 64 bits, against mix-ups and not against forgers."""
+DIGEST_FORMAT = 2
+"""1 wrote every leaf as float32, whole numbers and booleans among them."""
 
 
 def digest_leaf(leaf: np.ndarray) -> str:
     """The digest of one tensor.
 
-    Args:
-        leaf: Any shape and float dtype.
-
-    Returns:
-        `DIGITS` hexadecimal digits.
-
     Example:
         >>> digest_leaf(np.ones((2, 2), np.float32)) == digest_leaf(np.ones((2, 2), np.float16))
         True
     """
-    values = np.ascontiguousarray(leaf, "<f4")
-    shape = ",".join(map(str, leaf.shape)).encode()
-    return hashlib.sha256(shape + b"\0" + values.tobytes()).hexdigest()[:DIGITS]
+    if leaf.dtype.itemsize > 4 and not _fits_float32(leaf):
+        return _digest(leaf, "<f8")
+    return _digest(leaf, "<f4")
 
 
-def digest_leaves(leaves: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """Digests of leaves.
-
-    Args:
-        leaves: Leaves by path.
-
-    Returns:
-        `{path: digest}`.
-    """
-    return {path: digest_leaf(np.asarray(leaf)) for path, leaf in leaves.items()}
+def digest_leaves(leaves: Mapping[str, Any], digest_format: int = DIGEST_FORMAT) -> dict[str, str]:
+    """Digests of leaves."""
+    if digest_format == 1:
+        numbers = {path: leaf for path, leaf in leaves.items() if _is_number(leaf)}
+        return {path: _digest(np.asarray(leaf), "<f4") for path, leaf in numbers.items()}
+    return {path: digest_leaf(np.asarray(leaf)) for path, leaf in leaves.items() if is_float(leaf)}
 
 
 def digest_all(digests: Mapping[str, str]) -> str:
-    """One digest of many: over the sorted lines `path digest`.
-
-    Args:
-        digests: Digests by path.
-
-    Returns:
-        `DIGITS` hexadecimal digits.
-    """
+    """One digest of many: over the sorted lines `path digest`."""
     lines = "".join(f"{path} {digest}\n" for path, digest in sorted(digests.items()))
     return hashlib.sha256(lines.encode()).hexdigest()[:DIGITS]
+
+
+class BaseDigests:
+    """The digests of one base in each format, computed when the first task asks for them.
+
+    Args:
+        leaves: Leaves of the base, by path.
+    """
+
+    def __init__(self, leaves: Mapping[str, Any]) -> None:
+        self._leaves = leaves
+        self._found: dict[int, dict[str, str]] = {}
+
+    def of(self, digest_format: int) -> dict[str, str]:
+        """`digest_leaves` of the base."""
+        if digest_format not in self._found:
+            self._found[digest_format] = digest_leaves(self._leaves, digest_format)
+        return self._found[digest_format]
+
+
+def is_float(leaf: Any) -> bool:
+    """Whether a leaf is an array of floating-point numbers, bfloat16 and its like included."""
+    return hasattr(leaf, "shape") and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def _is_number(leaf: Any) -> bool:
+    if isinstance(leaf, bool | int | float) or is_float(leaf):
+        return True
+    return hasattr(leaf, "shape") and getattr(leaf.dtype, "kind", "") in tuple("biufc")
+
+
+def _fits_float32(leaf: np.ndarray) -> bool:
+    with np.errstate(over="ignore"):
+        short = leaf.astype(np.float32)
+    return np.array_equal(short.astype(leaf.dtype), leaf, equal_nan=True)
+
+
+def _digest(leaf: np.ndarray, dtype: str) -> str:
+    digest = hashlib.sha256(",".join(map(str, leaf.shape)).encode() + b"\0")
+    digest.update(np.ascontiguousarray(leaf, dtype).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()[:DIGITS]

@@ -8,127 +8,231 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
+from maskjax.adaptation import Delta, LowRank, Mask, Weight
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask, Start
-from maskjax.taskfile.coding import decode_masks, encode_masks
+from maskjax.masking import Count
+from maskjax.masking.packed import PackedMask, RandomMaskSpec, packed_size
+from maskjax.taskfile.codec import encode_masks, zeros_in
+from maskjax.taskfile.fields import list_problems, shown
+from maskjax.taskfile.limits import MAX_ENTRIES, MAX_NUMBERS, MAX_TEXT, MAX_WEIGHTS
+from maskjax.taskfile.schema import DIGEST
+from maskjax.taskfile.specs import TensorSpec, is_shape
 
 MASKS = "masks"
-SORTS = ("weight", "lora_a", "lora_b")
+TENSORS: dict[type, dict[str, str]] = {
+    Weight: {"weight": "value"},
+    LowRank: {"lora_a": "a", "lora_b": "b"},
+}
+"""The tensors of an operation other than a mask, by the name of its field."""
+SORTS = tuple(sort for fields in TENSORS.values() for sort in fields)
+HAS_DIGEST = ("mask", "lora_a")
+"""Entries that carry the digest of the base's leaf."""
 DTYPES = ("float32", "float16", "bfloat16")
-MAX_WEIGHTS = 2**32
-"""Masked weights of one file, all told: reading may take half a gigabyte, never more."""
 
 Tensors = dict[str, np.ndarray]
 Entries = dict[str, dict[str, Any]]
+Shape = tuple[int, ...]
 
 
-class Parts(NamedTuple):
-    """What a task file holds beside its meta data.
+class Content(NamedTuple):
+    """What a task file holds in addition to its meta data.
 
     Attributes:
-        masks: Packed masks by path.
-        arrays: `{sort: {path: array}}` for the sorts `weight`, `lora_a` and `lora_b`.
-        digests: Of the base's leaf below each mask and factor, by path.
+        delta: NumPy arrays and `PackedMask` objects.
+        digests: The digest of the base's leaf below each mask and low-rank product, by path.
     """
 
-    masks: dict[str, PackedMask]
-    arrays: dict[str, dict[str, np.ndarray]]
+    delta: Delta
     digests: dict[str, str]
 
+    @property
+    def masks(self) -> dict[str, PackedMask]:
+        """The masks by path."""
+        return self.delta.masks
 
-def encode_entries(parts: Parts, starts: Mapping[str, Start]) -> tuple[Tensors, Entries]:
-    """Codes a task into tensors and their entries in the header.
+    def arrays(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        """Sort, path and array of every tensor other than the masks."""
+        for kind, fields in TENSORS.items():
+            operations = self.delta.of_type(kind)
+            for sort, field in fields.items():
+                for path, operation in operations.items():
+                    yield sort, path, getattr(operation, field)
 
-    Args:
-        parts: Masks, arrays, digests.
-        starts: The random starts that masks began with, by path, where there are such.
 
-    Returns:
-        Tensors by name, and entries by `<sort>/<path>`, where the sort of a mask is `mask`.
+class Declared(NamedTuple):
+    """What the entries say, found to be possible.
+
+    Attributes:
+        masks: Shapes by path.
+        counts: Zeros and sizes of the masks by path; empty in files of format 1.
+        arrays: `{sort: {path: tensor}}`, where a tensor is called `<sort>/<path>`.
+        digests: As in `Content`.
     """
-    tensors: Tensors = {}
+
+    masks: dict[str, Shape]
+    counts: dict[str, Count]
+    arrays: dict[str, dict[str, TensorSpec]]
+    digests: dict[str, str]
+
+    @property
+    def raw_bytes(self) -> int:
+        """What the masks take when none is compressed, which bounds what they may take."""
+        return 8 + sum(1 + packed_size(shape) for shape in self.masks.values())
+
+
+def pack(delta: Delta) -> Delta:
+    """The same with arrays of NumPy and masks at one bit per weight."""
+    masks = {
+        path: mask if isinstance(mask, PackedMask) else PackedMask.of(mask)
+        for path, mask in delta.masks.items()
+    }
+    return jax.tree.map(np.asarray, delta.without(Mask)) | Delta.of(masks=masks)
+
+
+def make_delta(
+    masks: Mapping[str, PackedMask], arrays: Mapping[str, Mapping[str, np.ndarray]]
+) -> Delta:
+    """The delta of masks by path and of arrays by sort and path, whose sorts go together."""
+    delta = Delta()
+    for kind, fields in TENSORS.items():
+        found = [arrays.get(sort, {}) for sort in fields]
+        delta |= Delta({path: (kind(*(leaves[path] for leaves in found)),) for path in found[0]})
+    return delta | Delta.of(masks=masks)
+
+
+def declare_entries(content: Content) -> tuple[dict[str, TensorSpec], Entries]:
+    """Says what a task holds, before anything is encoded."""
+    # How many bytes the masks take shows when they are encoded.
+    specs = {MASKS: TensorSpec("uint8", (0,))} if content.masks else {}
     entries: Entries = {}
-    if parts.masks:
-        tensors[MASKS] = encode_masks(parts.masks, starts)
-    for path, mask in parts.masks.items():
-        entries[f"mask/{path}"] = {"shape": list(mask.shape)}
-    for sort, leaves in parts.arrays.items():
-        for path, leaf in leaves.items():
-            tensors[f"{sort}/{path}"] = leaf
-            entries[f"{sort}/{path}"] = {"shape": list(leaf.shape), "dtype": leaf.dtype.name}
+    for path, mask in content.masks.items():
+        entries[f"mask/{path}"] = {"shape": list(mask.shape), "zeros": zeros_in(mask)}
+    for sort, path, leaf in content.arrays():
+        specs[f"{sort}/{path}"] = TensorSpec(leaf.dtype.name, leaf.shape)
+        entries[f"{sort}/{path}"] = {"shape": list(leaf.shape), "dtype": leaf.dtype.name}
     for name, entry in entries.items():
         sort, path = name.split("/", 1)
-        if path in parts.digests and sort in ("mask", "lora_a"):
-            entry["digest"] = parts.digests[path]
-    return tensors, entries
+        if path in content.digests and sort in HAS_DIGEST:
+            entry["digest"] = content.digests[path]
+    return specs, entries
 
 
-def decode_entries(tensors: Mapping[str, np.ndarray], entries: Any, name: str) -> Parts:
-    """Reads what `encode_entries` wrote, and refuses everything else.
+def encode_tensors(content: Content, starts: Mapping[str, RandomMaskSpec]) -> Tensors:
+    """Codes a task into tensors by name."""
+    tensors: Tensors = {MASKS: encode_masks(content.masks, starts)} if content.masks else {}
+    return tensors | {f"{sort}/{path}": leaf for sort, path, leaf in content.arrays()}
 
-    Args:
-        tensors: Tensors by name.
-        entries: The header's value of that key.
-        name: What errors call the file.
 
-    Returns:
-        Masks, arrays and digests.
+def judge_entries(
+    entries: Any, tensors: Mapping[str, TensorSpec], name: str, *, counted: bool
+) -> Declared:
+    """Checks entries against limits, each other and the tensors that there are."""
+    problems = list_problems(_problems(entries, tensors, counted))
+    if not problems:
+        declared = _read(entries, tensors, counted)
+        problems = list_problems(_problems_together(declared))
+        if not problems:
+            return declared
+    raise InputError(f"{name}: tensors and header do not fit: {problems}.")
 
-    Raises:
-        InputError: With everything that is missing, unknown or misshapen.
-    """
-    problems = list(_problems(tensors, entries))
-    if problems:
-        raise InputError(f"{name}: tensors and header do not fit: {'; '.join(problems)}.")
-    shapes: dict[str, tuple[int, ...]] = {}
-    arrays: dict[str, dict[str, np.ndarray]] = {}
-    digests: dict[str, str] = {}
+
+def _read(entries: Entries, tensors: Mapping[str, TensorSpec], counted: bool) -> Declared:
+    declared = Declared({}, {}, {}, {})
     for full, entry in entries.items():
         sort, path = full.split("/", 1)
         if sort == "mask":
-            shapes[path] = tuple(entry["shape"])
+            shape = declared.masks[path] = tuple(entry["shape"])
+            if counted:
+                declared.counts[path] = Count(entry["zeros"], math.prod(shape))
         else:
-            arrays.setdefault(sort, {})[path] = tensors[full]
+            declared.arrays.setdefault(sort, {})[path] = tensors[full]
         if "digest" in entry:
-            digests[path] = entry["digest"]
-    masks = decode_masks(tensors[MASKS], shapes, name=name) if shapes else {}
-    return Parts(masks, arrays, digests)
+            declared.digests[path] = entry["digest"]
+    return declared
 
 
-def _problems(tensors: Mapping[str, np.ndarray], entries: Any) -> Iterator[str]:
+def _problems(entries: Any, tensors: Mapping[str, TensorSpec], counted: bool) -> Iterator[str]:
     if not isinstance(entries, Mapping):
         yield "the header has no entries"
         return
+    if len(entries) > MAX_ENTRIES:
+        yield f"{len(entries):,} entries, more than {MAX_ENTRIES:,}"
+        return
     masks = {name for name in entries if name.startswith("mask/")}
     expected = (entries.keys() - masks) | ({MASKS} if masks else set())
-    yield from (f"{name}: in the header only" for name in sorted(expected - tensors.keys()))
-    yield from (f"{name}: not in the header" for name in sorted(tensors.keys() - expected))
-    found = [problem for name in sorted(entries) for problem in _misfits(name, entries, tensors)]
-    yield from found
-    total = 0 if found else sum(math.prod(entries[name]["shape"]) for name in masks)
-    if total > MAX_WEIGHTS:
-        yield f"{total:,} masked weights, more than {MAX_WEIGHTS:,}"
-    firsts, seconds = (
-        {name.removeprefix(sort) for name in entries if name.startswith(sort)}
-        for sort in ("lora_a/", "lora_b/")
-    )
-    yield from (f"{path}: only one factor of two" for path in sorted(firsts ^ seconds))
+    for name in sorted(expected - tensors.keys()):
+        yield f"{shown(name)}: in the header only"
+    for name in sorted(tensors.keys() - expected):
+        yield f"{shown(name)}: not in the header"
+    for name in sorted(entries):
+        yield from _misfits(name, entries[name], tensors.get(name), counted)
 
 
-def _misfits(
-    name: str, entries: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
-) -> Iterator[str]:
-    entry, (sort, _, path) = entries[name], name.partition("/")
-    shape = entry.get("shape") if isinstance(entry, Mapping) else None
+def _misfits(name: str, entry: Any, tensor: TensorSpec | None, counted: bool) -> Iterator[str]:
+    place, (sort, _, path) = shown(name), name.partition("/")
+    shape: Any = entry.get("shape") if isinstance(entry, Mapping) else None
     if sort not in ("mask", *SORTS) or not path:
-        yield f"{name}: expected mask, {', '.join(SORTS)} before the first slash"
-    elif not isinstance(shape, list) or not all(type(n) is int and n >= 0 for n in shape):
-        yield f"{name}: expected an entry with a shape"
-    elif not isinstance(entry.get("digest", ""), str):
-        yield f"{name}: expected a digest in text"
-    elif sort != "mask" and name in tensors:
-        dtype, found = entry.get("dtype"), tensors[name]
-        if dtype not in DTYPES or (list(found.shape), found.dtype.name) != (shape, dtype):
-            yield f"{name}: is not of the shape and dtype in the header"
+        yield f"{place}: expected mask, {', '.join(SORTS)} and a path, joined by a slash"
+    elif len(path) > MAX_TEXT or not path.isprintable():
+        yield f"{place}: expected a path of at most {MAX_TEXT} printable characters"
+    elif not is_shape(shape):
+        yield f"{place}: expected an entry with a shape"
+    elif sort == "mask":
+        yield from _mask_misfits(place, entry, math.prod(shape), counted)
+    elif tensor is not None:
+        dtype = entry.get("dtype")
+        if dtype not in DTYPES or (list(tensor.shape), tensor.dtype) != (shape, dtype):
+            found = f"{tensor.dtype} {list(tensor.shape)}"
+            yield (
+                f"{place}: is not of the shape and dtype in the header, or none of "
+                f"{', '.join(DTYPES)}: {found}"
+            )
+    if isinstance(entry, Mapping) and "digest" in entry:
+        yield from DIGEST(entry["digest"], f"{place}: digest")
+
+
+def _mask_misfits(place: str, entry: Mapping[str, Any], size: int, counted: bool) -> Iterator[str]:
+    if size > MAX_WEIGHTS:
+        yield f"{place}: {size:,} masked weights, more than {MAX_WEIGHTS:,}"
+    zeros = entry.get("zeros")
+    if counted and (type(zeros) is not int or not 0 <= zeros <= size):
+        yield f"{place}: expected 0 to {size:,} zeros, got {shown(zeros)}"
+
+
+def _problems_together(declared: Declared) -> Iterator[str]:
+    masked = sum(math.prod(shape) for shape in declared.masks.values())
+    if masked > MAX_WEIGHTS:
+        yield f"{masked:,} masked weights, more than {MAX_WEIGHTS:,}"
+    numbers = sum(spec.size for leaves in declared.arrays.values() for spec in leaves.values())
+    if numbers > MAX_NUMBERS:
+        yield f"{numbers:,} numbers in arrays, more than {MAX_NUMBERS:,}"
+    yield from _factor_problems(declared)
+    shapes: dict[str, Shape] = {}
+    for path, shape in changed_shapes(declared.masks, declared.arrays):
+        if shapes.setdefault(path, shape) != shape:
+            yield f"{shown(path)}: changed as {shapes[path]} and as {shape}"
+
+
+def _factor_problems(declared: Declared) -> Iterator[str]:
+    firsts, seconds = (declared.arrays.get(sort, {}) for sort in ("lora_a", "lora_b"))
+    for path in sorted(firsts.keys() ^ seconds.keys()):
+        yield f"{shown(path)}: only one factor of two"
+    for path in firsts.keys() & seconds.keys():
+        a, b = firsts[path].shape, seconds[path].shape
+        if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
+            yield f"{shown(path)}: factors of shapes {a} and {b} cannot be multiplied"
+
+
+def changed_shapes(
+    masks: Mapping[str, Shape], arrays: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, Shape]]:
+    """Path and shape of every leaf of the base or the head that is changed."""
+    yield from masks.items()
+    yield from ((path, tuple(leaf.shape)) for path, leaf in arrays.get("weight", {}).items())
+    second = arrays.get("lora_b", {})
+    for path, first in arrays.get("lora_a", {}).items():
+        if path in second:
+            yield path, (*first.shape[:1], *second[path].shape[1:])

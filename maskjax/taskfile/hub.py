@@ -7,9 +7,15 @@ from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download, try_to_l
 from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
 from maskjax.errors import InputError, one_line
-from maskjax.models.backoff import with_backoff
-from maskjax.taskfile.card import task_card
+from maskjax.models.hub_retry import with_backoff
+from maskjax.places import expand_home
+from maskjax.taskfile.find_runs import find_runs
+from maskjax.taskfile.model_card import task_card
+from maskjax.taskfile.published import reduced, without_folders
 from maskjax.taskfile.taskfile import TASK_FILE, load_task_file
+
+NAMED = 3
+"""How many runs of a folder are named in an error."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
@@ -30,11 +36,11 @@ def find_task_file(run: str | Path, *, revision: str | None = None, offline: boo
     Raises:
         InputError: If there is no such file, or it cannot be reached.
     """
-    path, name = Path(run).expanduser(), str(run)
+    path, name = expand_home(run), str(run)
     if path.exists():
         file = path / TASK_FILE if path.is_dir() else path
         if not file.is_file():
-            raise InputError(f"{file}: no such task file; is {path} a finished run?")
+            raise _no_single_run(path)
         return file
     if not _HUB_ID.fullmatch(name) or path.suffix == ".safetensors":
         raise InputError(f"{name}: no such run folder or task file.")
@@ -47,15 +53,17 @@ def find_task_file(run: str | Path, *, revision: str | None = None, offline: boo
 
 
 def push_task(
-    run: str | Path, repository: str, *, private: bool = False, licence: str | None = None
+    run: str | Path, repository: str, *, private: bool = False, license: str | None = None
 ) -> str:
     """Publishes a task file with its model card in one commit.
+
+    Local paths in its metadata are reduced to their last names.
 
     Args:
         run: A run folder or a task file.
         repository: The Hub id, `owner/name`; made if it is missing.
         private: Whether a new repository is private.
-        licence: An identifier of the Hub for the card, such as `apache-2.0`.
+        license: An identifier of the Hub for the card, such as `apache-2.0`.
 
     Returns:
         The address of the commit.
@@ -67,8 +75,8 @@ def push_task(
         raise InputError(f"--to: expected a Hub id such as owner/name, got {repository!r}.")
     path = find_task_file(run, offline=True)
     file = load_task_file(path)
-    payload = path.read_bytes()
-    card = task_card(file.meta, repository=repository, size=len(payload), licence=licence)
+    payload = without_folders(path.read_bytes(), path)
+    card = task_card(reduced(file.meta), repository=repository, size=len(payload), license=license)
     operations = [
         CommitOperationAdd(TASK_FILE, payload),
         CommitOperationAdd("README.md", card.encode()),
@@ -84,6 +92,19 @@ def push_task(
             f"the network ({one_line(error)})."
         ) from error
     return commit.commit_url
+
+
+def _no_single_run(folder: Path) -> InputError:
+    found = find_runs(folder)
+    inside = [*found.runs, *found.files]
+    if not inside:
+        return InputError(f"{found.left_out[0]}.")
+    names = ", ".join(str(path.relative_to(folder)) for path in inside[:NAMED])
+    more = ", ..." if len(inside) > NAMED else ""
+    return InputError(
+        f"{folder}: expected one run, got a folder of {len(inside)} ({names}{more}); give one of "
+        "them."
+    )
 
 
 def _download(name: str, revision: str | None) -> Path:

@@ -18,7 +18,7 @@ def make_meta(
     Args:
         task: Kind, labels, metric, texts.
         base: The pretrained model.
-        config: Of the run.
+        config: The settings of the run.
         scores: `{split: score}`.
 
     Returns:

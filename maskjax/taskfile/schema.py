@@ -1,65 +1,111 @@
 """What the JSON header of a task file must hold, so that readers need not check each value."""
 
+import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from importlib.metadata import version
+from typing import Any, get_args
 
 from maskjax.errors import InputError
+from maskjax.models import Kind
+from maskjax.taskfile.fields import (
+    integer,
+    list_problems,
+    mapping,
+    name,
+    nullable,
+    number,
+    one_of,
+    record,
+    sequence,
+    shown,
+    text,
+)
+from maskjax.taskfile.limits import MAX_COLUMNS, MAX_LABELS, MAX_LENGTH
+from maskjax.tasks.build_task import METRICS_OF
 
-NUMBER = (int, float)
-TEXT = (str,)
-SCHEMA: dict[str, Any] = {
-    "maskjax": TEXT,
-    "task": {"name": TEXT, "kind": TEXT, "labels": [TEXT], "metric": TEXT, "text": [TEXT]},
-    "base": {"name": TEXT, "revision": (str, type(None)), "digest": TEXT},
-    "tokenizer": {"name": TEXT, "max_length": (int,)},
-    "mask": {"polarity": TEXT, "threshold": NUMBER, "rules": [TEXT]},
-    "scores": {...: NUMBER},
-    "config": {"adaptation": {"method": TEXT}},
-}
-"""Types by key. `...` stands for any key and a list for one of any length; more keys than these
-are allowed, since a later version of the same format may add some."""
+FORMAT = 2
+READABLE = (1, 2)
+FEATURES: frozenset[str] = frozenset()
+"""The features that this version knows of those that `needs` may name."""
+POLARITY = "1 keeps, 0 drops"
+
+_NAME = name()
+_COLUMNS = sequence(text(least=1), MAX_COLUMNS)
+DIGEST = text(pattern="[0-9a-f]{16}", form="16 hexadecimal digits")
+_TASK = record(
+    {
+        "name": _NAME,
+        "kind": one_of(*get_args(Kind)),
+        "labels": sequence(text(), MAX_LABELS),
+        "metric": _NAME,
+        "text": _COLUMNS,
+    },
+    {"label": text(), "choices": _COLUMNS, "positive": nullable(text())},
+)
+SCHEMA = record(
+    {
+        "maskjax": _NAME,
+        "task": _TASK,
+        "base": record({"name": _NAME, "revision": nullable(_NAME), "digest": DIGEST}),
+        "tokenizer": record({"name": _NAME, "max_length": integer(1, MAX_LENGTH)}),
+        "mask": record(
+            {
+                "polarity": one_of(POLARITY),
+                "threshold": number(),
+                "rules": sequence(text(10_000), MAX_COLUMNS),
+            }
+        ),
+        "scores": mapping(number(), MAX_COLUMNS),
+        "config": record({"adaptation": record({"method": _NAME})}),
+    },
+    {"needs": sequence(_NAME, MAX_COLUMNS), "digest_format": one_of(1, 2)},
+)
 
 
-def check_header(header: Mapping[str, Any], name: str) -> None:
-    """Checks a header against `SCHEMA`.
+def check_format(header: Mapping[str, Any], file: str) -> int:
+    """Reads the format of a header."""
+    found = header.get("format")
+    if type(found) is not int or found not in READABLE:
+        raise InputError(
+            f"{file}: expected format {READABLE[0]} to {READABLE[-1]}, got {shown(found)}; upgrade "
+            f"maskjax {version('maskjax')} to a version that reads it."
+        )
+    return found
 
-    Args:
-        header: The JSON values.
-        name: What errors call the file.
 
-    Raises:
-        InputError: With every key that is missing or of the wrong type.
-    """
-    problems = list(_problems(header, SCHEMA, ""))
+def check_header(header: Mapping[str, Any], file: str) -> None:
+    """Checks types and ranges of a header."""
+    problems = list_problems(SCHEMA(header, ""))
+    if not problems:
+        problems = list_problems(_problems_of_task(header["task"]))
+    if not problems and (unknown := sorted({*header.get("needs", ())} - FEATURES)):
+        problems = f"needs {shown(unknown[0])}, which maskjax {version('maskjax')} does not know"
     if problems:
-        raise InputError(f"{name}: not a task file that can be used: {'; '.join(problems)}.")
+        raise InputError(f"{file}: not a task file that can be used: {problems}.")
+    try:
+        json.dumps(header, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise InputError(
+            f"{file}: not a task file that can be used: its header has a number that is not "
+            "finite or text that is no Unicode."
+        ) from error
 
 
-def _problems(value: Any, expected: Any, where: str) -> Iterator[str]:
-    if isinstance(expected, tuple):
-        if not isinstance(value, expected) or isinstance(value, bool):
-            names = " or ".join("null" if t is type(None) else t.__name__ for t in expected)
-            yield f"{where}: expected {names}, got {type(value).__name__}"
-    elif isinstance(expected, list):
-        if not isinstance(value, list):
-            yield f"{where}: expected a list, got {type(value).__name__}"
-        else:
-            for index, item in enumerate(value):
-                yield from _problems(item, expected[0], f"{where}[{index}]")
-    elif not isinstance(value, Mapping):
-        yield f"{where}: expected an object, got {type(value).__name__}"
-    else:
-        yield from _problems_of_object(value, expected, where)
-
-
-def _problems_of_object(
-    value: Mapping[str, Any], expected: Mapping[Any, Any], where: str
-) -> Iterator[str]:
-    if ... in expected:
-        expected = dict.fromkeys(value, expected[...])
-    for key, kind in expected.items():
-        place = f"{where}.{key}" if where else key
-        if key in value:
-            yield from _problems(value[key], kind, place)
-        else:
-            yield f"{place}: missing"
+def _problems_of_task(task: Mapping[str, Any]) -> Iterator[str]:
+    """What does not fit together: a predictor relies on all of it."""
+    kind, labels, choices = task["kind"], task["labels"], task.get("choices", [])
+    if task["metric"] not in METRICS_OF[kind]:
+        metrics = ", ".join(METRICS_OF[kind])
+        yield f"task.metric: expected one of {metrics} for {kind}, got {shown(task['metric'])}"
+    if task.get("positive") not in (None, *labels):
+        yield f"task.positive: expected one of the labels, got {shown(task['positive'])}"
+    if not task["text"]:
+        yield "task.text: expected at least one column"
+    if (kind == "regression") == bool(labels):
+        yield f"task.labels: {len(labels):,} do not fit the kind {kind}"
+    if len(set(labels)) < len(labels):
+        yield "task.labels: expected different names"
+    if choices and kind != "choice":
+        yield f"task.choices: expected none for {kind}"
+    if choices and len(choices) != len(labels):
+        yield f"task.choices: expected one per label, got {len(choices)} and {len(labels)} labels"

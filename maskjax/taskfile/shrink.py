@@ -1,8 +1,8 @@
 """Smaller task files without training again: zeros that matter little are set back to one.
 
-A mask that started from all weights has dropped many that are small beside the rest of their
+A mask that started from all weights has dropped many that are small compared with the rest of their
 matrix. Keeping these after all changes the function little, and each zero less is up to five bits
-less in the file. docs/results.md has the curve of accuracy against size.
+less in the file. docs/results-appendix.md has the curve of accuracy against size.
 """
 
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask
+from maskjax.masking.packed import PackedMask
 from maskjax.taskfile.taskfile import TaskFile
 
 
 def shrink(task: TaskFile, weights: Mapping[str, np.ndarray], zeros: float) -> TaskFile:
-    """Keeps a share of a task's zeros: those of the largest weights beside their matrix' mean |W|.
+    """Keeps a share of a task's zeros: those of the largest weights, relative to mean |W|.
 
     Args:
         task: The task.
@@ -29,8 +29,9 @@ def shrink(task: TaskFile, weights: Mapping[str, np.ndarray], zeros: float) -> T
         InputError: If the task has no masks, or the share is out of range.
 
     Example:
+        >>> from maskjax.adaptation import Delta
         >>> mask = PackedMask.of(np.array([False, False, True, True]))
-        >>> task = TaskFile({"kernel": mask}, {}, {}, {"scores": {}})
+        >>> task = TaskFile(Delta.of(masks={"kernel": mask}), {}, {"scores": {}})
         >>> small = shrink(task, {"kernel": np.array([0.1, -2.0, 3.0, 1.0])}, zeros=0.5)
         >>> small.masks["kernel"].unpack().tolist()
         [True, False, True, True]
@@ -46,7 +47,7 @@ def shrink(task: TaskFile, weights: Mapping[str, np.ndarray], zeros: float) -> T
         path: PackedMask.of(mask.unpack() | (sizes[path] < least))
         for path, mask in task.masks.items()
     }
-    return task._replace(masks=masks, meta={**task.meta, "scores": {}})
+    return task.with_masks(masks)._replace(meta={**task.meta, "scores": {}})
 
 
 def _relative_size(weights: np.ndarray) -> np.ndarray:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maskjax.masking import Count, count_packed, packed_size
-from maskjax.taskfile.coding import read_encodings
-from maskjax.taskfile.container import unpack_container
-from maskjax.taskfile.entries import MASKS, decode_entries
+from maskjax.masking import Count, count_packed
+from maskjax.masking.packed import packed_size
+from maskjax.taskfile.entries import MASKS
+from maskjax.taskfile.header import TaskHeader, read_task_header
+from maskjax.taskfile.taskfile import read_content
 
 
 class MaskSize(NamedTuple):
@@ -46,21 +47,37 @@ def mask_size(path: Path) -> MaskSize:
     Raises:
         InputError: If the file cannot be read.
     """
-    tensors, header = unpack_container(path.read_bytes(), path)
-    masks = decode_entries(tensors, header.get("entries"), str(path)).masks
-    counts = count_packed(masks).values()
-    shapes = {name: mask.shape for name, mask in masks.items()}
-    found = read_encodings(tensors[MASKS], shapes, name=str(path)) if shapes else {}
-    names = Counter(encoding.name.lower() for encoding in found.values())
-    coded = tensors[MASKS].nbytes if shapes else 0
-    return MaskSize(sum(c.total for c in counts), coded, entropy_bytes(counts), dict(names))
+    header = read_task_header(path)
+    counts = header.counts
+    return declared_size(
+        header, count_packed(read_content(header).masks) if counts is None else counts
+    )
+
+
+def declared_size(header: TaskHeader, counts: Mapping[str, Count]) -> MaskSize:
+    """What the masks of a file cost, without decoding one.
+
+    Args:
+        header: The header of the task file.
+        counts: Zeros and sizes of its masks: those that it declares, or counted ones.
+
+    Returns:
+        The sizes.
+
+    Raises:
+        InputError: If the masks are damaged.
+    """
+    names = Counter(encoding.name.lower() for encoding in header.encodings().values())
+    coded = header.container.tensors[MASKS].size if header.declared.masks else 0
+    total = sum(count.total for count in counts.values())
+    return MaskSize(total, coded, entropy_bytes(counts.values()), dict(names))
 
 
 def entropy_bytes(counts: Iterable[Count]) -> float:
     """Bytes of independent weights: Σ size · H(density) / 8.
 
     Args:
-        counts: Of each matrix.
+        counts: The counts of each matrix.
 
     Returns:
         The sum.
@@ -89,7 +106,7 @@ def binary_entropy(p: float) -> float:
 
 
 def mask_bytes(masks: Mapping[str, Any]) -> int:
-    """Bytes of masks at one bit a weight.
+    """Bytes of masks at one bit per weight.
 
     Args:
         masks: Anything with a shape, by path.

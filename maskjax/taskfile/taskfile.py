@@ -1,7 +1,7 @@
 """The file that a user keeps: coded masks and the head, in safetensors, nothing of the base.
 
-docs/task-file.md has the format. Beside the tensor `masks` there are `weight/<path>` (arrays that
-replace leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors).
+docs/task-file.md has the format. In addition to the tensor `masks` there are `weight/<path>`
+(arrays that replace leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors).
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,17 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from maskjax.errors import InputError
-from maskjax.masking import PackedMask, Start
+from maskjax.adaptation import Delta, Mask
+from maskjax.adaptation.delta import ON_BASE
+from maskjax.masking.packed import PackedMask, RandomMaskSpec
 from maskjax.taskfile.atomic import write_atomically
-from maskjax.taskfile.container import pack_container, unpack_container
-from maskjax.taskfile.digest import digest_all, digest_leaves
-from maskjax.taskfile.entries import Parts, decode_entries, encode_entries
-from maskjax.taskfile.schema import check_header
+from maskjax.taskfile.digest import DIGEST_FORMAT, digest_all, digest_leaves
+from maskjax.taskfile.entries import Content, pack
+from maskjax.taskfile.header import HasShape, TaskHeader, judge_bytes, read_task_header
+from maskjax.taskfile.write import make_payload
 
-FORMAT = 1
 TASK_FILE = "task.safetensors"
 """The name of the task file in a run folder."""
 
@@ -29,48 +27,52 @@ class TaskFile(NamedTuple):
     """A saved adaptation.
 
     Attributes:
-        masks: Packed masks by path.
-        arrays: `{sort: {path: array}}` for the sorts `weight`, `lora_a` and `lora_b`.
-        digests: Of the base's leaf below each mask and factor, by path.
+        delta: What the task adds to its base, of NumPy arrays and `PackedMask` objects.
+        digests: The digest of the base's leaf below each mask and low-rank product, by path.
         meta: JSON values: `task` (name, kind, labels, metric), `base`, `tokenizer`, `mask`,
             `config`, `scores`.
         starts: The random starts that masks began with, by path, which may make them smaller in
             the file; they are not read back.
         name: What errors call it.
+        digest_format: How the digests were computed, as in `digest_leaves`.
     """
 
-    masks: dict[str, PackedMask]
-    arrays: dict[str, dict[str, np.ndarray]]
+    delta: Delta
     digests: dict[str, str]
     meta: dict[str, Any]
-    starts: Mapping[str, Start] = MappingProxyType({})
+    starts: Mapping[str, RandomMaskSpec] = MappingProxyType({})
     name: str = "the task"
+    digest_format: int = DIGEST_FORMAT
 
     @property
-    def frozen(self) -> dict[str, dict[str, np.ndarray]]:
-        """`{sort: {path: array}}` as `maskjax.adaptation.merge` takes it, masks unpacked."""
-        masks = {path: mask.unpack() for path, mask in self.masks.items()}
-        return ({"mask": masks} if masks else {}) | self.arrays
+    def masks(self) -> dict[str, PackedMask]:
+        """The masks by path."""
+        return self.delta.masks
+
+    @property
+    def replaced(self) -> frozenset[str]:
+        """Paths of the leaves that the task brings whole, those of the head among them."""
+        return frozenset(self.delta.weights)
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Path and shape of every leaf of the base or the head that is changed."""
-        yield from ((path, mask.shape) for path, mask in self.masks.items())
-        yield from ((path, leaf.shape) for path, leaf in self.arrays.get("weight", {}).items())
-        second = self.arrays.get("lora_b", {})
-        for path, first in self.arrays.get("lora_a", {}).items():
-            yield path, (*first.shape[:1], *second[path].shape[1:])
+        return self.delta.shapes()
+
+    def with_masks(self, masks: Mapping[str, PackedMask]) -> "TaskFile":
+        """The same task with other masks."""
+        return self._replace(delta=self.delta.without(Mask) | Delta.of(masks=masks))
 
 
 def make_task_file(
-    frozen: Mapping[str, Mapping[str, Any]],
-    base: Mapping[str, np.ndarray],
+    delta: Delta,
+    base: Mapping[str, Any],
     meta: Mapping[str, Any],
-    starts: Mapping[str, Start] = MappingProxyType({}),
+    starts: Mapping[str, RandomMaskSpec] = MappingProxyType({}),
 ) -> TaskFile:
     """Puts a task together, with the digests of the base that it was learned on.
 
     Args:
-        frozen: From `Adaptation.freeze`.
+        delta: From `Adaptation.finalize`.
         base: Leaves of the base by path, without the head.
         meta: As in `TaskFile`; digest and version are added.
         starts: As in `TaskFile`.
@@ -78,19 +80,12 @@ def make_task_file(
     Returns:
         The task, ready to be saved.
     """
-    masks = {path: PackedMask.of(mask) for path, mask in frozen.get("mask", {}).items()}
-    arrays = {
-        sort: {path: np.asarray(leaf) for path, leaf in leaves.items()}
-        for sort, leaves in frozen.items()
-        if sort != "mask"
-    }
     digests = digest_leaves(base)
-    changed = [path for path in (*masks, *arrays.get("lora_a", {})) if path in digests]
+    on_base = [path for kind in ON_BASE for path in delta.of_type(kind) if path in digests]
     whole = {**meta["base"], "digest": digest_all(digests)}
     return TaskFile(
-        masks,
-        arrays,
-        {path: digests[path] for path in changed},
+        pack(delta),
+        {path: digests[path] for path in on_base},
         {"maskjax": version("maskjax"), **meta, "base": whole},
         starts,
     )
@@ -107,29 +102,28 @@ def save_task_file(path: Path, file: TaskFile) -> int:
         Its size in bytes.
 
     Raises:
-        InputError: If it cannot be written.
+        InputError: If it cannot be written, or if a reader would refuse it.
     """
-    tensors, entries = encode_entries(Parts(file.masks, file.arrays, file.digests), file.starts)
-    payload = pack_container(tensors, {"format": FORMAT, **file.meta, "entries": entries})
+    content = Content(file.delta, file.digests)
+    payload = make_payload(content, file.meta, file.starts, file.digest_format, str(path))
     write_atomically(path, payload)
     return len(payload)
 
 
-def load_task_file(path: Path) -> TaskFile:
+def load_task_file(path: Path, base: Mapping[str, HasShape] | None = None) -> TaskFile:
     """Reads a task file.
 
     Args:
         path: The file.
+        base: Leaves of the base by path, whose shapes are compared before anything is decoded.
 
     Returns:
-        Masks, arrays and meta data; all of the file was checked, nothing of a base.
+        Masks, arrays and meta data; all of the file was checked.
 
     Raises:
-        InputError: If the file is missing, damaged or of an unknown format.
+        InputError: If the file is missing, damaged, of an unknown format or of another base.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such task file.")
-    return read_task_file(path.read_bytes(), str(path))
+    return read_content(read_task_header(path, base))
 
 
 def read_task_file(payload: bytes, name: str) -> TaskFile:
@@ -145,13 +139,25 @@ def read_task_file(payload: bytes, name: str) -> TaskFile:
     Raises:
         InputError: If they are damaged or of an unknown format.
     """
-    tensors, header = unpack_container(payload, name)
-    found = header.pop("format", None)
-    if found != FORMAT:
-        raise InputError(
-            f"{name}: expected format {FORMAT}, got {found!r}; upgrade maskjax "
-            f"{version('maskjax')} to a version that reads it."
-        )
-    entries = header.pop("entries", None)
-    check_header(header, name)
-    return TaskFile(*decode_entries(tensors, entries, name), header, name=name)
+    return read_content(judge_bytes(payload, name))
+
+
+def read_content(header: TaskHeader) -> TaskFile:
+    """Reads the masks and arrays that a header declares.
+
+    Args:
+        header: From `read_task_header`.
+
+    Returns:
+        The task.
+
+    Raises:
+        InputError: If the content is damaged or does not fit the header.
+    """
+    return TaskFile(
+        header.read_content(),
+        header.digests,
+        header.meta,
+        name=header.name,
+        digest_format=header.digest_format,
+    )

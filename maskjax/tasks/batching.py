@@ -19,6 +19,7 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.tasks.encode import Encoded
+from maskjax.tasks.task import IGNORED
 
 Batch = dict[str, np.ndarray]
 
@@ -62,7 +63,7 @@ def train_batches(
         or [batch_size * choices, bucket] with the choices of a row side by side; `labels`,
         [batch_size] int32 or float32; `weights`, [batch_size] float32, 1 or, for rows that only
         fill the batch up, 0. For tokens `labels` and `weights` are [batch_size, bucket], and all
-        weights are 0 but those of the tokens that stand for words.
+        weights are 0 but those of the tokens that stand for words with a label.
 
     Raises:
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
@@ -189,8 +190,9 @@ def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Ba
     places = encoded.places.padded(rows, width=int(encoded.sizes[rows].max()), fill=-1)
     row, word = np.nonzero(places >= 0)
     place = places[row, word]
-    labels[row, place] = encoded.labels[encoded.places.starts[rows][row] + word]
-    weights[row, place] = real[row]
+    label = encoded.labels[encoded.places.starts[rows][row] + word]
+    labels[row, place] = np.where(label == IGNORED, 0, label)
+    weights[row, place] = real[row] * (label != IGNORED)
     return {**inputs, "labels": labels, "weights": weights}
 
 

@@ -1,4 +1,4 @@
-"""Tokenised rows on disk, found by what they were made of.
+"""Tokenized rows on disk, found by what they were made of.
 
 The name of an entry is a hash of everything that tokens depend on, so an entry is never out of
 date: other texts or another tokenizer have another name. Labels are no part of it. The folder may
@@ -8,10 +8,13 @@ be deleted at any time.
 import hashlib
 import json
 import os
+import shutil
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from maskjax.places import cache_folder
@@ -23,8 +26,8 @@ from maskjax.tasks.tokenizer import in_rust
 if TYPE_CHECKING:  # slow to import
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1
-"""Of an entry; to be raised when `encode` or the layout of an entry changes."""
+FORMAT = 2
+"""The version of an entry, to be raised when `encode` or the layout of an entry changes."""
 
 
 def encode_cached(
@@ -35,7 +38,8 @@ def encode_cached(
 ) -> tuple[Encoded, list[str]]:
     """Does what `encode` does, once for all runs on the same texts.
 
-    An entry that is damaged is made anew. A folder that cannot be written stops nobody.
+    An entry that is damaged, or is not what its name says, is made again. A folder that cannot be
+    written, or a user without one, is not an error.
 
     Args:
         split: The rows.
@@ -44,24 +48,31 @@ def encode_cached(
         word_piece: For tokens, which piece of a word stands for it.
 
     Returns:
-        The tokenised rows, and what people should know of the cache, usually nothing.
+        The tokenized rows, and notes on the cache, usually none.
 
     Raises:
         InputError: If max_length leaves no room for a token of each text.
     """
-    path = cache_folder() / "tokens" / _key(split, tokenizer, max_length, word_piece)
+    folder = cache_folder()
+    if folder is None:
+        encoded = encode(split, tokenizer, max_length, word_piece)
+        return encoded, ["no home folder; MASKJAX_CACHE names one for the tokenized rows"]
+    key = _key(split, tokenizer, max_length, word_piece)
+    path = folder / "tokens" / key
     notes = []
     try:
-        return _unpack(path.read_bytes(), split.labels), []
-    except FileNotFoundError:
+        encoded = _unpack(_read(path), key, split.labels)
+        _check(encoded, split, max_length, len(tokenizer))
+        return encoded, []
+    except (FileNotFoundError, NotADirectoryError):
         pass  # as it is the first time
     except (OSError, _DamagedError) as error:
-        notes.append(f"{path}: {_reason(error)}; the rows were tokenised again")
+        notes.append(f"{path}: {_reason(error)}; the rows were tokenized again")
     encoded = encode(split, tokenizer, max_length, word_piece)
     try:
-        _write(path, _pack(encoded))
+        _write(path, _pack(encoded, key))
     except OSError as error:
-        notes.append(f"{path}: {_reason(error)}; the tokenised rows were not kept")
+        notes.append(f"{path.parent}: {_reason(error)}; the tokenized rows were not kept")
     return encoded, notes
 
 
@@ -90,8 +101,9 @@ def _key(
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _pack(encoded: Encoded) -> bytes:
+def _pack(encoded: Encoded, key: str) -> bytes:
     tensors = {
+        "key": np.frombuffer(bytes.fromhex(key), np.uint8),
         "ids": encoded.input_ids.values,
         "types": encoded.token_type_ids.values,
         "lengths": encoded.input_ids.lengths,
@@ -103,28 +115,74 @@ def _pack(encoded: Encoded) -> bytes:
     return hashlib.sha256(payload).digest() + payload
 
 
-def _unpack(content: bytes, labels: np.ndarray) -> Encoded:
+def _unpack(content: bytes, key: str, labels: np.ndarray) -> Encoded:
     digest, payload = content[:32], content[32:]
     if hashlib.sha256(payload).digest() != digest:
         raise _DamagedError("the entry is damaged")
-    tensors = load(payload)
-    truncated, choices = tensors["numbers"].tolist()
-    return Encoded(
-        input_ids=Ragged(tensors["ids"], tensors["lengths"]),
-        token_type_ids=Ragged(tensors["types"], tensors["lengths"]),
-        labels=labels,
-        truncated=truncated,
-        choices=choices,
-        places=Ragged(tensors["places"], tensors["sizes"]) if "places" in tensors else None,
+    try:
+        tensors = load(payload)
+        if tensors["key"].tobytes().hex() != key:
+            raise _DamagedError("the entry is one of other rows")
+        truncated, choices = tensors["numbers"].tolist()
+        places = Ragged(tensors["places"], tensors["sizes"]) if "places" in tensors else None
+        return Encoded(
+            input_ids=Ragged(tensors["ids"], tensors["lengths"]),
+            token_type_ids=Ragged(tensors["types"], tensors["lengths"]),
+            labels=labels,
+            truncated=truncated,
+            choices=choices,
+            places=places,
+        )
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        if isinstance(error, _DamagedError):
+            raise
+        raise _DamagedError("the entry is not one of this cache") from error
+
+
+def _check(encoded: Encoded, split: Split, max_length: int, vocabulary: int) -> None:
+    """Compares what an entry holds with the rows that it claims to be."""
+    ids, types, lengths = encoded.input_ids, encoded.token_type_ids, encoded.input_ids.lengths
+    rows = [texts if split.kind == "tokens" else texts[1:] for texts in split.texts]
+    choices = len(rows[0]) if rows and split.kind == "choice" else 1
+    fits = (
+        encoded.choices == choices
+        and len(ids) == len(rows) * choices
+        and 0 <= encoded.truncated <= len(rows)
+        and _within(ids.values, 0, vocabulary)
+        and _within(types.values, 0, 2)
+        and _within(lengths, 1, max_length + 1)
+        and (encoded.places is not None) == (split.kind == "tokens")
     )
+    if fits and encoded.places is not None:
+        sizes = encoded.places.lengths
+        fits = np.array_equal(sizes, split.sizes) and _within(
+            encoded.places.values, -1, np.repeat(lengths, sizes)
+        )
+    if not fits:
+        raise _DamagedError("the entry does not fit its rows")
+
+
+def _within(values: np.ndarray, least: int, below: int | np.ndarray) -> bool:
+    return values.dtype.kind == "i" and bool(((values >= least) & (values < below)).all())
+
+
+def _read(path: Path) -> bytes:
+    """Reads a regular file; opening a named pipe would wait for its writer."""
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with open(file, "rb") as entry:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise _DamagedError("the entry is no regular file")
+        return entry.read()
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Writes beside, then renames; the checksum sees to what a power cut leaves."""
+    """Writes a temporary file and renames it; the checksum finds what a power cut leaves."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(content)
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)  # its name is a hash, so that only a cache has it
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from maskjax.errors import InputError
+from maskjax.progress import counted
 from maskjax.tasks.ragged import Ragged
-from maskjax.tasks.task import Split
+from maskjax.tasks.task import IGNORED, Split
 from maskjax.tasks.tokenizer import in_rust
+from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 
 if TYPE_CHECKING:  # slow to import
     from tokenizers import Encoding
@@ -21,15 +23,15 @@ if TYPE_CHECKING:  # slow to import
 WordPiece = Literal["first", "last"]
 
 CHUNK = 4096
-"""Sequences that are tokenised at once: enough for all threads, few enough for memory."""
+"""Sequences that are tokenized at once: enough for all threads, few enough for memory."""
 
 
 class Encoded(NamedTuple):
-    """A tokenised split, not padded.
+    """A tokenized split, not padded.
 
     Attributes:
         input_ids: The token ids of each sequence, special tokens included.
-        token_type_ids: 1 for the tokens of a second text if the model tells the two texts apart,
+        token_type_ids: 1 for the tokens of a second text if the model distinguishes the two texts,
             else 0.
         labels: Class ids, int32, or regression targets, float32; [units].
         truncated: How many rows were too long and have been cut.
@@ -65,8 +67,10 @@ class Encoded(NamedTuple):
 
     @property
     def lost(self) -> int:
-        """How many words have no token: no model sees them, and each counts as predicted wrong."""
-        return 0 if self.places is None else int((self.places.values < 0).sum())
+        """How many labeled words have no token: no model sees them, and each counts as wrong."""
+        if self.places is None:
+            return 0
+        return int(((self.places.values < 0) & (self.labels != IGNORED)).sum())
 
 
 def encode(
@@ -75,7 +79,7 @@ def encode(
     max_length: int,
     word_piece: WordPiece = "last",
 ) -> Encoded:
-    """Tokenises a split, on as many threads as the processor has cores.
+    """Tokenizes a split, on as many threads as the processor has cores.
 
     The threads are those of the tokenizers library; TOKENIZERS_PARALLELISM=false turns them off.
     No process is forked, neither here nor later.
@@ -89,18 +93,19 @@ def encode(
             middle it is the first or last that is left.
 
     Returns:
-        The tokenised rows.
+        The tokenized rows.
 
     Raises:
-        InputError: If max_length leaves no room for a token of each text.
+        InputError: If max_length leaves no room for a token of each text, or a text is no Unicode.
     """
+    _check_unicode(split)
     words = split.kind == "tokens"
     sequences = _sequences(split)
     if sequences:
         _check_length(tokenizer, max_length, pair=isinstance(sequences[0], tuple))
     has_types = "token_type_ids" in tokenizer.model_input_names
     ids, types, places, cut = [], [], [], []
-    for row, one in enumerate(_tokenise(tokenizer, sequences, max_length, words=words)):
+    for row, one in enumerate(_tokenize(tokenizer, sequences, max_length, words=words)):
         ids.append(np.array(one.ids, np.int32))
         types.append(np.array(one.type_ids, np.int32) * has_types)
         cut.append(bool(one.overflowing))
@@ -117,6 +122,12 @@ def encode(
     )
 
 
+def _check_unicode(split: Split) -> None:
+    for row, texts in enumerate(split.texts, 1):
+        for text in filter(has_surrogates, texts):
+            raise InputError(f"row {row}: {NOT_UNICODE} in {text[:40]!r}.")
+
+
 def _sequences(split: Split) -> list[Any]:
     """All sequences: a text, a tuple of two texts, or a list of words."""
     if split.kind == "tokens":
@@ -126,7 +137,7 @@ def _sequences(split: Split) -> list[Any]:
     return [row if len(row) == 2 else row[0] for row in split.texts]
 
 
-def _tokenise(
+def _tokenize(
     tokenizer: "PreTrainedTokenizerBase", sequences: Sequence[Any], max_length: int, *, words: bool
 ) -> "Iterator[Encoding]":
     """What calling the tokenizer does, without the lists of everything that it would make."""
@@ -134,8 +145,11 @@ def _tokenise(
     rust.no_padding()
     side = tokenizer.truncation_side
     rust.enable_truncation(max_length, strategy="longest_first", direction=side)
-    for start in range(0, len(sequences), CHUNK):
-        yield from rust.encode_batch(sequences[start : start + CHUNK], is_pretokenized=words)
+    with counted("tokenizing", len(sequences)) as counter:
+        for start in range(0, len(sequences), CHUNK):
+            chunk = sequences[start : start + CHUNK]
+            yield from rust.encode_batch(chunk, is_pretokenized=words)
+            counter.add(len(chunk))
 
 
 def _check_length(tokenizer: "PreTrainedTokenizerBase", max_length: int, *, pair: bool) -> None:

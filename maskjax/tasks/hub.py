@@ -1,66 +1,88 @@
 """Tasks from the Hugging Face Hub."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from maskjax.errors import InputError, near_names
-from maskjax.models.backoff import with_backoff
-from maskjax.tasks.entry import PARQUET, Entry
+from maskjax.models.hub_retry import with_backoff
+from maskjax.tasks.readers import Table
 from maskjax.tasks.registry import REGISTRY
-from maskjax.tasks.tables import Table
+from maskjax.tasks.spec import DEV_NAMES, PARQUET, Entry
+from maskjax.tasks.task import IGNORED
+from maskjax.tasks.texts import as_list
+from maskjax.tasks.unicode import NOT_UNICODE, arrow_frame
 
 if TYPE_CHECKING:  # slow to import
     from datasets import Dataset, DatasetDict
 
 
-def read_hub(name: str, entry: Entry, label: str, *, offline: bool) -> dict[str, Table]:
-    """Reads a data set from the Hub, or from the local cache if it has been read before.
-
-    Args:
-        name: The id of the data set, or a local folder with the files of one.
-        entry: Its subset, revision and splits.
-        label: The label column.
-        offline: Never ask the network.
-
-    Returns:
-        The splits of the entry that the data set has. Class ids have become names: single ones in
-        a categorical column that keeps their order, lists of them with the order in
-        `Table.declared`.
-
-    Raises:
-        InputError: If the data set cannot be had, or has no such subset or no training rows.
-    """
-    found = _load(name, entry, offline)
+def read_hub(task: str, entry: Entry, label: str, *, offline: bool) -> dict[str, Table]:
+    """Reads a data set from the Hub, or from the local cache if it has been read before."""
+    found = _load(task, entry, offline)
     if entry.splits["train"] not in found:
         splits = ", ".join(map(str, found))
         raise InputError(
-            f"Data set {name}: expected a split {entry.splits['train']!r}, got {splits}."
+            f"Data set {entry.hub}: expected a split {entry.splits['train']!r}, got {splits}."
         )
-    title = f"{name}/{entry.subset}" if entry.subset else name
+    readers = _readers(found, entry, label)
+    tables = {split: readers[split]() for split in entry.splits if split in readers}
+    others = [split for split in readers if split not in tables]
+    title = f"Data set {_title(entry)}"
+    notes = (f"{title}: not read: split {', '.join(others)}",) if others else ()
+    return tables | {"train": tables["train"]._replace(unread=notes)}
+
+
+def hub_readers(
+    task: str, entry: Entry, label: str, *, offline: bool
+) -> dict[str, Callable[[], Table]]:
+    """Lists the splits of a data set; none is required."""
+    return _readers(_load(task, entry, offline), entry, label)
+
+
+def _readers(found: "DatasetDict", entry: Entry, label: str) -> dict[str, Callable[[], Table]]:
+    known = {_name_there(other, found): split for split, other in entry.splits.items()}
     return {
-        split: _to_table(f"{title} split {there}", found[there], label)
-        for split, there in entry.splits.items()
-        if there in found
+        known.get(str(other), str(other)): partial(
+            _to_table, f"{_title(entry)} split {other}", dataset, label
+        )
+        for other, dataset in found.items()
     }
 
 
-def _load(name: str, entry: Entry, offline: bool) -> "DatasetDict":
+def _title(entry: Entry) -> str:
+    return f"{entry.hub}/{entry.subset}" if entry.subset else str(entry.hub)
+
+
+def _name_there(name: str, found: "DatasetDict") -> str:
+    """What a data set calls a split; the dev split has several names."""
+    names = ("validation", *DEV_NAMES) if name == "validation" else (name,)
+    return next((other for other in names if other in found), name)
+
+
+def _load(task: str, entry: Entry, offline: bool) -> "DatasetDict":
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
 
     subset, options = _request(entry)
+    name = str(entry.hub)
+    # A data set takes its name from its folder, and "." has none.
+    place = str(Path(name).resolve()) if Path(name).is_dir() else name
     try:
         with _no_network():
-            return load_dataset(name, subset, **options)
-    except (OSError, ValueError, RuntimeError) as error:
+            return load_dataset(place, subset, **options)
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         if offline:
-            raise InputError(_explain(name, error, offline)) from error
+            raise InputError(_explain(task, name, error, offline)) from error
     try:
-        return with_backoff(lambda: load_dataset(name, subset, **options), f"Data set {name}")
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError(_explain(name, error, offline)) from error
+        return with_backoff(lambda: load_dataset(place, subset, **options), f"Data set {name}")
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        raise InputError(_explain(task, name, error, offline)) from error
 
 
 def _request(entry: Entry) -> tuple[str | None, dict[str, Any]]:
@@ -90,33 +112,75 @@ def _no_network() -> Iterator[None]:
         logging.set_verbosity(verbosity)
 
 
-def _explain(name: str, error: Exception, offline: bool) -> str:
-    reason = " ".join(str(error).split())
+def _explain(task: str, name: str, error: Exception, offline: bool) -> str:
+    reason = _reason(error)
     if "scripts are no longer supported" in reason:
         return (
             f"Data set {name}: it is a loading script, which datasets no longer runs; give a folder"
             " with its rows by --task.path."
         )
-    remedy = f"among the built-in tasks, {near_names(name, list(REGISTRY))}"
     if isinstance(error, ConnectionError):
         state = "and offline" if offline else "and the Hub cannot be reached"
-        return f"Data set {name}: no local copy, {state}; {remedy}"
+        if task in REGISTRY:
+            return (
+                f"Task {task} is built in, its rows are not: there is no local copy of data set"
+                f" {name}, {state}; run once online, or give the rows by --task.path."
+            )
+        return f"Data set {name}: no local copy, {state}; {_near_tasks(name)}"
     if isinstance(error, FileNotFoundError):
-        return f"Data set {name}: {reason.removesuffix('.')}; {remedy}"
+        return f"Data set {name}: {reason.removesuffix('.')}; {_near_tasks(name)}"
     return f"Data set {name}: {reason}"
+
+
+def _near_tasks(name: str) -> str:
+    return f"among the built-in tasks, {near_names(name, list(REGISTRY))}"
+
+
+def _reason(error: BaseException) -> str:
+    """The text of an error in one line, or that of the reader's error that it wraps."""
+    from datasets.exceptions import DatasetGenerationError
+
+    if type(error) is DatasetGenerationError and error.__cause__:
+        error = error.__cause__
+    reason = " ".join(str(error).split())
+    match = re.search(r"surrogate pair in string is invalid\. in row (\d+)", reason)
+    return f"row {int(match[1]) + 1}: {NOT_UNICODE}" if match else reason
 
 
 def _to_table(source: str, dataset: "Dataset", label: str) -> Table:
     from datasets import ClassLabel
 
-    frame = cast(pd.DataFrame, dataset.to_pandas())
+    frame = arrow_frame(source, cast(Any, dataset.with_format("arrow"))[:])
     feature = dataset.features.get(label)
     if isinstance(feature, ClassLabel):
-        ids = frame[label].fillna(-1).astype(int)
-        frame[label] = pd.Categorical.from_codes(ids, categories=feature.names)
+        cells = enumerate(frame[label].tolist(), 1)
+        names = [_class_name(cell, feature.names, f"{source} row {row}") for row, cell in cells]
+        frame[label] = pd.Categorical(names, categories=feature.names)
     item = getattr(feature, "feature", None)
     if not isinstance(item, ClassLabel):
         return Table(source, frame)
-    names = [*item.names, None]  # the last is that of -1, which withholds a label
-    frame[label] = [[names[index] for index in ids] for ids in frame[label]]
+    cells = enumerate(frame[label].tolist(), 1)
+    frame[label] = [_tag_names(cell, item.names, f"{source} row {row}") for row, cell in cells]
     return Table(source, frame, declared=tuple(item.names))
+
+
+def _tag_names(cell: Any, names: Sequence[str], place: str) -> list[str | int | None] | None:
+    ids = as_list(cell)  # None where all labels of a row are withheld
+    if ids is None:
+        return None
+    return [
+        IGNORED if tag == IGNORED else _class_name(tag, names, f"{place} word {word}")
+        for word, tag in enumerate(ids, 1)
+    ]
+
+
+def _class_name(cell: Any, names: Sequence[str], place: str) -> str | None:
+    """The name of a class; None where it is withheld, which is stored as null or as -1."""
+    if pd.isna(cell) or cell == -1:
+        return None
+    if not 0 <= cell < len(names):
+        raise InputError(
+            f"{place}: expected a class from 0 to {len(names) - 1}, which is all that the data set"
+            f" names, got {int(cell)}."
+        )
+    return names[int(cell)]

@@ -1,30 +1,32 @@
 """From the settings of a task to its rows."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.tasks import docstrings
-from maskjax.tasks.define import define_task
-from maskjax.tasks.entities import ENTITY_METRICS, count_orphans
-from maskjax.tasks.hub import read_hub
-from maskjax.tasks.local import read_folder
+from maskjax.tasks.build_task import define_task, find_columns
+from maskjax.tasks.draw import draw_eval, draw_train
+from maskjax.tasks.labeled import with_columns
+from maskjax.tasks.local import SPLITS
+from maskjax.tasks.notes import note_on_eval_rows, note_on_unlabeled_rows, notes_on_rows
+from maskjax.tasks.read import read_tables, table_readers
+from maskjax.tasks.readers import Table
 from maskjax.tasks.registry import lookup
-from maskjax.tasks.rows import read_split, read_texts
-from maskjax.tasks.tables import Table
-from maskjax.tasks.task import LoadedTask, Split, Task
+from maskjax.tasks.renames import find_renames, labels_in, rename_labels
+from maskjax.tasks.task import IGNORED, LoadedTask, Split, Task
+from maskjax.tasks.texts import read_texts
+from maskjax.tasks.validation import keep_labeled, read_split, unscored_reason
 
 
 def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
     """Loads a task: a built-in one, one from the Hugging Face Hub, or one from a local folder.
 
     What the settings leave open is filled in from the registry and the training rows. A test split
-    without the label column, or with all labels withheld, is left out.
+    without the label column, or with all labels withheld, is left out, and so are rows of a test
+    split without a label; notes say so.
 
     Args:
         config: The settings of the task.
@@ -37,30 +39,36 @@ def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
     Raises:
         InputError: If the rows cannot be read, or if the settings do not fit them or each other.
     """
-    tables = _read_tables(config, offline)
-    task = define_task(config, tables["train"])
-    splits = _draw(read_split(tables["train"], task), config)
+    config, tables = _rename(config, read_tables(config, offline=offline))
+    train = tables["train"]
+    task = define_task(config, train)
+    splits = draw_train(read_split(train, task), config)
     _check_train(task, splits["train"])
+    left_out, drawn = [*train.unread], []
     for name, table in tables.items():
-        if name != "train" and _has_labels(name, table, task):
-            split = read_split(table, task)
-            splits[name] = split.take(_order(split, config.eval_rows, config, "eval_rows"))
-    if not splits.keys() & {"dev", "holdout"}:
-        raise InputError(
-            f"Task {task.name}: no dev split to select models by; hold out a share of the training"
-            " rows with --task.holdout 0.1."
-        )
+        if name == "train":
+            continue
+        if reason := _unscored(name, table, task):
+            left_out.append(f"split {name} is left out: {reason}")
+        else:
+            split = _read_scored(name, table, task, drawn)
+            splits[name] = draw_eval(split, config)
+            drawn += note_on_eval_rows(name, splits[name], split)
+    _check_selection(task, splits, left_out)
     notes = [note for table in tables.values() for note in table.notes]
-    return LoadedTask(task, splits, (*notes, *_notes_on_tags(task, splits)))
+    notes += [*left_out, *drawn, *notes_on_rows(task, config, train, splits)]
+    return LoadedTask(task, splits, tuple(notes))
 
 
 def load_test_texts(
-    config: TaskConfig, *, offline: bool = False
+    task: Task, config: TaskConfig, *, path: str | None = None, offline: bool = False
 ) -> dict[str, list[tuple[str, ...]]]:
     """Reads the texts of the test splits, whose labels may be withheld.
 
     Args:
-        config: The settings of the task.
+        task: The task; no training rows are needed.
+        config: The settings that it was trained with.
+        path: A file or folder to read instead of the run's rows.
         offline: Never ask the network.
 
     Returns:
@@ -70,79 +78,71 @@ def load_test_texts(
     Raises:
         InputError: If the rows cannot be read, or if the settings do not fit them.
     """
-    tables = _read_tables(config, offline)
-    task = define_task(config, tables["train"])
-    return {name: read_texts(tables[name], task) for name in tables if name.startswith("test")}
+    config = dataclasses.replace(config, path=path or config.path)
+    readers = table_readers(config, task.kind, offline=offline)
+    if path is not None and Path(path).is_file():
+        readers = {"test": readers[next(iter(readers))]}  # whatever its name
+    tables = {
+        name: readers[name]() for name in SPLITS if name in readers and name.startswith("test")
+    }
+    return {
+        name: read_texts(table, with_columns(task, config, table)) for name, table in tables.items()
+    }
 
 
-def _read_tables(config: TaskConfig, offline: bool) -> dict[str, Table]:
-    entry = lookup(config.name)
-    if config.path is not None:
-        return read_folder(Path(config.path), config.kind or entry.kind)
-    if config.name.startswith("docstrings/"):
-        frames = docstrings.load(config.name.removeprefix("docstrings/"))
-        return {name: Table(f"{config.name} split {name}", rows) for name, rows in frames.items()}
-    if entry.hub is None:
-        raise InputError(
-            f"Task {config.name}: its rows are not on the Hub; give a folder with them by"
-            " --task.path."
-        )
-    chosen = dataclasses.replace(entry, subset=config.subset or entry.subset)
-    return read_hub(entry.hub, chosen, config.label or entry.label, offline=offline)
+def _rename(config: TaskConfig, tables: dict[str, Table]) -> tuple[TaskConfig, dict[str, Table]]:
+    """Gives labels their new names, if `--task.labels` has any, in settings and tables."""
+    if not any("=" in label for label in config.labels):
+        return config, tables
+    column = find_columns(config, tables["train"]).label
+    kind = config.kind or lookup(config.name).kind
+    renames = find_renames(config.labels, labels_in(tables.values(), column, kind))
+    if not renames:
+        return config, tables
+    positive = renames.get(config.positive or "", config.positive)
+    config = dataclasses.replace(config, labels=tuple(renames.values()), positive=positive)
+    return config, {name: rename_labels(t, column, renames) for name, t in tables.items()}
 
 
-def _has_labels(name: str, table: Table, task: Task) -> bool:
-    """Whether a split can be scored; the Hub marks withheld labels by -1."""
-    labels = table.column(task.label)
-    if labels is None:
-        return name == "dev"  # it is needed, so reading it is to fail
-    return any(_is_given(value) for value in labels.dropna())
+def _unscored(name: str, table: Table, task: Task) -> str:
+    """Why a split cannot be scored; empty where it can."""
+    if table.column(task.label) is None:
+        # A dev split is needed, so that reading it is to fail.
+        return "" if name == "dev" else f"{table.source} has no column {task.label!r}"
+    return unscored_reason(table, task)
 
 
-def _is_given(label: Any) -> bool:
-    labels = label if isinstance(label, list | tuple | np.ndarray) else [label]
-    return any(one is not None and one != -1 for one in labels)
-
-
-def _notes_on_tags(task: Task, splits: Mapping[str, Split]) -> Iterator[str]:
-    if task.metric not in ENTITY_METRICS:
-        return
-    for name, split in splits.items():
-        orphans = count_orphans([task.labels[label] for label in split.labels], split.sizes)
-        if orphans:
-            yield (
-                f"split {name}: {orphans:,} entities begin with I- instead of B-; entity_f1 reads"
-                " them as B-, entity_f1_strict as no entities"
-            )
+def _read_scored(name: str, table: Table, task: Task, notes: list[str]) -> Split:
+    """Reads a split to score, of which rows may lack a label if it is for testing."""
+    if name.startswith("test"):
+        table, labeled = keep_labeled(table, task)
+        notes += note_on_unlabeled_rows(name, labeled)
+    return read_split(table, task)
 
 
 def _check_train(task: Task, train: Split) -> None:
-    if task.kind in ("classification", "tokens") and len(np.unique(train.labels)) == 1:
-        only = task.labels[train.labels[0]]
+    if task.kind not in ("classification", "tokens"):
+        return
+    found = np.unique(train.labels[train.labels != IGNORED])
+    if len(found) < 2:
+        only = f"{task.labels[found[0]]!r} only" if len(found) else "none"
         raise InputError(
             f"Task {task.name}: expected at least two labels among the training rows, got"
-            f" {only!r} only; add rows, or draw more with --task.train_rows."
+            f" {only}; add rows, or draw more with --task.train_rows."
         )
 
 
-def _draw(train: Split, config: TaskConfig) -> dict[str, Split]:
-    """Draws the training rows, and out of these the rows that are held out.
-
-    Fewer rows are a subset of more rows. Asking for more than there are draws all of them.
-    """
-    order = _order(train, config.train_rows, config, "train_rows")
-    held = round(len(order) * config.holdout)
-    if config.holdout and not 0 < held < len(order):
+def _check_selection(task: Task, splits: dict[str, Split], left_out: list[str]) -> None:
+    """Refuses a task without rows to select models by, or a split of which no word is scored."""
+    if not splits.keys() & {"dev", "holdout"}:
+        reasons = f" ({'; '.join(left_out)})" if left_out else ""
         raise InputError(
-            f"--task.holdout: {config.holdout} of {len(order)} training rows is {held} rows;"
-            " expected at least one row held out and one left."
+            f"Task {task.name}: no dev split to select models by{reasons}; hold out a share of the"
+            " training rows with --task.holdout 0.1."
         )
-    if not held:
-        return {"train": train.take(order)}
-    return {"train": train.take(order[:-held]), "holdout": train.take(order[-held:])}
-
-
-def _order(split: Split, count: int | None, config: TaskConfig, option: str) -> np.ndarray:
-    if count is not None and count < 1:
-        raise InputError(f"--task.{option}: expected at least 1, got {count}.")
-    return np.random.default_rng(config.split_seed).permutation(len(split.texts))[:count]
+    for name, split in splits.items():
+        if task.kind == "tokens" and np.all(split.labels == IGNORED):
+            raise InputError(
+                f"Task {task.name}: expected labels in the rows that were drawn for {name}, got"
+                f" {IGNORED} only; draw more."
+            )

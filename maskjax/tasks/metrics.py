@@ -1,6 +1,6 @@
 """The metrics that tasks are scored by; in all of them, higher is better.
 
-Those of named entities, which need to know where sentences end, are in `maskjax.tasks.entities`.
+Those of named entities, which need to know where sentences end, are in `maskjax.tasks.ner_metrics`.
 """
 
 from collections.abc import Callable
@@ -13,13 +13,6 @@ from maskjax.errors import InputError
 def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Computes the share of rows that are predicted right.
 
-    Args:
-        predictions: Class ids; [rows].
-        labels: The true class ids; [rows].
-
-    Returns:
-        A number from 0 to 1.
-
     Example:
         >>> accuracy(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]))
         0.75
@@ -27,24 +20,15 @@ def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(predictions == labels))
 
 
-def f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+def f1(predictions: np.ndarray, labels: np.ndarray, positive: int = 1) -> float:
     """Computes the harmonic mean of precision and recall of the positive class.
-
-    The positive class is class 1, the second of a task's two labels.
-
-    Args:
-        predictions: Class ids, 0 or 1; [rows].
-        labels: The true class ids; [rows].
-
-    Returns:
-        A number from 0 to 1; 0 if no row is positive and none is predicted to be.
 
     Example:
         >>> f1(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]))
         0.8
     """
-    hits = np.sum((predictions == 1) & (labels == 1))
-    return float(2 * hits / max(np.sum(predictions == 1) + np.sum(labels == 1), 1))
+    found, true = predictions == positive, labels == positive
+    return float(2 * np.sum(found & true) / max(np.sum(found) + np.sum(true), 1))
 
 
 def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -53,13 +37,6 @@ def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
     It is the correlation of the two one-hot matrices (Gorodkin, "Comparing two K-category
     assignments by a K-category correlation coefficient", 2004), which for two classes is the
     correlation that Matthews defined in 1975.
-
-    Args:
-        predictions: Class ids; [rows].
-        labels: The true class ids; [rows].
-
-    Returns:
-        A number from -1 to 1; 0 if all predictions, or all labels, are the same.
 
     Example:
         >>> round(matthews(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1])), 3)
@@ -74,13 +51,6 @@ def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
 def macro_recall(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Computes the mean, over the classes, of the share of their rows that is predicted right.
 
-    Args:
-        predictions: Class ids; [rows].
-        labels: The true class ids; [rows]; only the classes that occur here count.
-
-    Returns:
-        A number from 0 to 1.
-
     Example:
         >>> macro_recall(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
         0.75
@@ -91,13 +61,6 @@ def macro_recall(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Computes the linear correlation of predicted and true numbers.
-
-    Args:
-        predictions: Numbers; [rows].
-        labels: The true numbers; [rows].
-
-    Returns:
-        A number from -1 to 1; 0 if all predictions, or all labels, are the same.
 
     Example:
         >>> round(pearson(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])), 3)
@@ -110,13 +73,6 @@ def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
 
 def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
     """Computes the correlation of the ranks of predicted and true numbers.
-
-    Args:
-        predictions: Numbers; [rows].
-        labels: The true numbers; [rows].
-
-    Returns:
-        A number from -1 to 1; 0 if all predictions, or all labels, are the same.
 
     Example:
         >>> round(spearman(np.array([1.0, 2.0, 9.0, 8.0]), np.array([1.0, 2.0, 3.0, 4.0])), 3)
@@ -137,7 +93,7 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 
 
-def score(metric: str, predictions: np.ndarray, labels: np.ndarray) -> float:
+def score(metric: str, predictions: np.ndarray, labels: np.ndarray, *, positive: int = 1) -> float:
     """Scores the predictions of a split.
 
     Args:
@@ -145,6 +101,7 @@ def score(metric: str, predictions: np.ndarray, labels: np.ndarray) -> float:
         predictions: Class ids, or -1 where there is none, which is never right; for "pearson" and
             "spearman", numbers; [rows].
         labels: What would have been right; [rows].
+        positive: The positive class of "f1".
 
     Returns:
         The score.
@@ -164,6 +121,8 @@ def score(metric: str, predictions: np.ndarray, labels: np.ndarray) -> float:
             f"Expected one prediction for each of one or more labels, got predictions of shape"
             f" {predictions.shape} and labels of shape {labels.shape}."
         )
+    if metric == "f1":
+        return f1(predictions, labels, positive)
     return METRICS[metric](predictions, labels)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from maskjax.tasks.entry import HUB_SPLITS, PARQUET, Columns, Entry
+from maskjax.tasks.spec import HUB_SPLITS, PARQUET, Columns, Entry
 
 TRAIN_TEST = {"train": "train", "test": "test"}
 MATCHED = {
@@ -13,6 +13,7 @@ MATCHED = {
     "test_mismatched": "test_mismatched",
 }
 ENDINGS = ("ending0", "ending1", "ending2", "ending3")
+INSTALLED = "those of the installed packages"
 QUORA = Columns(("question1", "question2"), "is_duplicate")
 # The names that `.conll` and `.txt` files get here, and those of common files with a header.
 WORDS = (Columns(("token",), "tag"), Columns(("tokens",), "tags"), Columns(("form",), "upos"))
@@ -21,7 +22,7 @@ WORDS = (Columns(("token",), "tag"), Columns(("tokens",), "tags"), Columns(("for
 def _glue(
     subset: str,
     *text: str,
-    licence: str = "not stated",
+    license: str = "not stated",
     also: tuple[Columns, ...] = (),
     metric: str | None = None,
     splits: Mapping[str, str] = HUB_SPLITS,
@@ -34,29 +35,53 @@ def _glue(
         also=also,
         kind="regression" if subset == "stsb" else "classification",
         metric=metric,
-        licence=licence,
+        license=license,
     )
 
 
 REGISTRY: dict[str, Entry] = {
-    "docstrings/library": Entry(licence="those of the installed packages", tried=True),
-    "docstrings/kind": Entry(licence="those of the installed packages", tried=True),
-    "glue/cola": _glue("cola", "sentence", metric="matthews", licence="research use"),
+    "docstrings/ending": Entry(
+        question="Which of two endings belongs to this beginning of a sentence?",
+        text=("beginning",),
+        choices=("first_ending", "second_ending"),
+        kind="choice",
+        license=INSTALLED,
+        tried=True,
+    ),
+    "docstrings/order": Entry(
+        question="Which of two sentences is as its author wrote it?",
+        text=("object",),
+        choices=("first_sentence", "second_sentence"),
+        kind="choice",
+        license=INSTALLED,
+        tried=True,
+    ),
+    "docstrings/library": Entry(
+        question="Which library documents an object with this sentence?",
+        license=INSTALLED,
+        tried=True,
+    ),
+    "docstrings/kind": Entry(
+        question="Does this sentence document a class, a function or a method?",
+        license=INSTALLED,
+        tried=True,
+    ),
+    "glue/cola": _glue("cola", "sentence", metric="matthews", license="research use"),
     "glue/sst2": _glue("sst2", "sentence"),
     "glue/mrpc": _glue(
         "mrpc",
         "sentence1",
         "sentence2",
         also=(Columns(("#1 String", "#2 String"), "Quality"),),
-        licence="Microsoft Research terms",
+        license="Microsoft Research terms",
     ),
-    "glue/qqp": _glue("qqp", "question1", "question2", also=(QUORA,), licence="Quora's terms"),
+    "glue/qqp": _glue("qqp", "question1", "question2", also=(QUORA,), license="Quora's terms"),
     "glue/stsb": _glue(
         "stsb",
         "sentence1",
         "sentence2",
         also=(Columns(("sentence1", "sentence2"), "score"),),
-        licence="CC BY-SA 4.0",
+        license="CC BY-SA 4.0",
     ),
     "glue/mnli": _glue(
         "mnli",
@@ -64,9 +89,9 @@ REGISTRY: dict[str, Entry] = {
         "hypothesis",
         also=(Columns(("sentence1", "sentence2"), "gold_label"),),
         splits=MATCHED,
-        licence="OANC, CC BY and others",
+        license="OANC, CC BY and others",
     ),
-    "glue/qnli": _glue("qnli", "question", "sentence", licence="CC BY-SA 4.0"),
+    "glue/qnli": _glue("qnli", "question", "sentence", license="CC BY-SA 4.0"),
     "glue/rte": _glue("rte", "sentence1", "sentence2"),
     "glue/wnli": _glue("wnli", "sentence1", "sentence2"),
     # The rows of the shared task of 2017: those for training are from 2013 to 2016, and those for
@@ -78,7 +103,7 @@ REGISTRY: dict[str, Entry] = {
         label="sentiment",
         also=(Columns(),),
         metric="macro_recall",
-        licence="terms of Twitter",
+        license="terms of Twitter",
     ),
     "trec": Entry(
         hub="CogComp/trec",
@@ -96,7 +121,7 @@ REGISTRY: dict[str, Entry] = {
         label="fine_label",
         also=(Columns(("question",), "coarse:fine"),),
     ),
-    "ag_news": Entry(hub="fancyzhx/ag_news", splits=TRAIN_TEST, licence="non-commercial"),
+    "ag_news": Entry(hub="fancyzhx/ag_news", splits=TRAIN_TEST, license="non-commercial"),
     "ud_pos": Entry(
         hub="universal-dependencies/universal_dependencies",
         subset="en_ewt",
@@ -105,14 +130,14 @@ REGISTRY: dict[str, Entry] = {
         label="upos",
         also=(Columns(("form",), "upos"), *WORDS),
         kind="tokens",
-        licence="CC BY-SA 4.0",
+        license="CC BY-SA 4.0",
     ),
     "ptb_pos": Entry(
         text=("token",),
         label="tag",
         also=(Columns(("form",), "xpos"), *WORDS),
         kind="tokens",
-        licence="of the LDC, from a local file only",
+        license="of the LDC, from a local file only",
     ),
     "conll2003": Entry(
         hub="lhoestq/conll2003",
@@ -121,7 +146,7 @@ REGISTRY: dict[str, Entry] = {
         also=WORDS,
         kind="tokens",
         metric="entity_f1",
-        licence="research use (Reuters)",
+        license="research use (Reuters)",
     ),
     "wnut17": Entry(
         hub="leondz/wnut_17",
@@ -132,7 +157,7 @@ REGISTRY: dict[str, Entry] = {
         also=WORDS,
         kind="tokens",
         metric="entity_f1",
-        licence="CC BY 4.0",
+        license="CC BY 4.0",
     ),
     "swag": Entry(
         hub="allenai/swag",
@@ -141,7 +166,7 @@ REGISTRY: dict[str, Entry] = {
         choices=ENDINGS,
         kind="choice",
     ),
-    "arc_easy": Entry(text=("question",), choices=ENDINGS, kind="choice", licence="CC BY-SA 4.0"),
+    "arc_easy": Entry(text=("question",), choices=ENDINGS, kind="choice", license="CC BY-SA 4.0"),
 }
 
 
@@ -168,12 +193,6 @@ def register(name: str, entry: Entry) -> None:
 
 def lookup(name: str) -> Entry:
     """Finds a built-in task, or takes the name for a data set on the Hub with the usual columns.
-
-    Args:
-        name: A key of `REGISTRY`, or the id of any data set on the Hugging Face Hub.
-
-    Returns:
-        Where its rows are, and how to read them.
 
     Example:
         >>> lookup("glue/mrpc").text

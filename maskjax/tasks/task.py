@@ -11,6 +11,9 @@ import numpy as np
 
 from maskjax.models.config import Kind
 
+IGNORED = -100
+"""The label id of words that count for nothing, in the loss as in the metrics."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
@@ -19,7 +22,7 @@ class Task:
     Attributes:
         name: The name of the task, for people.
         kind: Classification predicts one of `labels`, regression a number, tokens one of `labels`
-            for each word, choice which of several texts goes on from the first.
+            for each word, choice which of several texts continues the first.
         text: The columns that hold the text; two columns make a sentence pair. For tokens, the
             column of lists of words.
         label: The column that holds the label; for tokens, lists of labels.
@@ -27,6 +30,7 @@ class Task:
             the names of the choices in their order.
         choices: The columns that hold the texts to choose from; empty for the other kinds.
         metric: The metric that selects models, a key of `METRICS` or `ENTITY_METRICS`.
+        positive: The label whose rows f1 is about; None is the second.
 
     Example:
         >>> task = Task(name="sst2", text=("sentence",), labels=("negative", "positive"))
@@ -41,11 +45,17 @@ class Task:
     labels: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     metric: str = "accuracy"
+    positive: str | None = None
 
     @property
     def num_outputs(self) -> int:
         """The width of the model's output: one logit per label, or one number."""
         return len(self.labels) or 1
+
+    @property
+    def positive_id(self) -> int:
+        """The class id of the label whose rows f1 is about."""
+        return 1 if self.positive is None else self.labels.index(self.positive)
 
 
 class Split(NamedTuple):
@@ -53,8 +63,9 @@ class Split(NamedTuple):
 
     Attributes:
         texts: The one or two texts of each row; for tokens, its words; for choice, the first text
-            and then each text that may go on from it.
-        labels: Class ids, int32, or regression targets, float32; [units].
+            and then each text that may continue it.
+        labels: Class ids, int32, or regression targets, float32; [units]. For tokens, `IGNORED`
+            marks words that have no label and are not scored.
         kind: How `texts` are to be read.
 
     Example:
@@ -81,6 +92,23 @@ class Split(NamedTuple):
         chosen[rows] = True
         texts = [self.texts[row] for row in np.flatnonzero(chosen)]
         return Split(texts, self.labels[np.repeat(chosen, self.sizes)], self.kind)
+
+
+def labeled_words(
+    labels: np.ndarray, sizes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Finds the words that are scored.
+
+    Example:
+        >>> kept, sizes = labeled_words(np.array([0, IGNORED, 1]), np.array([2, 1]))
+        >>> kept.tolist(), sizes.tolist()
+        ([True, False, True], [1, 1])
+    """
+    kept = labels != IGNORED
+    if sizes is None:
+        return kept, None
+    sentences = np.repeat(np.arange(len(sizes)), sizes)
+    return kept, np.bincount(sentences[kept], minlength=len(sizes))
 
 
 class LoadedTask(NamedTuple):

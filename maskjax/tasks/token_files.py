@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from maskjax.errors import InputError
-from maskjax.tasks.tables import Table, nearby, read_lines, read_table
+from maskjax.tasks.readers import Table, is_blank, nearby, read_lines, read_table
 
 # https://universaldependencies.org/format.html
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -29,18 +29,21 @@ class Line(NamedTuple):
     cells: list[str]
 
 
-def read_token_file(path: Path) -> Table:
+def read_token_file(path: str | Path) -> Table:
     r"""Reads a file of sentences, one row for each, whose cells are tuples of strings.
 
     A .tsv has a line of column names, then one token a line. A .conll or .txt has none: columns
     stand between blanks or tabs; the first is called `token`, the last `tag`, and those between
-    by their position, counted from 1; lines that begin with `-DOCSTART-` are skipped. A .conllu
-    has the ten columns of CoNLL-U, called `id`, `form`, `lemma`, `upos`, `xpos` and so on;
-    multiword ranges and empty nodes are no words of the syntax: they are skipped and counted.
+    by their position, counted from 1; lines that begin with `-DOCSTART-` are skipped. In all
+    three, comment lines such as `# id 7` are skipped and counted. A line that begins with `#` is
+    a token if it has as many columns as others and its tag is that of a token too.
+
+    A .conllu has the ten columns of CoNLL-U, called `id`, `form`, `lemma`, `upos`, `xpos` and so
+    on; multiword ranges and empty nodes are no words of the syntax: they are skipped and counted.
     A .jsonl or .parquet holds lists.
 
     Args:
-        path: The file; its extension tells the format.
+        path: The file; its extension gives the format.
 
     Returns:
         The sentences, at least one; its notes count what was skipped.
@@ -57,6 +60,7 @@ def read_token_file(path: Path) -> Table:
         ...     read_token_file(path).frame.to_dict("records")
         [{'token': ('Ann', 'sleeps'), 'tag': ('B-PER', 'O')}, {'token': ('Yes',), 'tag': ('O',)}]
     """
+    path = Path(path)
     if path.suffix in (".jsonl", ".parquet"):
         return Table(str(path), read_table(path))
     if path.suffix not in TOKEN_READERS:
@@ -68,30 +72,32 @@ def read_token_file(path: Path) -> Table:
 
 
 def _read_tsv(path: Path) -> Table:
-    header, *rest = [line.removesuffix("\r") for line in read_lines(path)] or [""]
-    lines = (
-        Line(number, line.split("\t") if line else []) for number, line in enumerate(rest, start=2)
-    )
-    return Table(str(path), _sentences(path, lines, header.split("\t")))
+    numbered = enumerate((line.removesuffix("\r") for line in read_lines(path)), start=1)
+    lines = [Line(n, [] if is_blank(text) else text.split("\t")) for n, text in numbered]
+    named = (line for line in lines if line.cells and not line.cells[0].startswith("# "))
+    header = next(named, Line(0, [""]))
+    lines = [line for line in lines if line != header]
+    tokens, notes = _drop_comments(path, lines, len(header.cells))
+    return Table(str(path), _sentences(path, tokens, header.cells), notes=notes)
 
 
 def _read_conll(path: Path) -> Table:
-    lines = [
-        Line(number, re.split("[ \t]+", text) if (text := line.strip(" \t\r")) else [])
-        for number, line in enumerate(read_lines(path), start=1)
-    ]
+    numbered = enumerate((line.strip(" \t\r") for line in read_lines(path)), start=1)
+    lines = [Line(n, re.split("[ \t]+", text) if text else []) for n, text in numbered]
     lines = [Line(n, []) if cells[:1] == ["-DOCSTART-"] else Line(n, cells) for n, cells in lines]
-    width = next((len(line.cells) for line in lines if line.cells), 1)
+    widths = [len(cells) for _, cells in lines if cells and not cells[0].startswith("#")]
+    width = widths[0] if widths else max((len(line.cells) for line in lines), default=1)
     between = [str(position) for position in range(2, width)]
     header = ["token", *between, "tag"] if width > 1 else ["token"]
-    return Table(str(path), _sentences(path, lines, header))
+    tokens, notes = _drop_comments(path, lines, len(header))
+    return Table(str(path), _sentences(path, tokens, header), notes=notes)
 
 
 def _read_conllu(path: Path) -> Table:
     lines, ranges, empty = [], 0, 0
     for number, text in enumerate(read_lines(path), start=1):
         line = text.removesuffix("\r")
-        cells = line.split("\t") if line else []
+        cells = [] if is_blank(line) else line.split("\t")
         if line.startswith("#"):
             continue
         if cells and re.fullmatch(r"\d+-\d+", cells[0]):
@@ -108,6 +114,29 @@ def _read_conllu(path: Path) -> Table:
     skipped = f"{path}: skipped {ranges} multiword ranges and {empty} empty nodes"
     notes = (skipped,) if ranges or empty else ()
     return Table(str(path), _sentences(path, lines, CONLLU), notes=notes)
+
+
+def _drop_comments(
+    path: Path, lines: Sequence[Line], width: int
+) -> tuple[list[Line], tuple[str, ...]]:
+    """Leaves out comment lines, and counts them in a note."""
+    tags = {cells[-1] for _, cells in lines if len(cells) == width and cells[0][:1] != "#"}
+    tokens = [line for line in lines if not _is_comment(line, width, tags)]
+    count = len(lines) - len(tokens)
+    return tokens, (f"{path}: skipped {count:,} comment lines",) if count else ()
+
+
+def _is_comment(line: Line, width: int, tags: set[str]) -> bool:
+    """Whether a line is a comment, and not the token `#` or a hashtag with a token's columns.
+
+    In the Penn Treebank the token `#` has the tag `#`, which no other token may have.
+    """
+    if not line.cells or not line.cells[0].startswith("#"):
+        return False
+    if len(line.cells) != width:
+        return True
+    opens_comment = line.cells[0] == "#" or line.cells[0].startswith("# ")
+    return opens_comment and line.cells[-1] not in tags | {"#"}
 
 
 def _sentences(path: Path, lines: Iterable[Line], columns: Sequence[str]) -> pd.DataFrame:

@@ -6,17 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from maskjax.training.lanes import Lanes
+from maskjax.training.seeds import Lanes
 
 
 class Best(NamedTuple):
     """The best evaluations so far; a pytree of arrays, with an entry for each run.
 
     Attributes:
-        score: Of the best evaluation, float64 `[lanes]`; minus infinity before the first.
-        step: Of the best evaluation, int64 `[lanes]`; 0 before the first.
+        score: The best score, float64 `[lanes]`; minus infinity before the first.
+        step: The step of the best evaluation, int64 `[lanes]`; 0 before the first.
         waited: Evaluations since then, int64 `[lanes]`.
-        trainable: Of the best evaluation, stacked; a copy, since the step donates its state.
+        trainable: What was trained by then, stacked; a copy, since the step donates its state.
     """
 
     score: np.ndarray
@@ -32,17 +32,7 @@ class Best(NamedTuple):
         return cls(worst, counts, counts, jax.tree.map(jnp.copy, trainable))
 
     def update(self, step: int, scores: np.ndarray, trainable: Any, lanes: Lanes) -> "Best":
-        """Takes evaluations in.
-
-        Args:
-            step: Of the evaluations.
-            scores: `[lanes]`; among equal scores the earlier one stays, and NaN is never better.
-            trainable: What was evaluated, stacked.
-            lanes: The runs.
-
-        Returns:
-            The best evaluations now; `self` must not be used any more.
-        """
+        """Takes evaluations in."""
         better = scores > self.score
         return Best(
             np.where(better, scores, self.score),
@@ -52,14 +42,7 @@ class Best(NamedTuple):
         )
 
     def exhausted(self, patience: int | None) -> np.ndarray:
-        """Which runs have sat through `patience` evaluations without a better score.
-
-        Args:
-            patience: How many; None means any number.
-
-        Returns:
-            bool `[lanes]`.
-        """
+        """Which runs have sat through `patience` evaluations without a better score."""
         if patience is None:
             return np.zeros(self.waited.shape, bool)
         return self.waited >= patience

@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.adaptation import Adaptation
-from maskjax.masking import Difference, pack_bits
+from maskjax.masking import Difference
+from maskjax.masking.packed import pack_bits
 from maskjax.models.model import Params
-from maskjax.training.lanes import LaneParams, Lanes
+from maskjax.training.seeds import LaneParams, Lanes
 
 Bits = dict[str, jax.Array]
-"""Masks at one bit a weight, `{path: uint8 [bytes]}`, with a leading axis of several runs."""
+"""Masks at one bit per weight, `{path: uint8 [bytes]}`, with a leading axis of several runs."""
 
 
 class MaskHistory(NamedTuple):
@@ -28,12 +29,7 @@ class MaskHistory(NamedTuple):
 
 
 class MaskChanges:
-    """Compares masks with earlier ones, on the device and at one bit a weight.
-
-    Args:
-        adaptation: Its masks, if it has any.
-        lanes: The runs.
-    """
+    """Compares masks with earlier ones, on the device and at one bit per weight."""
 
     def __init__(self, adaptation: Adaptation, lanes: Lanes) -> None:
         self._adaptation = adaptation
@@ -42,33 +38,14 @@ class MaskChanges:
         self._compare: Callable[..., Any] = jax.jit(lanes.over(self._counts))
 
     def start(self, trainable: Any, params: Params | LaneParams) -> MaskHistory:
-        """The history before the first step.
-
-        Args:
-            trainable: Of all runs.
-            params: Of all runs.
-
-        Returns:
-            The history; without masks it holds nothing.
-        """
+        """The history before the first step."""
         bits = self._pack(trainable, params)
         return MaskHistory(bits, bits)
 
     def look(
         self, trainable: Any, params: Params | LaneParams, history: MaskHistory
     ) -> tuple[MaskHistory, list[dict[str, float]]]:
-        """Compares the masks of now.
-
-        Args:
-            trainable: Of all runs.
-            params: Of all runs.
-            history: What to compare with.
-
-        Returns:
-            The history with the masks of now as previous ones, and for each run
-            `mask_flips_initial`, `mask_iou_initial`, `mask_flips_previous` and
-            `mask_iou_previous`, or nothing without masks.
-        """
+        """Compares the masks of now."""
         if not history.initial:
             return history, [{} for _ in range(self._lanes.count)]
         bits, counts = self._compare(trainable, params, history)
@@ -76,13 +53,13 @@ class MaskChanges:
         return MaskHistory(history.initial, bits), values
 
     def _bits(self, trainable: Any, params: Params) -> Bits:
-        masks = self._adaptation.freeze(trainable, params).get("mask", {})
+        masks = self._adaptation.finalize(trainable, params).masks
         return _packed(masks)
 
     def _counts(
         self, trainable: Any, params: Params, history: MaskHistory
     ) -> tuple[Bits, dict[str, Difference]]:
-        masks = self._adaptation.freeze(trainable, params)["mask"]
+        masks = self._adaptation.finalize(trainable, params).masks
         total = sum(mask.size for mask in masks.values())
         bits = _packed(masks)
         earlier = history._asdict()

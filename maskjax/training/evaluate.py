@@ -4,10 +4,10 @@ from typing import Any
 
 import jax
 
-from maskjax.inference.logits import Predict, make_predict, predict_logits, score_logits
+from maskjax.inference.forward import Predict, make_predict, predict_logits, score_logits
 from maskjax.models import Model
+from maskjax.training.experiment import Experiment
 from maskjax.training.mesh import Layout
-from maskjax.training.prepare import Experiment
 
 
 class Evaluator:

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from maskjax.errors import StoppedError
 from maskjax.tasks import Batch, train_batches
-from maskjax.training import hosts
+from maskjax.training import distributed
 from maskjax.training.best import Best
 from maskjax.training.changes import MaskChanges, MaskHistory
 from maskjax.training.evaluate import Evaluator
-from maskjax.training.feed import Fed, feed
-from maskjax.training.lanes import Lanes
+from maskjax.training.experiment import Experiment
+from maskjax.training.loggers import Reporter
 from maskjax.training.losses import make_loss
 from maskjax.training.optimizer import cycle_ends, make_optimizer
-from maskjax.training.prepare import Experiment
-from maskjax.training.reporting import Reporter
+from maskjax.training.prefetch import PrefetchedBatch, feed
+from maskjax.training.seeds import Lanes
 from maskjax.training.step import TrainState, TrainStep, init_states, make_train_step
-from maskjax.training.stop import Sigterm, StoppedError
+from maskjax.training.stop import Sigterm
 from maskjax.training.window import LOG_EVERY, Window, lane_names
 
 if TYPE_CHECKING:
@@ -48,11 +49,11 @@ class FitResult(NamedTuple):
 
 
 class FitState(NamedTuple):
-    """All that changes from step to step, a pytree; with it training can go on where it was.
+    """All that changes from step to step, a pytree; with it training can resume where it was.
 
     Attributes:
         step: Steps done, which is also the place in the data.
-        train: Trainables, optimiser states and keys of all runs.
+        train: Trainables, optimizer states and keys of all runs.
         best: Best evaluations and patience of all runs.
         masks: Masks to compare with.
         losses: Those that were not looked at yet when the state was last saved.
@@ -72,7 +73,7 @@ def fit(experiment: Experiment, reporter: Reporter) -> FitResult:
 
     Args:
         experiment: From `prepare`.
-        reporter: Told of every tenth step, every evaluation and every end of a cycle.
+        reporter: Called at every tenth step, every evaluation and every end of a cycle.
 
     Returns:
         The best trainable and how it was found.
@@ -96,8 +97,8 @@ def fit_together(
     Args:
         experiments: From `prepare_seeds`.
         reporters: One for each.
-        checkpoints: Where to go on from and to save to. A run that is stopped and goes on finds
-            what it would have found at once, bit for bit on a CPU.
+        checkpoints: Where to resume from and to save to. A run that is stopped and resumed finds
+            what it would have found without a stop, bit for bit on a CPU.
 
     Returns:
         What `fit` would have found for each, but for the last digits of sums.
@@ -192,14 +193,14 @@ class _Loop:
         """Which runs have patience left, bool `[lanes]`."""
         return ~state.best.exhausted(self._config.patience)
 
-    def advance(self, state: FitState, fed: Fed) -> FitState:
+    def advance(self, state: FitState, fed: PrefetchedBatch) -> FitState:
         """Makes one step."""
         step = state.step + 1
         train = self._window.run(state.train, fed, step, self.running(state))
         return state._replace(step=step, train=train)
 
     def look(self, state: FitState) -> FitState:
-        """Evaluates the runs that have patience left, and tells of it."""
+        """Evaluates the runs that have patience left, and reports the scores."""
         running = self.running(state)
         trainable, params = state.train.trainable, self.lanes.params
         history, values = self._changes.look(trainable, params, state.masks)
@@ -210,6 +211,7 @@ class _Loop:
         for lane in np.flatnonzero(running).tolist():
             selection = {"score": scores[lane], "selection": best.score[lane]}
             self._reporters[lane].metrics(state.step, selection | values[lane])
+        self._reporters[0].evaluated(state.step)
         self._tell_of_the_end(running & best.exhausted(self._config.patience))
         return state._replace(best=best, masks=history)
 
@@ -220,14 +222,16 @@ class _Loop:
             checkpoints.save(state.step, state._replace(losses=losses, seconds=seconds))
         if stop:
             checkpoints.wait()
-            raise StoppedError(f"saved at step {state.step}; the same command goes on from there.")
+            raise StoppedError(f"saved at step {state.step}; the same command resumes from there.")
 
     def _due(self, state: FitState, checkpoints: "Checkpoints") -> bool:
         """Several hosts save together, so now and then they ask the first, and wait for it."""
         due = checkpoints.due(best=bool((state.best.step == state.step).any()))
-        if not hosts.several():
+        if not distributed.is_multiprocess():
             return due
-        return (state.step % LOG_EVERY == 0 or state.step in self.looks) and hosts.first_says(due)
+        return (
+            state.step % LOG_EVERY == 0 or state.step in self.looks
+        ) and distributed.broadcast_from_primary(due)
 
     def _score(self, lane: int, trainable: Any, step: int) -> float:
         mine = self.lanes.one(trainable, lane)

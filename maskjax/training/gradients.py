@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from maskjax.adaptation import Adaptation
+from maskjax.adaptation import Adaptation, Mask
 from maskjax.config.train import Remat
-from maskjax.masking import MaskedWeight, leaves_by_path, replace_leaves
+from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.packed import MaskedWeight
 from maskjax.training.mesh import Layout
 
 Arrays = Mapping[str, jax.Array]
@@ -26,30 +27,18 @@ def adapt(
     remat: Remat,
     layout: Layout,
 ) -> Any:
-    """Adapts params for one use by a model that is differentiated.
-
-    Args:
-        adaptation: Adapts them.
-        trainable: Its trainable.
-        params: The frozen params.
-        key: For adaptations that sample.
-        remat: With `masked_weights`, kernels that are masked and not trained are made again in the
-            backward pass instead of being kept.
-        layout: Where the arguments are.
-
-    Returns:
-        Adapted params, in which these kernels are a `MaskedWeight`.
-    """
+    """Adapts params for one use by a model that is differentiated."""
     adapted = layout.gather(adaptation.apply(trainable, params, key=key))
     if remat != "masked_weights":
         return adapted
-    frozen = jax.eval_shape(adaptation.freeze, trainable, params)
-    trained = {path for sort in frozen if sort != "mask" for path in frozen[sort]}
-    kernels = [path for path in frozen.get("mask", {}) if path.endswith("/kernel")]
-    ones = jax.tree.map(jnp.ones_like, params)
-    masks = adaptation.apply(jax.lax.stop_gradient(trainable), ones, key=key)
-    masked, weights, masks = map(leaves_by_path, (adapted, *layout.keep((params, masks))))
-    return replace_leaves(
+    delta = jax.eval_shape(adaptation.finalize, trainable, params)
+    trained = delta.without(Mask).operations
+    kernels = [path for path in delta.masks if path.endswith("/kernel")]
+    # Behind a barrier: the compiler would keep the masks of `adapted` instead of making them again.
+    behind = jax.lax.optimization_barrier(jax.lax.stop_gradient(trainable))
+    masks = adaptation.apply(behind, params, key=key)
+    masked, weights, masks = map(flatten_with_paths, (adapted, *layout.keep((params, masks))))
+    return update_leaves(
         adapted,
         {
             path: MaskedWeight(
@@ -68,19 +57,7 @@ def _collect(layout: Layout, path: str, leaf: jax.Array) -> jax.Array:
 def batch_gradients(
     loss: PartLoss, trainable: Any, batch: Arrays, parts: int
 ) -> tuple[Any, jax.Array]:
-    """Gradients of a batch; with several parts, activations take the memory of one.
-
-    Args:
-        loss: Of one part. A mean over the weights of its rows, with what does not depend on them,
-            such as a penalty, in the loss to differentiate.
-        trainable: What to differentiate by.
-        batch: The whole batch.
-        parts: How many, a divisor of its rows.
-
-    Returns:
-        What `loss` of the whole batch would give but for the last digits: the gradients, and the
-        loss to tell.
-    """
+    """Gradients of a batch; with several parts, activations take the memory of one."""
     differentiate = jax.grad(loss, has_aux=True)
     if parts == 1:
         return differentiate(trainable, batch, jnp.int32(0))

@@ -15,17 +15,13 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from maskjax.config import Config, MeshConfig
 from maskjax.config.mesh import EVERY
 from maskjax.errors import InputError
-from maskjax.training.partition import DATA, MODEL, partition_specs
+from maskjax.training.sharding import DATA, MODEL, partition_specs
 
 Tree = TypeVar("Tree")
 
 
 class Layout:
     """Places arrays, and holds them in place within compiled functions.
-
-    Args:
-        mesh: With the axes `data` and `model`; None for one device.
-        fsdp: Whether parameters and states are divided over `data` too.
 
     Attributes:
         mesh: The mesh; None for one device.
@@ -40,43 +36,20 @@ class Layout:
         self._copy = jax.jit(lambda tree: tree, out_shardings=everywhere)
 
     def place(self, params: Tree) -> Tree:
-        """Puts parameters where the rules say.
-
-        Args:
-            params: A pytree of arrays of NumPy or of JAX.
-
-        Returns:
-            Arrays of JAX. One that is where it belongs stays the same object.
-        """
+        """Puts parameters where the rules say."""
         if self.mesh is None:
             return jax.tree.map(jnp.asarray, params)
         return jax.tree.map(_put, params, self.shardings(params))
 
     def make(self, function: Callable[..., Tree], *arguments: Any) -> Tree:
-        """Computes a value where the rules say, so that it never is on one device as a whole.
-
-        Args:
-            function: Pure.
-            *arguments: Pytrees of arrays.
-
-        Returns:
-            What the function gives.
-        """
+        """Computes a value where the rules say, so that it never is on one device as a whole."""
         if self.mesh is None:
             return function(*arguments)
         shardings = self.shardings(jax.eval_shape(function, *arguments))
         return jax.jit(function, out_shardings=shardings)(*arguments)
 
     def batch(self, batch: Tree, *, lanes: int = 1) -> Tree:
-        """Puts a batch on the devices, its rows divided among them.
-
-        Args:
-            batch: The whole batch, arrays of NumPy.
-            lanes: How many runs it is for; with several, rows are the second axis.
-
-        Returns:
-            Arrays of JAX.
-        """
+        """Puts a batch on the devices, its rows divided among them."""
         if self.mesh is None:
             return jax.device_put(batch)
         rows = PartitionSpec(DATA) if lanes == 1 else PartitionSpec(None, DATA)
@@ -109,8 +82,9 @@ class Layout:
         return jax.lax.with_sharding_constraint(tree, self._shardings(tree, sizes))
 
     def _shardings(self, tree: Any, sizes: dict[str, int]) -> Any:
-        assert self.mesh is not None
         mesh = self.mesh
+        if mesh is None:
+            raise ValueError("A layout on one device has no shardings.")
         return jax.tree.map(
             lambda spec: NamedSharding(mesh, spec),
             partition_specs(tree, sizes),
@@ -123,17 +97,7 @@ ONE_DEVICE = Layout()
 
 
 def make_layout(config: Config) -> Layout:
-    """The layout that a configuration asks for.
-
-    Args:
-        config: Its mesh, and the batches that are to be divided.
-
-    Returns:
-        The layout; one device gets none of what a mesh needs.
-
-    Raises:
-        InputError: If there are fewer devices, or a batch does not divide.
-    """
+    """The layout that a configuration asks for."""
     data, model = _shape(config.mesh, jax.device_count())
     if jax.process_count() > 1 and data * model != jax.device_count():
         raise InputError(

@@ -1,4 +1,4 @@
-"""The optimiser: optax parts put together as the configuration says."""
+"""The optimizer: optax parts put together as the configuration says."""
 
 from collections.abc import Hashable
 from itertools import pairwise
@@ -68,7 +68,7 @@ def cycle_ends(config: OptimizerConfig, steps: int) -> tuple[int, ...]:
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """Builds the optimiser of a run.
+    """Builds the optimizer of a run.
 
     Args:
         config: Kind, rates, schedule, decay and clipping.
@@ -99,7 +99,7 @@ def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> 
 
 
 def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    """The named optimiser, taken apart so that decay and pull bypass its moments."""
+    """The named optimizer, taken apart so that decay and pull bypass its moments."""
     direction = {
         "sgd": lambda dtype: optax.trace(0.9, accumulator_dtype=dtype),
         "signsgd": lambda _: optax.scale_by_sign(),
@@ -120,12 +120,6 @@ def pull_scores(strength: float) -> optax.GradientTransformation:
 
     It is to scores what AdamW's decay is to weights. With Σ (1 − M) as penalty, the
     straight-through gradient of every score is −1, and decoupled it does not pass through Adam.
-
-    Args:
-        strength: As a share of the rate; a step of Adam is at most about one rate.
-
-    Returns:
-        A transformation to be followed by the one that scales by the (negative) rate.
     """
 
     def update(updates: Any, params: Any = None) -> dict[str, Any]:

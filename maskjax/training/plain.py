@@ -16,12 +16,6 @@ Plain = dict[str, jax.Array | np.ndarray]
 def to_plain(tree: Any) -> Plain:
     """Takes a pytree apart.
 
-    Args:
-        tree: Arrays of JAX and of NumPy, keys, and numbers.
-
-    Returns:
-        Its arrays by path, with the words that keys are made of and NumPy scalars for numbers.
-
     Example:
         >>> {path: leaf.tolist() for path, leaf in to_plain({"a": (1, np.zeros(2))}).items()}
         {'a/0': 1, 'a/1': [0.0, 0.0]}
@@ -30,18 +24,7 @@ def to_plain(tree: Any) -> Plain:
 
 
 def from_plain(plain: Mapping[str, Any], like: Tree) -> Tree:
-    """The inverse of `to_plain`.
-
-    Args:
-        plain: Arrays by path.
-        like: A pytree of the structure and the kinds of leaves of the one that was taken apart.
-
-    Returns:
-        A pytree like it, of those arrays.
-
-    Raises:
-        KeyError: If an array is missing.
-    """
+    """The inverse of `to_plain`."""
     wanted = _named(like).keys()
 
     def take(path: Any, leaf: Any) -> Any:
@@ -55,12 +38,6 @@ def digest_plain(plain: Mapping[str, jax.Array | np.ndarray]) -> np.ndarray:
     """A number for each array, which is another one if any one word of the array is.
 
     Arrays are read where they are, shard by shard, and the shards make no difference.
-
-    Args:
-        plain: Arrays by path.
-
-    Returns:
-        uint32 `[arrays]`, in the order of the sorted paths.
     """
     sums = [_digest(plain[path]) for path in sorted(plain)]
     return np.array(jax.device_get(sums), np.uint32)

@@ -1,29 +1,46 @@
 """A whole run: prepare, train, score every split, save. The run folder is what is left of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import jax
-import numpy as np
 from rich.console import Console
 
 from maskjax.config import Config, config_to_dict
-from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
-from maskjax.taskfile import TASK_FILE, write_atomically
+from maskjax.extras import require
+from maskjax.masking import flatten_with_paths
+from maskjax.progress import Progress
+from maskjax.taskfile import write_atomically
 from maskjax.taskfile.digest import digest_all, digest_leaves
-from maskjax.training import hosts
-from maskjax.training.describe import describe
+from maskjax.tasks import task_name
+from maskjax.training import distributed
 from maskjax.training.evaluate import Evaluator
-from maskjax.training.fit import FitResult, fit_together
-from maskjax.training.folder import CONFIG_FILE, RESULT_FILE, check_folder
-from maskjax.training.prepare import Experiment, prepare, prepare_seeds
-from maskjax.training.reporting import ProgressLine, Recorder, Reporters
-from maskjax.training.saving import SnapshotSaver, save_trainable
+from maskjax.training.experiment import Experiment, prepare, prepare_seeds
+from maskjax.training.fit import fit_together
+from maskjax.training.loggers import ProgressReporter, Reporters
+from maskjax.training.recorder import Recorder
+from maskjax.training.resolve import resolve_config
+from maskjax.training.results import (
+    RunResult,
+    SeedsResult,
+    combine_seeds,
+    finish_run,
+    scores_by_run,
+    summarize,
+    to_json,
+)
+from maskjax.training.run_dir import (
+    CONFIG_FILE,
+    RESULT_FILE,
+    FolderState,
+    check_folder,
+    clear_run,
+)
+from maskjax.training.saving import SnapshotSaver
+from maskjax.training.settings import flat_settings
+from maskjax.training.summary import describe
 
 if TYPE_CHECKING:
     from maskjax.training.checkpoint import Checkpoints
@@ -31,58 +48,24 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 
 
-class RunResult(NamedTuple):
-    """The outcome of a run.
-
-    Attributes:
-        folder: Where it is saved.
-        scores: `{split: score}` of the best trainable.
-        step: The step that it is from.
-        task_bytes: Size of the task file.
-        seconds: Training time, evaluations and compiling included; of all seeds together.
-        sparsity: Fraction of zeros of all masks; None without masks.
-    """
-
-    folder: Path
-    scores: dict[str, float]
-    step: int
-    task_bytes: int
-    seconds: float
-    sparsity: float | None
-
-
-class SeedsResult(NamedTuple):
-    """The outcome of several seeds.
-
-    Attributes:
-        folder: Where they are saved.
-        runs: The outcome of each.
-        mean: `{split: mean score}`.
-        std: `{split: standard deviation}` of the scores as a sample, with N − 1 below.
-        seconds: Training time of all together, evaluations and compiling included.
-    """
-
-    folder: Path
-    runs: tuple[RunResult, ...]
-    mean: dict[str, float]
-    std: dict[str, float]
-    seconds: float
-
-
-def run(config: Config, folder: Path, *, console: Console | None = None) -> RunResult:
+def run(
+    config: Config, folder: str | Path, *, console: Console | None = None, overwrite: bool = False
+) -> RunResult:
     """Trains as configured and fills a run folder.
 
     The folder gets `config.json`, `metrics.jsonl`, `tensorboard/`, `task.safetensors` (the packed
     mask with its head, nothing of the base) and, last, `result.json`; with the schedule `restarts`
     also `snapshots/1.safetensors` and so on, a task file for each cycle. Until the run is over
-    there is `checkpoints/` as well: a run that was killed goes on from the newest of them when it
+    there is `checkpoints/` as well: a run that was killed resumes from the newest of them when it
     is called again, and ends as it would have ended.
 
     Args:
         config: The run; `train.seeds` is 1.
         folder: Made if it is missing. It is refused if it holds a finished run or one of other
             settings, or if another process is at it.
-        console: Where to tell about it; None tells nobody.
+        console: Where progress is printed; None prints nothing.
+        overwrite: Delete another run, or a finished one, that the folder holds, once all settings
+            and rows are checked; an unfinished one of these settings resumes.
 
     Returns:
         Scores and sizes.
@@ -96,20 +79,25 @@ def run(config: Config, folder: Path, *, console: Console | None = None) -> RunR
     """
     if config.train.seeds != 1:
         raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
-    console = console or Console(quiet=True)
+    config, folder = resolve_config(config), Path(folder)
     with ExitStack() as stack:
-        with hosts.together():
-            mine = stack.enter_context(hosts.run_folder(folder))
-            check_folder(mine, config)
+        progress = stack.enter_context(_progress(config, console))
+        with distributed.together():
+            mine = stack.enter_context(distributed.run_folder(folder))
+            state = check_folder(mine, config, overwrite=overwrite)
+            _require_packages(config)
             experiment = prepare(config)
+            _make_room(mine, state, progress)
         _check_hosts(experiment)
-        with _checkpoints(folder, config, console) as checkpoints:
-            result = _run([experiment], [mine], console, checkpoints)[0]
+        with _checkpoints(folder, config, state, progress) as checkpoints:
+            result = _run([experiment], [mine], progress, checkpoints)[0]
             checkpoints.remove()
     return result._replace(folder=folder)
 
 
-def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -> SeedsResult:
+def run_seeds(
+    config: Config, folder: str | Path, *, console: Console | None = None, overwrite: bool = False
+) -> SeedsResult:
     """Trains `train.seeds` seeds at once, over one copy of the base.
 
     The folder gets `config.json`, a run folder `seed-<seed>` for each seed, as `run` would fill it,
@@ -118,8 +106,9 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
     Args:
         config: The runs; `train.seed` is the first seed.
         folder: Made if it is missing. It is refused if it holds finished runs or some of other
-            settings, or if another process is at it; runs that were killed go on.
-        console: Where to tell about it; None tells nobody.
+            settings, or if another process is at it; runs that were killed resume.
+        console: Where progress is printed; None prints nothing.
+        overwrite: As for `run`.
 
     Returns:
         Scores and sizes of each seed, and their means.
@@ -130,128 +119,115 @@ def run_seeds(config: Config, folder: Path, *, console: Console | None = None) -
         NotFiniteError: If the training of a seed diverges.
         StoppedError: If SIGTERM comes while they train; they are saved.
     """
-    console = console or Console(quiet=True)
+    config, folder = resolve_config(config), Path(folder)
     with ExitStack() as stack:
-        with hosts.together():
-            mine = stack.enter_context(hosts.run_folder(folder))
-            check_folder(mine, config)
+        progress = stack.enter_context(_progress(config, console))
+        with distributed.together():
+            mine = stack.enter_context(distributed.run_folder(folder))
+            state = check_folder(mine, config, overwrite=overwrite)
+            _require_packages(config)
             experiments = prepare_seeds(config)
             folders = [mine / f"seed-{some.config.train.seed}" for some in experiments]
-            if not (mine / CONFIG_FILE).exists():
-                _refuse_occupied(folders)
+            _make_room(mine, state, progress)
             _write_config(mine, config)
         _check_hosts(experiments[0])
-        with _checkpoints(folder, config, console) as checkpoints:
-            runs = _run(experiments, folders, console, checkpoints)
+        with _checkpoints(folder, config, state, progress) as checkpoints:
+            runs = _run(experiments, folders, progress, checkpoints)
             runs = [some._replace(folder=folder / some.folder.name) for some in runs]
-            result = _together(folder, runs)
-            summary = _json(result._asdict() | {"runs": _scores(runs)})
+            result = combine_seeds(folder, runs)
+            summary = to_json(result._asdict() | {"runs": scores_by_run(runs)})
             write_atomically(mine / RESULT_FILE, summary)
             checkpoints.remove()
-    if len(runs) > 1:
-        for split, mean in result.mean.items():
-            line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
-            _tell(console, line)
+        if len(runs) > 1:
+            for split, mean in result.mean.items():
+                line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
+                progress.message(line)
     return result
+
+
+def _progress(config: Config, console: Console | None) -> Progress:
+    title = f"{config.adaptation.method} {task_name(config.task)}"
+    return Progress(console or Console(quiet=True), title)
+
+
+def _require_packages(config: Config) -> None:
+    place = config.train.checkpoints or ""
+    if place.startswith("gs://"):
+        require(f"--train.checkpoints {place}", "gcsfs", install="gcsfs")
 
 
 def _check_hosts(experiment: Experiment) -> None:
     """Refuses hosts that were given other settings, rows or weights than the first."""
-    if not hosts.several():
+    if not distributed.is_multiprocess():
         return
-    hosts.check_same("settings", _json(config_to_dict(experiment.config)))
+    # Rows and weights are compared by content, wherever they lie on each host.
+    settings = dict(flat_settings(config_to_dict(experiment.config)))
+    places = ("task.path", "task.name", "model.base", "adaptation.masks", "train.checkpoints")
+    distributed.check_same(
+        "settings", to_json({k: v for k, v in settings.items() if k not in places})
+    )
     for name, split in experiment.encoded.items():
-        hosts.check_same(f"{name} rows", split.input_ids.values.tobytes() + split.labels.tobytes())
-    digests = digest_leaves(leaves_by_path(experiment.base.params))
-    hosts.check_same("weights of the base", digest_all(digests).encode())
+        distributed.check_same(
+            f"{name} rows", split.input_ids.values.tobytes() + split.labels.tobytes()
+        )
+    digests = digest_leaves(flatten_with_paths(experiment.base.params))
+    distributed.check_same("weights of the base", digest_all(digests).encode())
 
 
-def _checkpoints(folder: Path, config: Config, console: Console) -> "Checkpoints":
+def _make_room(folder: Path, state: FolderState, progress: Progress) -> None:
+    """Deletes the run that is replaced, now that all that can be checked is."""
+    if state.replaced:
+        clear_run(folder)
+    if state.note:
+        progress.message(f"note      {state.note}")
+
+
+def _checkpoints(
+    folder: Path, config: Config, state: FolderState, progress: Progress
+) -> "Checkpoints":
     from maskjax.training.checkpoint import Checkpoints
 
     place = config.train.checkpoints or str(folder / CHECKPOINTS)
     minutes = config.train.checkpoint_minutes
-    return Checkpoints(place, config_to_dict(config), minutes, partial(_tell, console))
-
-
-def _tell(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+    checkpoints = Checkpoints(place, config_to_dict(config), minutes, progress.message)
+    # The folder is the first process's alone, and all of them delete together.
+    if (
+        distributed.broadcast_from_primary(state.replaced)
+        if distributed.is_multiprocess()
+        else state.replaced
+    ):
+        checkpoints.clear()
+    return checkpoints
 
 
 def _run(
     experiments: Sequence[Experiment],
     folders: Sequence[Path],
-    console: Console,
+    progress: Progress,
     checkpoints: "Checkpoints",
 ) -> list[RunResult]:
     """Trains experiments that differ in their seeds, and fills a folder for each."""
     first = experiments[0]
     for line in describe(first, seeds=len(experiments)):
-        _tell(console, line)
-    title = f"{first.config.adaptation.method} {first.data.task.name}"
+        progress.message(line)
     with ExitStack() as stack:
         recorders = []
         for experiment, folder in zip(experiments, folders, strict=True):
             _write_config(folder, experiment.config)
             recorders.append(stack.enter_context(closing(Recorder(folder))))
-        progress = stack.enter_context(ProgressLine(console, title))
-        progress.start(first.total_steps)
-        parts = progress.divide(len(experiments))
+        steps = stack.enter_context(progress.count("step", first.total_steps))
+        parts = ProgressReporter(progress, steps).divide(len(experiments))
         savers = map(SnapshotSaver, experiments, folders)
         listeners = [Reporters(*some) for some in zip(recorders, parts, savers, strict=True)]
         found = fit_together(experiments, listeners, checkpoints)
     evaluate = Evaluator(first)
-    results = []
-    for experiment, best, folder in zip(experiments, found, folders, strict=True):
-        results.append(_finish(experiment, best, evaluate, folder))
-        _tell(console, _summary(results[-1], experiment))
+    each = zip(experiments, found, folders, strict=True)
+    results = [finish_run(one, best, evaluate, folder) for one, best, folder in each]
+    for result, experiment in zip(results, experiments, strict=True):
+        progress.message(summarize(result, experiment))
     return results
-
-
-def _refuse_occupied(folders: Sequence[Path]) -> None:
-    for folder in folders:
-        if (folder / CONFIG_FILE).exists():
-            raise InputError(f"{folder}: already holds a run; choose another --out, or delete it.")
 
 
 def _write_config(folder: Path, config: Config) -> None:
     folder.mkdir(exist_ok=True)
     write_atomically(folder / CONFIG_FILE, json.dumps(config_to_dict(config), indent=2).encode())
-
-
-def _finish(
-    experiment: Experiment, best: FitResult, evaluate: Evaluator, folder: Path
-) -> RunResult:
-    splits = [name for name in experiment.encoded if name != "train"]
-    scores = {name: evaluate(experiment, best.trainable, name) for name in splits}
-    size = save_trainable(experiment, best.trainable, scores, folder / TASK_FILE)
-    stats = jax.jit(experiment.adaptation.stats)(best.trainable, experiment.params)
-    zeros = float(stats["sparsity"]) if "sparsity" in stats else None
-    result = RunResult(folder, scores, best.step, size, best.seconds, zeros)
-    write_atomically(folder / RESULT_FILE, _json(result._asdict()))
-    return result
-
-
-def _together(folder: Path, runs: Sequence[RunResult]) -> SeedsResult:
-    scores = {split: [some.scores[split] for some in runs] for split in runs[0].scores}
-    mean = {split: float(np.mean(values)) for split, values in scores.items()}
-    std = {s: float(np.std(values, ddof=min(1, len(runs) - 1))) for s, values in scores.items()}
-    return SeedsResult(folder, tuple(runs), mean, std, runs[0].seconds)
-
-
-def _scores(runs: Sequence[RunResult]) -> dict[str, dict[str, float]]:
-    return {some.folder.name: some.scores for some in runs}
-
-
-def _json(values: Mapping[str, object]) -> bytes:
-    return json.dumps(values, default=str).encode()
-
-
-def _summary(result: RunResult, experiment: Experiment) -> str:
-    metric = experiment.data.task.metric
-    scores = ", ".join(f"{split} {metric} {score:.4f}" for split, score in result.scores.items())
-    zeros = "" if result.sparsity is None else f", {result.sparsity:.2%} zeros"
-    return (
-        f"best at step {result.step}: {scores}{zeros}; "
-        f"{result.task_bytes:,} bytes in {result.folder / TASK_FILE}, {result.seconds:.0f} s"
-    )

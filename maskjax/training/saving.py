@@ -6,12 +6,12 @@ from typing import Any
 
 import jax
 
-from maskjax.adaptation import random_starts
-from maskjax.masking import leaves_by_path
+from maskjax.adaptation import Delta, random_starts
+from maskjax.masking import flatten_with_paths
 from maskjax.models import head_paths
 from maskjax.taskfile import make_meta, make_task_file, save_task_file
-from maskjax.training.prepare import Experiment
-from maskjax.training.reporting import Reporter
+from maskjax.training.experiment import Experiment
+from maskjax.training.loggers import Reporter
 from maskjax.training.step import run_keys
 
 SNAPSHOTS = "snapshots"
@@ -21,40 +21,24 @@ SNAPSHOTS = "snapshots"
 def save_trainable(
     experiment: Experiment, trainable: Any, scores: Mapping[str, float], path: Path
 ) -> int:
-    """Saves what a run has learned as a task file.
-
-    Args:
-        experiment: The run.
-        trainable: What it has learned.
-        scores: `{split: score}`.
-        path: Of the file.
-
-    Returns:
-        Its size in bytes.
-    """
-    base = leaves_by_path(experiment.base.params)
+    """Saves what a run has learned as a task file."""
+    base = flatten_with_paths(experiment.base.params)
     kept = experiment.layout.whole(_kept(experiment, trainable))
     start, _ = run_keys(jax.random.key(experiment.config.train.seed))
-    starts = random_starts(experiment.config.adaptation, start, kept.get("mask", {}))
+    starts = random_starts(experiment.config.adaptation, start, kept.masks)
     meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)
     return save_task_file(path, make_task_file(kept, base, meta, starts))
 
 
-def _kept(experiment: Experiment, trainable: Any) -> dict[str, dict[str, Any]]:
-    """The frozen adaptation, with the head's weights even where they were never trained."""
-    frozen = experiment.adaptation.freeze(trainable, experiment.params)
-    leaves = leaves_by_path(experiment.params)
+def _kept(experiment: Experiment, trainable: Any) -> Delta:
+    """What was learned, with the head's weights even where they were never trained."""
+    leaves = flatten_with_paths(experiment.params)
     head = {path: leaves[path] for path in head_paths(experiment.model)}
-    return {**frozen, "weight": head | frozen.get("weight", {})}
+    return Delta.of(weights=head) | experiment.adaptation.finalize(trainable, experiment.params)
 
 
 class SnapshotSaver(Reporter):
-    """Saves the end of each cycle as a task file `snapshots/1.safetensors` and so on.
-
-    Args:
-        experiment: The run.
-        folder: The run folder.
-    """
+    """Saves the end of each cycle as a task file `snapshots/1.safetensors` and so on."""
 
     def __init__(self, experiment: Experiment, folder: Path) -> None:
         self._experiment = experiment

@@ -9,14 +9,14 @@ import optax
 
 from maskjax.adaptation import Adaptation
 from maskjax.config import TrainConfig
-from maskjax.inference.logits import model_inputs
+from maskjax.inference.forward import model_inputs
 from maskjax.models import Model
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
 from maskjax.training.gradients import Arrays, adapt, batch_gradients
-from maskjax.training.lanes import LaneParams, Lanes
 from maskjax.training.losses import Loss
 from maskjax.training.mesh import ONE_DEVICE, Layout
+from maskjax.training.seeds import LaneParams, Lanes
 
 
 class TrainState(NamedTuple):
@@ -25,7 +25,7 @@ class TrainState(NamedTuple):
     Attributes:
         step: Steps done, int32 scalar.
         trainable: What the adaptation learns.
-        opt_state: The optimiser's state.
+        opt_state: The optimizer's state.
         key: The key of the run; each step folds its number in.
     """
 
@@ -75,8 +75,8 @@ def init_states(
     Args:
         adaptation: Gives the trainables.
         optimizer: Gives its state.
-        params: Of each run.
-        keys: Of each run.
+        params: The params of each run.
+        keys: A key for each run.
         lanes: The runs.
         layout: Where they are to be.
 
@@ -96,14 +96,7 @@ def init_states(
 
 
 def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The key that the trainable starts from, and the one of the steps.
-
-    Args:
-        key: The key of the run.
-
-    Returns:
-        Both keys.
-    """
+    """The key that the trainable starts from, and the one of the steps."""
     start, steps = jax.random.split(key)
     return start, steps
 
@@ -128,7 +121,7 @@ def make_train_step(
         model: Sees params only.
         adaptation: Turns trainable and params into params.
         optimizer: Moves the trainable.
-        loss: Of logits, labels and weights.
+        loss: The loss of logits, labels and weights.
         lanes: The runs that the step is for, if there are several.
         layout: Where the arguments are, and where the new state is to be.
         train: Says in how many parts a batch is gone through, and what the backward pass computes

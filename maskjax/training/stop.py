@@ -9,10 +9,6 @@ import jax
 from jax.experimental import multihost_utils
 
 
-class StoppedError(Exception):
-    """A run was told to stop and has saved where it was; the message says where."""
-
-
 class Sigterm:
     """Within its block, SIGTERM ends no process but sets `came`.
 
@@ -48,14 +44,7 @@ class Sigterm:
             signal.signal(signal.SIGTERM, self._before)
 
     def stops(self, step: int) -> bool:
-        """Whether to stop now; joined processes stop at the same step, whichever was told to.
-
-        Args:
-            step: Steps done; to be asked after every step.
-
-        Returns:
-            True if so.
-        """
+        """Whether to stop now; joined processes stop at the same step, whichever got the signal."""
         if jax.distributed.is_initialized():
             return multihost_utils.reached_preemption_sync_point(step)
         return self.came

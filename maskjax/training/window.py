@@ -9,32 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.adaptation import sparsity_target
-from maskjax.masking import leaves_by_path
-from maskjax.training.feed import Fed
-from maskjax.training.lanes import Lanes
+from maskjax.errors import NotFiniteError
+from maskjax.masking import flatten_with_paths
+from maskjax.progress import announced
+from maskjax.training.experiment import Experiment
+from maskjax.training.loggers import Reporter
 from maskjax.training.optimizer import make_schedule
-from maskjax.training.prepare import Experiment
-from maskjax.training.reporting import Reporter
+from maskjax.training.prefetch import PrefetchedBatch
+from maskjax.training.seeds import Lanes
 from maskjax.training.step import Arrays, TrainState, TrainStep
 
 LOG_EVERY = 10
 """Steps between two looks at the loss; each look waits for the device."""
 
 
-class NotFiniteError(ArithmeticError):
-    """The loss or a trainable array became infinite or NaN; the message names steps and leaf."""
-
-
 class Window:
-    """Runs steps, and looks at the loss every `LOG_EVERY` steps.
-
-    Args:
-        experiments: One for each lane.
-        reporters: Of each lane; told at each look. The first is told when a new length of batches
-            is compiled.
-        lanes: The runs.
-        train_step: The step of all of them.
-    """
+    """Runs steps, and looks at the loss every `LOG_EVERY` steps."""
 
     def __init__(
         self,
@@ -57,36 +47,21 @@ class Window:
         self._begin([])
 
     def pending(self) -> np.ndarray:
-        """The losses since the last look.
-
-        Returns:
-            float32 `[lanes, LOG_EVERY]`, filled up with zeros.
-        """
+        """The losses since the last look."""
         losses = np.zeros((self._lanes.count, LOG_EVERY), np.float32)
         if self._losses:
             losses[:, : len(self._losses)] = np.stack(jax.device_get(self._losses), axis=-1)
         return losses
 
     def resume(self, pending: np.ndarray, step: int) -> None:
-        """Goes on after a step, with the losses that were pending then."""
+        """Resumes after a step, with the losses that were pending then."""
         count = step % LOG_EVERY
         self._begin([self._lanes.stack(list(losses)) for losses in pending.T[:count, :]])
 
-    def run(self, state: TrainState, fed: Fed, step: int, running: np.ndarray) -> TrainState:
-        """Makes one step.
-
-        Args:
-            state: Of all runs.
-            fed: The batch of all runs.
-            step: The number of the step, from 1.
-            running: bool `[lanes]`; the others are carried along, and nothing is told of them.
-
-        Returns:
-            The new state.
-
-        Raises:
-            NotFiniteError: If a look finds a loss infinite or NaN.
-        """
+    def run(
+        self, state: TrainState, fed: PrefetchedBatch, step: int, running: np.ndarray
+    ) -> TrainState:
+        """Makes one step."""
         batch = fed.batch
         length = batch["input_ids"].shape[-1]
         if length not in self._lengths:
@@ -97,16 +72,24 @@ class Window:
         self._losses.append(metrics["loss"])
         self._rows += fed.rows
         self._waited += fed.waited
+        self._report_last(step - 1)
         if step % LOG_EVERY == 0 or step == self._total:
             self._look(state, step, metrics, running)
         return state
 
+    def _report_last(self, step: int) -> None:
+        """Reports the step before the newest one, which keeps the device busy meanwhile."""
+        if len(self._losses) > 1:
+            jax.block_until_ready(self._losses[-2])
+            self._reporters[0].step(step)
+
     def _compile(self, state: TrainState, batch: Arrays) -> tuple[TrainState, dict[str, jax.Array]]:
+        shape = " x ".join(str(size) for size in batch["input_ids"].shape)
         start = time.perf_counter()
-        result = jax.block_until_ready(self._step(state, self._lanes.params, batch))
+        with announced(f"compiling the step for {shape} tokens"):
+            result = jax.block_until_ready(self._step(state, self._lanes.params, batch))
         seconds = time.perf_counter() - start
         self._compiling += seconds
-        shape = " x ".join(str(size) for size in batch["input_ids"].shape)
         self._reporters[0].message(f"compiled the step for {shape} tokens in {seconds:.1f} s")
         return result
 
@@ -143,14 +126,7 @@ class Window:
 
 
 def lane_names(experiments: Sequence[Experiment]) -> list[str]:
-    """What messages about each of several runs begin with.
-
-    Args:
-        experiments: The runs.
-
-    Returns:
-        `seed 3: ` and the like; of one run nothing.
-    """
+    """What messages about each of several runs begin with."""
     if len(experiments) == 1:
         return [""]
     return [f"seed {experiment.config.train.seed}: " for experiment in experiments]
@@ -159,7 +135,7 @@ def lane_names(experiments: Sequence[Experiment]) -> list[str]:
 def _describe(trainable: Any, first: int, last: int) -> str:
     broken = [
         path
-        for path, leaf in leaves_by_path(trainable).items()
+        for path, leaf in flatten_with_paths(trainable).items()
         if not bool(jnp.isfinite(leaf).all())
     ]
     where = (

@@ -1,14 +1,24 @@
-"""What holds for all adaptations: frozen and merged they are what they were in training."""
+"""What holds for all adaptations: a delta gives the params that training had."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.adaptation import combine, make_adaptation, masking, merge, train_weights
+from maskjax.adaptation import (
+    Delta,
+    LowRank,
+    Mask,
+    Weight,
+    combine,
+    make_adaptation,
+    masking,
+    train_weights,
+)
 from maskjax.config import AdaptationConfig
-from maskjax.masking import constant, leaves_by_path, threshold_mask
+from maskjax.masking import constant, flatten_with_paths, threshold_mask
 
+ONES = np.ones((2, 2), np.float32)
 KEY = jax.random.key(0)
 CONFIGS = {
     "mask": {},
@@ -33,30 +43,30 @@ def name(request) -> str:
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
-def test_merging_the_frozen_is_applying_the_trained(model_of, parameters, move, family, name):
+def test_delta_gives_the_same_params_as_apply(model_of, parameters, move, family, name):
     model = model_of(family, 2)
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(**CONFIGS[name]), model)
     trainable = move(adaptation.init(KEY, params))
     applied = adaptation.apply(trainable, params)
     assert jax.tree.structure(applied) == jax.tree.structure(params)
-    frozen = adaptation.freeze(trainable, params)
-    as_read = jax.tree.map(np.asarray, frozen)  # a file gives NumPy arrays
-    for given in (frozen, as_read):
-        merged = merge(given, params)
+    delta = adaptation.finalize(trainable, params)
+    as_read = jax.tree.map(np.asarray, delta)  # a file gives NumPy arrays
+    for given in (delta, as_read):
+        merged = given.apply(params)
         assert jax.tree.structure(merged) == jax.tree.structure(params)
         jax.tree.map(lambda m, a: np.testing.assert_allclose(m, a, atol=1e-5), merged, applied)
 
-    before, after = leaves_by_path(params), leaves_by_path(applied)
+    before, after = flatten_with_paths(params), flatten_with_paths(applied)
     changed = {path for path in before if not np.array_equal(before[path], after[path])}
     touched = {path for part in trainable.values() for path in part}
-    assert {path for sort in frozen.values() for path in sort} == touched
+    assert delta.operations.keys() == touched
     assert changed <= touched
     assert all(after[path] is before[path] for path in before.keys() - touched)
     assert touched != before.keys() or name == "finetune"
 
 
-def test_a_head_that_is_not_the_tasks_does_not_matter(model_of, parameters, move):
+def test_trained_head_replaces_any_head_of_the_base(model_of, parameters, move):
     """A trained head replaces whatever head the base was given, and is masked after that."""
     model = model_of(layers=1)
     params = parameters(model)
@@ -65,7 +75,7 @@ def test_a_head_that_is_not_the_tasks_does_not_matter(model_of, parameters, move
     )
     trainable = move(adaptation.init(KEY, params))
     blank = params | {"classifier": jax.tree.map(jnp.zeros_like, params["classifier"])}
-    merged = merge(adaptation.freeze(trainable, params), blank)
+    merged = adaptation.finalize(trainable, params).apply(blank)
     trained, kept = trainable["head"], trainable["scores"]["classifier/kernel"] > 0.01
     assert 0 < kept.sum() < kept.size
     expected = np.where(kept, trained["classifier/kernel"], np.float32(0))
@@ -73,8 +83,8 @@ def test_a_head_that_is_not_the_tasks_does_not_matter(model_of, parameters, move
     np.testing.assert_array_equal(merged["classifier"]["bias"], trained["classifier/bias"])
 
 
-def test_the_trainable_is_float32_and_no_view_of_the_base(model_of, parameters, name):
-    """A training step gives away the trainable's memory; the base must live on."""
+def test_trainable_is_float32_and_a_copy_of_the_base(model_of, parameters, name):
+    """A training step donates the trainable's memory; the base must stay valid."""
     model = model_of(layers=2)
     params = parameters(model)
     before = jax.tree.map(np.array, params)
@@ -110,25 +120,27 @@ def test_parts_are_applied_in_their_order():
     assert overwritten["kernel"].tolist() == [5, 5, 5]
 
 
-def test_parts_are_merged_in_their_order():
-    """Replace, add, mask: (2 + 3 · 4) · [1, 0]."""
-    frozen = {
-        "mask": {"kernel": jnp.array([[True, False]])},
-        "lora_b": {"kernel": jnp.full((1, 2), 4.0)},
-        "lora_a": {"kernel": jnp.full((1, 1), 3.0)},
-        "weight": {"kernel": jnp.full((1, 2), 2.0)},
-    }
-    assert merge(frozen, {"kernel": jnp.ones((1, 2))})["kernel"].tolist() == [[14, 0]]
+def test_operations_are_applied_in_their_order():
+    """Replace, add, mask: (2 + 3 · 4) · [1, 0], however they were joined."""
+    mask = Delta.of(masks={"kernel": jnp.array([[True, False]])})
+    product = Delta.of(low_rank={"kernel": (jnp.full((1, 1), 3.0), jnp.full((1, 2), 4.0))})
+    weight = Delta.of(weights={"kernel": jnp.full((1, 2), 2.0)})
+    for delta in (mask | product | weight, weight | product | mask):
+        assert delta.apply({"kernel": jnp.ones((1, 2))})["kernel"].tolist() == [[14, 0]]
 
 
-@pytest.mark.parametrize("sort", ["weight", "mask", "lora_a"])
-def test_merging_into_another_model(sort):
-    frozen = {sort: {"kernl": jnp.ones((2, 2))}, "lora_b": {"kernl": jnp.ones((2, 2))}}
+def test_later_operation_of_one_type_wins():
+    one, two = (Delta.of(weights={"kernel": jnp.full(2, value)}) for value in (1.0, 2.0))
+    assert (one | two).weights["kernel"].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("operation", [Weight(ONES), Mask(ONES), LowRank(ONES, ONES)])
+def test_a_delta_refuses_another_model(operation):
     with pytest.raises(ValueError, match=r"got \['kernl'\]; the params have \['ker"):
-        merge(frozen, {"kernel": jnp.ones((2, 2))})
+        Delta({"kernl": (operation,)}).apply({"kernel": ONES})
 
 
-def test_a_key_reaches_the_parts_that_sample(model_of, parameters):
+def test_sampled_masks_depend_on_the_key(model_of, parameters):
     model = model_of(layers=1)
     params = parameters(model)
     config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.5)
@@ -155,7 +167,7 @@ def products(model, config: AdaptationConfig, params) -> int:
 
 
 def test_nothing_below_the_lowest_adapted_block_is_differentiated(model_of, parameters):
-    """Blocks below add the 8 products of their forward pass and no others."""
+    """Blocks below add only the 8 products of their forward pass."""
     models = {layers: model_of(layers=layers) for layers in (1, 3)}
     params = {layers: parameters(model) for layers, model in models.items()}
     for config in ({}, {"method": "lora"}):

@@ -1,4 +1,4 @@
-"""The multiplier that drives masks to a sparsity: targets, gradients, and what does not fit."""
+"""The multiplier that drives masks to a sparsity: targets, gradients and errors."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ INNER = combine(head=train_weights(["head"]), scores=masking(threshold_mask(0.4,
 HELD = hold_sparsity(INNER, constant_sparsity(0.9))
 
 
-def test_the_penalty_and_its_gradients_against_the_formula():
+def test_penalty_and_its_gradients_match_the_formula():
     trainable = HELD.init(jax.random.key(0), PARAMS) | {"multiplier": jnp.float32(3)}
     sparsity = float((np.asarray(trainable["scores"]["kernel"]) <= 0.01).mean())
     gap = 0.9 - sparsity
@@ -27,7 +27,7 @@ def test_the_penalty_and_its_gradients_against_the_formula():
     assert INNER.penalty(INNER.init(jax.random.key(0), PARAMS), PARAMS, 0) == 0
 
 
-def test_the_multiplier_starts_at_zero_and_changes_nothing_else():
+def test_multiplier_starts_at_zero_and_changes_no_params():
     trainable = HELD.init(jax.random.key(0), PARAMS)
     inner = INNER.init(jax.random.key(0), PARAMS)
     assert trainable.pop("multiplier") == 0
@@ -35,7 +35,7 @@ def test_the_multiplier_starts_at_zero_and_changes_nothing_else():
     both = trainable | {"multiplier": jnp.float32(2)}
     for ours, theirs in (
         (HELD.apply(both, PARAMS), INNER.apply(inner, PARAMS)),
-        (HELD.freeze(both, PARAMS), INNER.freeze(inner, PARAMS)),
+        (HELD.finalize(both, PARAMS), INNER.finalize(inner, PARAMS)),
         (HELD.stats(both, PARAMS), {**INNER.stats(inner, PARAMS), "multiplier": jnp.float32(2)}),
     ):
         jax.tree.map(np.testing.assert_array_equal, ours, theirs)
@@ -47,7 +47,7 @@ def targets(steps=80, **settings):
     return [float(schedule(step)) for step in (0, 10, 39, 40, 80)]
 
 
-def test_targets_against_formulas():
+def test_sparsity_targets_match_their_formulas():
     assert targets() == pytest.approx([0.8] * 5)
     cubic = [0.8 * (1 - (1 - step / 40) ** 3) for step in (0, 10, 39, 40, 40)]
     assert targets(sparsity_schedule="cubic") == pytest.approx(cubic)
@@ -58,7 +58,7 @@ def test_targets_against_formulas():
     assert sparsity_target(AdaptationConfig(), 80) is None
 
 
-def test_stairs_of_a_short_run_fall_together():
+def test_stepwise_target_of_a_short_run_has_one_step():
     assert targets(steps=4, sparsity_schedule="stepwise")[1:] == pytest.approx([0.8] * 4)
 
 
@@ -69,7 +69,7 @@ def test_stairs_of_a_short_run_fall_together():
         ({"binarizer": "top_k"}, r"target_sparsity: top_k keeps .*--adaptation.sparsity"),
     ],
 )
-def test_what_has_no_sparsity_to_move(settings, message):
+def test_target_sparsity_needs_masks_of_free_sparsity(settings, message):
     with pytest.raises(InputError, match=message):
         sparsity_target(AdaptationConfig(target_sparsity=0.5, **settings), 10)
     with pytest.raises(InputError, match=r"target_sparsity: expected a fraction in \(0, 1\)"):

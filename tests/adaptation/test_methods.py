@@ -1,4 +1,4 @@
-"""From configurations to adaptations: what each trains, and what does not fit a model."""
+"""From configurations to adaptations: what each trains, and settings that do not fit."""
 
 import jax
 import numpy as np
@@ -7,8 +7,8 @@ import pytest
 from maskjax.adaptation import make_adaptation, masked_blocks, random_starts
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
-from maskjax.taskfile.coding import initial_mask
+from maskjax.masking import flatten_with_paths
+from maskjax.taskfile.codec import initial_mask
 
 KEY = jax.random.key(0)
 ATTENTION = ["attention/self/query", "attention/self/key", "attention/self/value"]
@@ -50,7 +50,7 @@ def trained(model_of, parameters):
 
 @pytest.mark.parametrize("biases", [False, True])
 @pytest.mark.parametrize("how", ["masked", "trained", "both"])
-def test_masking(trained, family, how, biases):
+def test_masking_trains_scores_and_the_chosen_head(trained, family, how, biases):
     leaves = ("kernel", "bias") if biases else ("kernel",)
     scores = in_blocks(range(LOWEST[family], 6), leaves=leaves)
     scores |= {f"pooler/dense/{leaf}" for leaf in leaves if family == "bert"}
@@ -62,12 +62,12 @@ def test_masking(trained, family, how, biases):
     assert trained(family, head=how, biases=biases) == expected
 
 
-def test_masking_of_some_kinds_and_blocks(trained):
+def test_masking_is_restricted_to_kinds_and_blocks(trained):
     chosen = trained(kinds=("query", "output", "query"), blocks=(0, 2), head="trained")
     assert chosen["scores"] == in_blocks(range(3), ["attention/self/query", "output/dense"])
 
 
-def test_masking_of_attention_heads(trained):
+def test_head_granularity_masks_attention_only(trained):
     chosen = {"granularity": "head", "head": "trained", "blocks": (4, 5)}
     assert trained(**chosen)["scores"] == in_blocks([4, 5], ATTENTION)
     biases = trained(**chosen, biases=True)["scores"]
@@ -76,17 +76,17 @@ def test_masking_of_attention_heads(trained):
     assert output == in_blocks([4, 5], ["attention/output/dense"])
 
 
-def test_head(trained, family):
+def test_head_method_trains_the_head_only(trained, family):
     assert trained(family, method="head") == {"head": head(family)}
 
 
-def test_finetuning(trained, family, model_of, parameters):
-    every = set(leaves_by_path(parameters(model_of(family))))
+def test_finetuning_trains_every_leaf(trained, family, model_of, parameters):
+    every = set(flatten_with_paths(parameters(model_of(family))))
     expected = {"weights": every - head(family), "head": head(family)}
     assert trained(family, method="finetune") == expected
 
 
-def test_bitfit(trained, family):
+def test_bitfit_trains_biases_and_the_head(trained, family):
     norms = ["attention/output/LayerNorm", "output/LayerNorm"]
     biases = in_blocks(range(6), MODULES + norms, ["bias"]) | {"embeddings/LayerNorm/bias"}
     if family == "bert":
@@ -94,14 +94,14 @@ def test_bitfit(trained, family):
     assert trained(family, method="bitfit") == {"weights": biases, "head": head(family)}
 
 
-def test_lora(trained, family):
+def test_lora_adapts_the_default_or_chosen_kinds(trained, family):
     expected = {"lora": in_blocks(range(6), ATTENTION[::2]), "head": head(family)}
     assert trained(family, method="lora") == expected
     some = trained(family, method="lora", kinds=("intermediate",), blocks=(1, 2))
     assert some == {"lora": in_blocks([1, 2], ["intermediate/dense"]), "head": head(family)}
 
 
-def test_settings_of_lora_arrive(model_of, parameters, move):
+def test_lora_uses_rank_and_alpha_of_its_settings(model_of, parameters, move):
     config = AdaptationConfig(method="lora", rank=3, alpha=6.0, blocks=(0, 0), kinds=("key",))
     model = model_of()
     adaptation, params = make_adaptation(config, model), parameters(model)
@@ -109,15 +109,15 @@ def test_settings_of_lora_arrive(model_of, parameters, move):
     ((path, factors),) = trainable["lora"].items()
     assert factors["a"].shape == (4, 3)
     update = 2.0 * np.asarray(factors["a"]) @ np.asarray(factors["b"])
-    adapted = leaves_by_path(adaptation.apply(trainable, params))[path]
-    np.testing.assert_allclose(adapted, leaves_by_path(params)[path] + update, atol=1e-5)
+    adapted = flatten_with_paths(adaptation.apply(trainable, params))[path]
+    np.testing.assert_allclose(adapted, flatten_with_paths(params)[path] + update, atol=1e-5)
 
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign", "top_k", "global_top_k"])
 @pytest.mark.parametrize(
     "start", ["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"]
 )
-def test_every_start_has_its_sparsity(model_of, parameters, binarizer, start):
+def test_every_start_has_the_requested_sparsity(model_of, parameters, binarizer, start):
     """The settings reach the transform; misfits are errors, not other starts."""
     ranks = binarizer.endswith("top_k")
     keeps_all = start in ("proportional", "ones") and not ranks
@@ -133,7 +133,7 @@ def test_every_start_has_its_sparsity(model_of, parameters, binarizer, start):
     adaptation, params = make_adaptation(config, model), parameters(model)
     trainable = adaptation.init(KEY, params)
     sparsity = adaptation.stats(trainable, params)["sparsity"]
-    masks = adaptation.freeze(trainable, params)["mask"].values()
+    masks = adaptation.finalize(trainable, params).masks.values()
     zeros, total = sum(int((~m).sum()) for m in masks), sum(m.size for m in masks)
     assert float(sparsity) == pytest.approx(zeros / total, abs=1e-6)
     slack = 5 * np.sqrt(0.25 * 0.75 / total) if start == "uniform" and not ranks else 0
@@ -141,12 +141,12 @@ def test_every_start_has_its_sparsity(model_of, parameters, binarizer, start):
 
 
 @pytest.mark.parametrize("start", ["proportional", "ones"])
-def test_a_sparsity_that_nothing_would_use_is_refused(model_of, start):
+def test_sparsity_is_refused_by_starts_that_keep_all(model_of, start):
     with pytest.raises(InputError, match=r"adaptation.sparsity: the start .* keeps every weight"):
         make_adaptation(AdaptationConfig(start=start, sparsity=0.1), model_of())
 
 
-def test_protected_weights_stay_however_far_scores_move(model_of, parameters):
+def test_protected_weights_stay_at_any_scores(model_of, parameters):
     model = model_of(layers=1)
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(protect=0.7), model)
@@ -155,26 +155,26 @@ def test_protected_weights_stay_however_far_scores_move(model_of, parameters):
         "head": trainable["head"],
         "scores": jax.tree.map(lambda s: s - 1e6, trainable["scores"]),
     }
-    for path, mask in adaptation.freeze(moved, params)["mask"].items():
-        size = np.abs(leaves_by_path(params)[path])
+    for path, mask in adaptation.finalize(moved, params).masks.items():
+        size = np.abs(flatten_with_paths(params)[path])
         np.testing.assert_array_equal(mask, size < 0.7 * size.mean())
     with pytest.raises(InputError, match=r"adaptation.protect: the start ones protects nothing"):
         make_adaptation(AdaptationConfig(protect=0.7, start="ones"), model)
 
 
-def test_margins_of_the_two_starts_that_keep_all(model_of, parameters):
+def test_margin_scales_the_starts_that_keep_all(model_of, parameters):
     model = model_of(layers=1)
     params = parameters(model)
     for start in ("ones", "proportional"):
         config = AdaptationConfig(start=start, margin=0.2, threshold=0.5)
         scores = make_adaptation(config, model).init(KEY, params)["scores"]
         for path, leaf in scores.items():
-            size = np.abs(leaves_by_path(params)[path])
+            size = np.abs(flatten_with_paths(params)[path])
             shape = size / size.mean() if start == "proportional" else np.ones_like(size)
             np.testing.assert_allclose(leaf, 0.5 + 0.2 * shape, rtol=1e-5)
 
 
-def test_bernoulli_takes_its_own_start(model_of, parameters):
+def test_bernoulli_starts_at_the_logit_of_the_sparsity(model_of, parameters):
     model = model_of(layers=1)
     config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.2)
     adaptation = make_adaptation(config, model)
@@ -183,18 +183,18 @@ def test_bernoulli_takes_its_own_start(model_of, parameters):
 
 
 @pytest.mark.parametrize("binarizer", ["top_k", "global_top_k"])
-def test_ranking_of_each_matrix_and_of_all(model_of, parameters, move, binarizer):
-    """Moved scores: the same share of each matrix, or of all together only."""
+def test_top_k_ranks_each_matrix_and_global_top_k_all(model_of, parameters, move, binarizer):
+    """After scores move, the share is exact in each matrix, or only in all together."""
     model = model_of(layers=1)
     config = AdaptationConfig(binarizer=binarizer, sparsity=0.25)
     adaptation, params = make_adaptation(config, model), parameters(model)
-    masks = adaptation.freeze(move(adaptation.init(KEY, params)), params)["mask"].values()
+    masks = adaptation.finalize(move(adaptation.init(KEY, params)), params).masks.values()
     shares = {float((~mask).mean()) for mask in masks}
     assert (shares == {0.25}) == (binarizer == "top_k")
     assert sum(int((~mask).sum()) for mask in masks) == sum(mask.size for mask in masks) / 4
 
 
-def test_one_score_a_matrix(model_of, parameters):
+def test_matrix_granularity_has_one_score_per_matrix(model_of, parameters):
     model = model_of(layers=1)
     adaptation = make_adaptation(AdaptationConfig(granularity="matrix"), model)
     assert {s.shape for s in adaptation.init(KEY, parameters(model))["scores"].values()} == {()}
@@ -214,7 +214,7 @@ def test_one_score_a_matrix(model_of, parameters):
         ("distilbert", 6, (1, 3), range(1, 4)),
     ],
 )
-def test_masked_blocks(encoder, family, layers, blocks, expected):
+def test_masked_blocks_leave_out_the_lowest_unless_given(encoder, family, layers, blocks, expected):
     config = AdaptationConfig(blocks=blocks)
     assert masked_blocks(config, encoder(family, layers)) == expected
 
@@ -259,18 +259,18 @@ def test_masked_blocks(encoder, family, layers, blocks, expected):
         ),
     ],
 )
-def test_settings_that_do_not_fit_the_model(model_of, family, config, message):
+def test_settings_that_do_not_fit_the_model_are_refused(model_of, family, config, message):
     with pytest.raises(InputError, match=message) as caught:
         make_adaptation(AdaptationConfig(**config), model_of(family))
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign"])
-def test_random_starts_are_the_masks_that_training_begins_with(model_of, parameters, binarizer):
+def test_random_starts_give_the_initial_masks_of_training(model_of, parameters, binarizer):
     config = AdaptationConfig(start="uniform", sparsity=0.3, binarizer=binarizer)
     model = model_of(layers=2)
     adaptation, params = make_adaptation(config, model), parameters(model)
-    masks = adaptation.freeze(adaptation.init(KEY, params), params)["mask"]
+    masks = adaptation.finalize(adaptation.init(KEY, params), params).masks
     starts = random_starts(config, KEY, masks)
     assert starts.keys() == masks.keys()
     for path, mask in masks.items():
@@ -281,5 +281,5 @@ def test_random_starts_are_the_masks_that_training_begins_with(model_of, paramet
 @pytest.mark.parametrize(
     "config", [{}, {"start": "uniform", "granularity": "matrix"}, {"method": "finetune"}]
 )
-def test_other_starts_have_no_name(config):
+def test_starts_without_random_zeros_have_no_spec(config):
     assert random_starts(AdaptationConfig(**config), KEY, ["a"]) == {}

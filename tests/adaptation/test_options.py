@@ -1,14 +1,15 @@
-"""The options of the paper's reference code, each against what it says weight by weight."""
+"""The options of the paper's reference code, each checked weight by weight."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.adaptation import make_adaptation, merge
+from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask, kind_of, leaves_by_path
+from maskjax.masking import flatten_with_paths, kind_of
+from maskjax.masking.packed import PackedMask
 from maskjax.models import head_paths
 
 KEY = jax.random.key(0)
@@ -24,7 +25,9 @@ def scores_of(model, params, **config) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_magnitude_in_the_encoder_and_uniform_in_the_head(model_of, parameters, family, binarizer):
+def test_magnitude_and_uniform_split_between_encoder_and_head(
+    model_of, parameters, family, binarizer
+):
     model = model_of(family, 1)
     params = parameters(model)
     common = {"binarizer": binarizer, "head": "masked", "sparsity": 0.25}
@@ -37,7 +40,7 @@ def test_magnitude_in_the_encoder_and_uniform_in_the_head(model_of, parameters, 
     for path, scores in found.items():
         np.testing.assert_array_equal(scores, (drawn if path in head else of_size)[path])
         if path not in head:
-            size = np.abs(leaves_by_path(params)[path])
+            size = np.abs(flatten_with_paths(params)[path])
             smallest = size <= np.sort(size, axis=None)[round(0.25 * size.size) - 1]
             np.testing.assert_array_equal(scores, np.where(smallest, 0, np.float32(0.02)))
 
@@ -51,7 +54,7 @@ def test_magnitude_and_uniform_needs_a_masked_head_and_no_logits(model_of):
 
 
 @pytest.mark.parametrize("sparsity", [0.01, 0.05, 0.5])
-def test_no_score_of_a_sign_starts_where_none_moves(model_of, parameters, sparsity):
+def test_sign_scores_start_where_gradients_are_not_clipped(model_of, parameters, sparsity):
     model = model_of(layers=1)
     config = {"binarizer": "sign", "start": "uniform", "sparsity": sparsity}
     scores = scores_of(model, parameters(model), **config)
@@ -78,9 +81,7 @@ def groups_of(mask: np.ndarray, kind: str, granularity: str) -> np.ndarray:
 
 @pytest.mark.parametrize("binarizer", BINARIZERS)
 @pytest.mark.parametrize("config", STRUCTURES, ids=lambda c: "-".join(c["structured"]))
-def test_some_kinds_share_scores_and_the_others_do_not(
-    model_of, parameters, move, config, binarizer
-):
+def test_only_structured_kinds_share_scores(model_of, parameters, move, config, binarizer):
     settings = {"binarizer": binarizer, "start": "uniform", "sparsity": 0.5, **config}
     model = model_of("roberta", 1)
     if (config["granularity"], binarizer) == ("matrix", "top_k"):
@@ -90,7 +91,7 @@ def test_some_kinds_share_scores_and_the_others_do_not(
     params = parameters(model)
     adaptation = make_adaptation(AdaptationConfig(**settings), model)
     trainable = move(adaptation.init(KEY, params))
-    applied = leaves_by_path(adaptation.apply(trainable, params))
+    applied = flatten_with_paths(adaptation.apply(trainable, params))
     seen = set()
     for path, scores in trainable["scores"].items():
         kind = "head" if path in head_paths(model) else str(kind_of(path))
@@ -105,7 +106,7 @@ def test_some_kinds_share_scores_and_the_others_do_not(
     assert seen > set(config["structured"])
 
 
-def test_structured_kinds_must_be_masked_and_share_something(model_of):
+def test_structured_kinds_must_be_masked_and_share_scores(model_of):
     for config in ({"structured": ("head",)}, {"structured": ("key",), "kinds": ("value",)}):
         with pytest.raises(InputError, match=r"adaptation.structured: .* masked kinds"):
             make_adaptation(AdaptationConfig(granularity="matrix", **config), model_of())
@@ -128,20 +129,19 @@ def test_biases_are_masked_and_learn_with_every_binarizer(model_of, parameters, 
     trainable = adaptation.init(KEY, params)
 
     def total(trainable: dict, key: jax.Array | None) -> jax.Array:
-        leaves = leaves_by_path(adaptation.apply(trainable, params, key=key))
+        leaves = flatten_with_paths(adaptation.apply(trainable, params, key=key))
         return sum((leaf.sum() for leaf in leaves.values()), jnp.float32(0))
 
-    masks = adaptation.freeze(trainable, params)["mask"]
+    masks = adaptation.finalize(trainable, params).masks
     biases = {path for path in masks if path.endswith("/bias")}
     assert len(biases) == len(masks) / 2
     key = jax.random.key(1) if binarizer == "bernoulli" else None
     gradient = jax.grad(total)(trainable, key)["scores"]
-    applied = leaves_by_path(adaptation.apply(trainable, params, key=key))
+    applied = flatten_with_paths(adaptation.apply(trainable, params, key=key))
     zeros = 0
     for path in biases:
-        weight = np.asarray(leaves_by_path(params)[path])
-        slope = 0.25 if binarizer == "bernoulli" else 1.0  # of the sigmoid at 0
-        np.testing.assert_allclose(gradient[path], slope * weight, rtol=1e-4)
+        weight = np.asarray(flatten_with_paths(params)[path])
+        np.testing.assert_allclose(gradient[path], weight, rtol=1e-4)
         assert set(np.asarray(applied[path] / weight).round(6)) <= {0.0, 1.0}
         zeros += int((applied[path] == 0).sum())
     size = sum(masks[path].size for path in biases)
@@ -162,13 +162,13 @@ UNDER = [
 def fixed(model_of, parameters) -> dict[str, np.ndarray]:
     """Masks of some matrices and of the head."""
     rng = np.random.default_rng(3)
-    leaves = leaves_by_path(parameters(model_of(layers=2)))
+    leaves = flatten_with_paths(parameters(model_of(layers=2)))
     paths = [path for path in leaves if path.endswith("/kernel")]
     return {path: rng.random(leaves[path].shape) > 0.3 for path in paths}
 
 
 @pytest.mark.parametrize("config", UNDER, ids=lambda c: "-".join(map(str, c.values())))
-def test_masks_hold_fixed_while_another_method_trains(model_of, parameters, move, fixed, config):
+def test_fixed_masks_stay_while_another_method_trains(model_of, parameters, move, fixed, config):
     model = model_of(layers=2)
     params = parameters(model)
     packed = {path: PackedMask.of(mask) for path, mask in fixed.items()}
@@ -178,12 +178,12 @@ def test_masks_hold_fixed_while_another_method_trains(model_of, parameters, move
     assert not trainable.pop("fixed")
     assert ("head" in trainable) == (config.get("head") != "masked")
     head = {} if "head" in trainable else {"head": plain.init(KEY, params)["head"]}
-    expected = leaves_by_path(plain.apply(trainable | head, params))
+    expected = flatten_with_paths(plain.apply(trainable | head, params))
     trainable["fixed"] = {}
     applied = adaptation.apply(trainable, params)
-    for path, leaf in leaves_by_path(applied).items():
+    for path, leaf in flatten_with_paths(applied).items():
         np.testing.assert_array_equal(leaf, np.asarray(expected[path]) * fixed.get(path, 1))
-    merged = merge(adaptation.freeze(trainable, params), params)
+    merged = adaptation.finalize(trainable, params).apply(params)
     jax.tree.map(lambda m, a: np.testing.assert_allclose(m, a, atol=1e-5), merged, applied)
     zeros = sum(int((~mask).sum()) for mask in fixed.values())
     total = sum(mask.size for mask in fixed.values())
@@ -194,7 +194,7 @@ def test_masks_hold_fixed_while_another_method_trains(model_of, parameters, move
 @pytest.mark.parametrize(
     ("config", "masks"), [({}, {}), ({"method": "finetune", "masks": "run"}, None)]
 )
-def test_masks_and_their_name_come_together(model_of, config, masks):
+def test_fixed_masks_must_match_the_masks_setting(model_of, config, masks):
     with pytest.raises(ValueError, match="Expected the masks of"):
         make_adaptation(AdaptationConfig(**config), model_of(), masks)
 
@@ -206,6 +206,61 @@ def test_masks_and_their_name_come_together(model_of, config, masks):
         ({"masks": "run", "method": "head", "head": "masked"}, r"adaptation.head: .* got masked"),
     ],
 )
-def test_something_must_be_trained_under_fixed_masks(config, message):
+def test_fixed_masks_need_a_method_that_trains_weights(config, message):
     with pytest.raises(InputError, match=message):
         AdaptationConfig(**config)
+
+
+def bernoulli_gradient(model, params, **config):
+    """The gradient of a sum of weighted masks, and the scores, of one matrix."""
+    config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.2, **config)
+    adaptation, path = make_adaptation(config, model), "pooler/dense/kernel"
+    trainable = adaptation.init(KEY, params)
+
+    def loss(trainable):
+        masked = adaptation.apply(trainable, params, key=jax.random.key(1))
+        return masked["pooler"]["dense"]["kernel"].sum()
+
+    scores, gradients = trainable["scores"][path], jax.grad(loss)(trainable)["scores"][path]
+    return np.asarray(gradients), np.asarray(scores)
+
+
+def test_bernoulli_gradient_is_identity_or_sigmoid_slope(model_of, parameters):
+    """The identity passes the gradient of the mask, here the weight; sigmoid adds σ(1 − σ)."""
+    model = model_of(layers=1)
+    params = parameters(model)
+    weights = np.asarray(params["pooler"]["dense"]["kernel"])
+    identity, scores = bernoulli_gradient(model, params)
+    np.testing.assert_array_equal(identity, weights)
+    sigmoid, _ = bernoulli_gradient(model, params, bernoulli_gradient="sigmoid")
+    slope = np.exp(-scores) / (1 + np.exp(-scores)) ** 2
+    np.testing.assert_allclose(sigmoid, weights * slope, rtol=1e-5)
+
+
+def test_bernoulli_gradient_needs_the_bernoulli_binarizer():
+    with pytest.raises(InputError, match="bernoulli_gradient: expected identity"):
+        AdaptationConfig(bernoulli_gradient="sigmoid")
+
+
+@pytest.mark.parametrize("threshold", [0.0, -0.01])
+@pytest.mark.parametrize("start", ["proportional", "ones", "uniform"])
+def test_thresholds_up_to_zero_keep_the_initial_sparsity(model_of, parameters, threshold, start):
+    """After `maskjax import --threshold 0` the mask begins with as many zeros as requested."""
+    model = model_of(layers=1)
+    config = AdaptationConfig(threshold=threshold, start=start)
+    adaptation, params = make_adaptation(config, model), parameters(model)
+    masks = adaptation.finalize(adaptation.init(KEY, params), params).masks.values()
+    dropped = np.mean(np.concatenate([~np.asarray(mask).ravel() for mask in masks]))
+    expected = {"uniform": pytest.approx(0.05, abs=0.03)}.get(start, 0)
+    assert dropped == expected
+
+
+def test_thresholds_that_do_not_fit_the_start_are_refused(model_of):
+    for start in ("magnitude", "random", "double_uniform"):
+        with pytest.raises(InputError, match=f"threshold: the scores of the start {start}"):
+            make_adaptation(AdaptationConfig(threshold=0.0, start=start), model_of())
+    with pytest.raises(InputError, match=r"threshold: expected above -0.02"):
+        make_adaptation(AdaptationConfig(threshold=-0.02, start="uniform"), model_of())
+    for threshold in (float("nan"), float("inf")):
+        with pytest.raises(InputError, match=r"adaptation.threshold: expected a finite number"):
+            AdaptationConfig(threshold=threshold)

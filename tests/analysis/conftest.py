@@ -55,7 +55,7 @@ def finished(base_of, write_run, rows_of, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def with_meta(finished, tmp_path_factory):
-    """A copy of a finished run that says something else of itself."""
+    """A copy of a finished run with other metadata."""
 
     def make(part: str, **values) -> Path:
         folder = shutil.copytree(finished(), tmp_path_factory.mktemp("changed") / "run")

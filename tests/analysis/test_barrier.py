@@ -15,7 +15,7 @@ def searched(gammas, losses):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_highest_rise_over_the_line(seed):
+def test_barrier_is_the_highest_rise_over_the_line(seed):
     random = np.random.default_rng(seed)
     gammas = np.sort(np.concatenate([[0, 1], random.random(7)]))
     values = random.normal(size=9)
@@ -31,6 +31,6 @@ def test_a_line_has_no_barrier():
 
 
 @pytest.mark.parametrize("gammas", [[0, 1], [0, 0.5, 0.9], [0, 1, 0.5], [0.1, 0.5, 1]])
-def test_a_path_goes_from_end_to_end(gammas):
+def test_path_must_ascend_from_zero_to_one(gammas):
     with pytest.raises(ValueError, match="Expected"):
         barrier(np.array(gammas), np.zeros(3))

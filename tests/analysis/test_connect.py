@@ -1,4 +1,4 @@
-"""Paths between finished runs: ends that score as the runs do, and what is computed once."""
+"""Paths between finished runs: ends score as the runs do, and results are computed once."""
 
 import csv
 import json
@@ -10,14 +10,7 @@ from maskjax.analysis.runs import load_runs
 from maskjax.cli.analyze.connect import command
 from maskjax.cli.main import main
 
-
-@pytest.fixture(autouse=True, scope="module")
-def standard_promotion():
-    """optax, which trains the bends, adds Python floats to integer counts."""
-    import jax
-
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
 @pytest.fixture
@@ -31,7 +24,7 @@ def read(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def test_paths_between_runs(walked, tmp_path):
+def test_path_ends_score_as_the_runs_do(walked, tmp_path):
     folders, words = walked
     assert command(words) == 0
     rows = read(tmp_path / "out" / "connect-line.csv")
@@ -49,8 +42,8 @@ def test_paths_between_runs(walked, tmp_path):
         assert float(row["barrier"]) == pytest.approx(expected, abs=1e-6)
 
 
-def test_cells_are_computed_once(finished, tmp_path):
-    """And a bend leaves both ends where they are."""
+def test_added_curve_keeps_the_results_of_the_first(finished, tmp_path):
+    """The bend of the added curve does not move its ends."""
     folders = [str(finished("finetune")), str(finished("mask"))]
     words = [*folders, "--out", str(tmp_path), "--points", "3", "--rows", "20", "--steps", "2"]
     command([*words, "--curves", "line"])
@@ -73,7 +66,7 @@ def test_cells_are_computed_once(finished, tmp_path):
         (["--rows", "0"], "--rows"),
     ],
 )
-def test_wrong_options(walked, capsys, words, said):
+def test_wrong_options_are_refused(walked, capsys, words, said):
     assert main(["analyze", "connect", *walked[1], *words]) == 2
     assert said in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""s between masks against brute force, and what independent masks give against scipy."""
+"""Dissimilarity against brute force, and its chance level against scipy."""
 
 import csv
 import shutil
@@ -11,7 +11,8 @@ from scipy.stats import hypergeom
 from maskjax.analysis.dissimilarity import distance_of, study_dissimilarity
 from maskjax.analysis.runs import load_runs
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask, compare_masks
+from maskjax.masking import compare_masks
+from maskjax.masking.packed import PackedMask
 
 
 def draw(random, keep, shape=(60, 70)):
@@ -30,7 +31,7 @@ def read(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def test_s_is_that_of_the_formula():
+def test_dissimilarity_matches_the_formula():
     random = np.random.default_rng(0)
     first, second = draw(random, (0.9, 0.5)), draw(random, (0.7, 0.6))
     found = distance(first, second)
@@ -41,8 +42,8 @@ def test_s_is_that_of_the_formula():
     assert distance(first, first).dissimilarity == 0
 
 
-def test_chance_is_that_of_draws():
-    """Of each matrix by itself: over both, masks of different densities are not independent."""
+def test_chance_matches_independent_draws():
+    """Chance is per matrix: over both, masks of different densities are not independent."""
     random = np.random.default_rng(1)
     first, second = draw(random, (0.9, 0.4)), draw(random, (0.95, 0.5))
     found, mean, variance = distance(first, second), 0.0, 0.0
@@ -58,7 +59,7 @@ def test_chance_is_that_of_draws():
     assert 0.6 < np.std(deviations) < 1.5
 
 
-def test_the_study_of_runs(finished, tmp_path):
+def test_study_finds_a_copy_of_a_run_identical(finished, tmp_path):
     folders = [finished(seed=0), finished(seed=1), tmp_path / "copy"]
     shutil.copytree(folders[0], folders[2])
     files = study_dissimilarity(load_runs(folders), tmp_path / "out", Console(quiet=True))

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from maskjax.analysis.dropped import study_dropped
-from maskjax.analysis.runs import load_runs
-from maskjax.analysis.units import (
+from maskjax.analysis.dead_units import (
     head_shares,
     magnitude_overlap,
     neuron_shares,
     spread_along,
     zeros_along,
 )
+from maskjax.analysis.dropped import study_dropped
+from maskjax.analysis.runs import load_runs
 from maskjax.errors import InputError
-from maskjax.masking import PackedMask
+from maskjax.masking.packed import PackedMask
 
 ATTENTION = "encoder/layer/1/attention/"
 
@@ -25,7 +25,7 @@ def draw(*shape, keep=0.7, seed=0):
     return np.random.default_rng(seed).random(shape) < keep
 
 
-def test_overlap_is_with_pruning_by_magnitude():
+def test_magnitude_overlap_matches_a_sort_by_size():
     random = np.random.default_rng(0)
     weight, mask = random.normal(size=(9, 11)), draw(9, 11)
     zeros = int((~mask).sum())
@@ -38,7 +38,7 @@ def test_overlap_is_with_pruning_by_magnitude():
     assert np.isnan(magnitude_overlap(np.ones((2, 2), bool), weight[:2, :2]).ratio)
 
 
-def test_shares_of_heads_and_neurons_count_their_weights():
+def test_head_and_neuron_shares_count_their_weights():
     masks = {
         ATTENTION + "self/query/kernel": draw(6, 8, seed=1),
         ATTENTION + "self/value/bias": draw(8, seed=2),
@@ -72,7 +72,7 @@ def test_uneven_zeros_show_in_the_spread():
     assert neurons.shares.std() == pytest.approx(neurons.deviation, rel=0.15)
 
 
-def test_the_study(finished, tmp_path):
+def test_study_counts_every_zero_and_needs_masks(finished, tmp_path):
     runs = load_runs([finished(seed=0), finished(seed=1)])
     files = study_dropped(runs, tmp_path, Console(quiet=True))
     assert len(files) == 9

@@ -1,4 +1,4 @@
-"""Figures come in three files, and the one to read in grey differs in more than colours."""
+"""Figures come in three files, and the one to read in gray differs in more than colors."""
 
 import csv
 

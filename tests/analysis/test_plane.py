@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.contour import ContourSet
 
-from maskjax.analysis.paths import mix
+from maskjax.analysis.interpolation import mix
 from maskjax.analysis.plane import barycentric, positions_of
 from maskjax.analysis.plane_figure import Grid, draw_plane
 from maskjax.analysis.runs import load_runs
@@ -19,7 +19,7 @@ VECTORS = np.random.default_rng(0).normal(size=(3, 7)).astype(np.float32)
 TREES = [{"a": jnp.array(v[:3]), "b": {"c": jnp.array(v[3:])}} for v in VECTORS]
 
 
-def test_points_of_the_plane():
+def test_points_of_the_plane_match_an_orthonormal_basis():
     positions = positions_of(TREES)
     u, v = VECTORS[1] - VECTORS[0], VECTORS[2] - VECTORS[0]
     first = u / np.linalg.norm(u)
@@ -41,8 +41,8 @@ def test_solutions_on_a_line_are_refused(weights):
         positions_of([*TREES[:2], third])
 
 
-def test_the_plane_of_three_runs(finished, tmp_path, capsys):
-    """With a margin of 0 the first and second run are corners of the grid."""
+def test_plane_has_the_score_of_a_run_at_its_corner(finished, tmp_path, capsys):
+    """A margin of 0 puts the first and second run at corners of the grid."""
     folders = [finished("finetune"), finished("mask"), finished("mask", seed=1)]
     words = [*map(str, folders), "--out", str(tmp_path), "--points", "3", "--rows", "20"]
     assert command([*words, "--margin", "0"]) == 0
@@ -53,12 +53,12 @@ def test_the_plane_of_three_runs(finished, tmp_path, capsys):
     score = run.score(load_runs(folders)[0].split("dev", 20))
     assert float(table[0]["score"]) == pytest.approx(score, abs=1e-6)
     assert main(["analyze", "plane", *map(str, [*folders[:2], folders[0]]), *words[3:]]) == 2
-    assert "span a plane" in capsys.readouterr().err
+    assert "expected three runs, got 2" in capsys.readouterr().err
     assert main(["analyze", "plane", *map(str, folders[:2]), *words[3:]]) == 2
     assert "expected three runs" in capsys.readouterr().err
 
 
-def test_a_plain_can_be_drawn():
+def test_constant_plane_is_drawn_without_warnings():
     grid = Grid(np.arange(3.0), np.arange(3.0), np.full((3, 3), 0.2), np.ones((3, 3)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""The report as a reader's browser takes it: whole, escaped, and loading nothing."""
+"""The report as a browser reads it: complete, escaped and self-contained."""
 
 import base64
 import json
@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 import pytest
 from matplotlib.figure import Figure
 
-from maskjax.analysis.curves import read_curves
 from maskjax.analysis.figures import save_figure
+from maskjax.analysis.training_curves import read_curves
 from maskjax.cli.main import main
 from maskjax.errors import InputError
 
@@ -54,7 +54,7 @@ def runs(finished, tmp_path):
     return folders
 
 
-def test_a_report_is_whole_and_loads_nothing(runs, tmp_path, capsys):
+def test_report_is_complete_escaped_and_self_contained(runs, tmp_path, capsys):
     save_figure(Figure(), tmp_path / "study" / "a<b", [{"x": 1}])
     out = tmp_path / "report.html"
     words = ["report", *map(str, runs), "--out", str(out), "--title", "T<i>"]
@@ -72,7 +72,7 @@ def test_a_report_is_whole_and_loads_nothing(runs, tmp_path, capsys):
     assert "already exists" in capsys.readouterr().err
 
 
-def test_curves_are_those_of_the_file(runs, tmp_path):
+def test_curves_are_read_from_the_metrics_file(runs, tmp_path):
     assert read_curves(runs[0]) == {
         "loss": ([1, 2], [0.7, 0.4]),
         "sparsity": ([1, 2], [0.01, 0.02]),
@@ -80,7 +80,7 @@ def test_curves_are_those_of_the_file(runs, tmp_path):
     }
     assert read_curves(tmp_path) == {}
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"st')
-    with pytest.raises(InputError, match="line 2: expected the numbers of a step"):
+    with pytest.raises(InputError, match=r"line 2: not valid JSON: .*; delete the line"):
         read_curves(tmp_path)
 
 
@@ -92,7 +92,7 @@ def test_curves_are_those_of_the_file(runs, tmp_path):
         (["plain", "--figures", "plain"], "expected a folder with .svg files"),
     ],
 )
-def test_what_cannot_be_reported_is_refused(runs, capsys, monkeypatch, words, message):
+def test_report_without_runs_or_figures_is_refused(runs, capsys, monkeypatch, words, message):
     monkeypatch.chdir(runs[0].parent)
     assert main(["report", *words, "--out", "report.html"]) == 2
     assert message in capsys.readouterr().err

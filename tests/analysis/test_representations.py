@@ -13,7 +13,7 @@ from maskjax.analysis.runs import load_runs
 from maskjax.errors import InputError
 
 
-def test_cka_is_that_of_centred_kernels():
+def test_cka_matches_centered_kernels():
     """HSIC(K, L) / √(HSIC(K, K) HSIC(L, L)) over all pairs of rows, from the definition."""
     random = np.random.default_rng(0)
     x, y = random.normal(size=(12, 5)) + 3, random.normal(size=(12, 7))
@@ -21,8 +21,8 @@ def test_cka_is_that_of_centred_kernels():
 
     def hsic(a, b):
         k, m = (np.array([[v @ w for w in rows] for v in rows]) for rows in (a, b))
-        centre = np.eye(12) - 1 / 12
-        return np.trace(k @ centre @ m @ centre)
+        center = np.eye(12) - 1 / 12
+        return np.trace(k @ center @ m @ center)
 
     expected = hsic(x, y) / (hsic(x, x) * hsic(y, y)) ** 0.5
     assert 0.1 < expected < 0.9
@@ -34,7 +34,7 @@ def test_cka_is_that_of_centred_kernels():
         linear_cka(x, y[:5])
 
 
-def test_probes_tell_what_a_line_can():
+def test_probe_accuracy_rises_with_linear_separability():
     random = np.random.default_rng(1)
     labels = np.array([0, 1, 1] * 20 + [2] * 3)
     vectors = random.normal(size=(63, 4))
@@ -54,7 +54,7 @@ def test_pca_is_the_two_largest_singular_values():
     np.testing.assert_allclose(norms, values[:2], rtol=1e-5)
 
 
-def test_the_study_sets_the_base_beside_the_runs(finished, tmp_path):
+def test_study_compares_the_base_with_the_runs(finished, tmp_path):
     runs = load_runs([finished(), finished("finetune")])
     study_representations(runs, tmp_path, Console(quiet=True))
     rows = list(csv.DictReader((tmp_path / "representations-cka.csv").read_text().splitlines()))
@@ -72,7 +72,7 @@ def test_the_study_sets_the_base_beside_the_runs(finished, tmp_path):
     assert [path.stat().st_mtime_ns for path in kept] == changed
 
 
-def test_what_has_no_classes_of_texts_is_refused(with_meta, tmp_path):
+def test_tasks_without_text_labels_are_refused(with_meta, tmp_path):
     with pytest.raises(InputError, match="expected a run of classification, got one of tokens"):
         study_representations(
             load_runs([with_meta("task", kind="tokens")]), tmp_path, Console(quiet=True)

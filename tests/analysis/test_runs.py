@@ -8,7 +8,7 @@ from maskjax.analysis.runs import load_runs, seeds_text
 from maskjax.errors import InputError
 
 
-def test_names_and_digests_tell_runs_apart(finished, tmp_path):
+def test_runs_differ_by_name_and_digest(finished, tmp_path):
     shutil.copytree(finished(seed=1), tmp_path / "toy-mask-1")
     runs = load_runs([finished(seed=0), finished(seed=1), tmp_path / "toy-mask-1"])
     assert runs[0].name.endswith("/toy-mask-0")
@@ -17,12 +17,16 @@ def test_names_and_digests_tell_runs_apart(finished, tmp_path):
     assert (runs[0].method, runs[1].seed, seeds_text(runs)) == ("mask", 1, "seeds 0, 1")
 
 
-def test_what_is_missing_or_differs_is_named(finished, with_meta, tmp_path):
+def test_missing_or_different_runs_are_refused_by_name(finished, with_meta, tmp_path):
     first = finished()
     with pytest.raises(InputError, match="nowhere: no such run folder"):
         load_runs([first, tmp_path / "nowhere"])
-    with pytest.raises(InputError, match=r"not finished, it has no result.json"):
+    with pytest.raises(InputError, match="holds no finished run"):
         load_runs([tmp_path])
+    unfinished = shutil.copytree(first, tmp_path / "unfinished")
+    (unfinished / "result.json").unlink()
+    with pytest.raises(InputError, match=r"not finished, it has no result.json"):
+        load_runs([unfinished])
     with pytest.raises(InputError, match=r"the same base as toy-mask-0, .* digest .* got other"):
         load_runs([first, with_meta("base", name="other")])
     swapped = with_meta("task", labels=["yes", "no"])

@@ -3,30 +3,24 @@
 import csv
 import json
 
-import jax
 import numpy as np
 import pytest
 
-from maskjax.analysis import controls, sweeps
+from maskjax.analysis import baselines, sweeps
 from maskjax.analysis.layer_sweep import ORDERS, Places, draw_layers, layer_plans
 from maskjax.analysis.sparsity_sweep import MASKS, draw_sparsity, sparsity_plans
 from maskjax.cli.main import main
 from maskjax.config import Config, TaskConfig, TrainConfig, config_to_dict
 from maskjax.inference import load_predictor
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 from maskjax.taskfile import load_task_file
 from maskjax.tasks import load_task
 
-
-@pytest.fixture(autouse=True, scope="module")
-def standard_promotion():
-    """optax adds Python floats to integer counts."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
-def test_a_sweep_is_trained_once(toy_config, toy_base, tmp_path, monkeypatch, capsys):
+def test_repeated_sweep_trains_nothing(toy_config, toy_base, tmp_path, monkeypatch, capsys):
     config = toy_config(train=TrainConfig(batch_size=16, epochs=1, buckets=(16,)))
     (tmp_path / "config.json").write_text(json.dumps(config_to_dict(config)))
     out = tmp_path / "out"
@@ -41,9 +35,9 @@ def test_a_sweep_is_trained_once(toy_config, toy_base, tmp_path, monkeypatch, ca
         score = load_predictor(folder).score(load_task(config.task).splits["dev"])
         assert float(row["score"]) == pytest.approx(score)
         assert int(row["bytes"]) == (folder / "task.safetensors").stat().st_size
-    weights = leaves_by_path(load_base(toy_base).params)
-    masks = load_task_file(folder / "task.safetensors").frozen["mask"]
-    for path, mask in masks.items():
+    weights = flatten_with_paths(load_base(toy_base).params)
+    for path, packed in load_task_file(folder / "task.safetensors").masks.items():
+        mask = packed.unpack()
         size = np.abs(weights[path])
         assert size[mask].min() >= size[~mask].max()
         assert (~mask).sum() == round(0.3 * mask.size)
@@ -51,7 +45,7 @@ def test_a_sweep_is_trained_once(toy_config, toy_base, tmp_path, monkeypatch, ca
     def refuse(*_, **__):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(controls, "run", refuse)
+    monkeypatch.setattr(baselines, "run", refuse)
     monkeypatch.setattr(sweeps, "run_seeds", refuse)
     (out / "sweep.jsonl").unlink()  # the runs themselves say that they are finished
     assert main(words) == 0
@@ -61,7 +55,7 @@ def test_a_sweep_is_trained_once(toy_config, toy_base, tmp_path, monkeypatch, ca
     assert "train.epochs: 1 there, 2 now" in capsys.readouterr().err
 
 
-def test_plans_of_a_sparsity_sweep():
+def test_sparsity_plans_cover_tasks_sparsities_and_controls():
     configs = [Config(task=TaskConfig(name=name)) for name in ("a", "b")]
     plans = sparsity_plans(configs, (0.1, 0.5), MASKS)
     assert len({plan.name for plan in plans}) == len(plans) == 12
@@ -75,7 +69,7 @@ def test_plans_of_a_sparsity_sweep():
         assert plan.control == (plan.key["masks"] != "learned")
 
 
-def test_plans_of_layers():
+def test_layer_plans_cover_blocks_and_kinds_once():
     """Every block is added once from either side, and every kind is alone and missing once."""
     kinds = ("query", "key", "value")
     plans = layer_plans(Config(), Places(5, kinds), ORDERS, every=2)
@@ -92,7 +86,7 @@ def test_plans_of_layers():
         assert len(one) == 1
 
 
-def test_a_task_once(capsys, tmp_path):
+def test_repeated_tasks_and_wrong_sparsities_are_refused(capsys, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config_to_dict(Config())))
     assert main(["analyze", "layers", f"--config={path}", "--config", str(path)]) == 2
@@ -101,7 +95,7 @@ def test_a_task_once(capsys, tmp_path):
     assert "--sparsities: expected fractions" in capsys.readouterr().err
 
 
-def test_bands_are_over_seeds():
+def test_figures_average_over_seeds():
     common = {"task": "t", "metric": "f1", "split": "dev", "bytes": 2000}
     rows = [
         {**common, "masks": "learned", "sparsity": s, "seed": seed, "score": s + seed}

@@ -13,8 +13,8 @@ from maskjax.analysis.transfer import majority_share, study_transfer
 from maskjax.errors import InputError
 
 
-def test_gains_are_over_the_majority_vote(finished, with_meta, tmp_path):
-    """The second run is the first with its labels the other way round, on the same rows."""
+def test_transfer_gain_is_accuracy_above_the_majority_vote(finished, with_meta, tmp_path):
+    """The second run is the first with its labels swapped, on the same rows."""
     runs = load_runs([finished(), with_meta("task", name="other", labels=["yes", "no"])])
     study_transfer(runs, tmp_path, Console(quiet=True), rows=25)
     rows = list(csv.DictReader((tmp_path / "transfer.csv").read_text().splitlines()))
@@ -37,7 +37,7 @@ def test_gains_are_over_the_majority_vote(finished, with_meta, tmp_path):
         assert float(row["gain"]) == pytest.approx(value - constant)
 
 
-def test_what_cannot_be_transferred_is_refused(finished, with_meta, tmp_path):
+def test_transfer_refuses_other_kinds_and_numbers_of_texts(finished, with_meta, tmp_path):
     def study(part):
         study_transfer(load_runs([finished(), part]), tmp_path, Console(quiet=True))
 

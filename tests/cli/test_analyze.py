@@ -1,4 +1,4 @@
-"""`maskjax analyze`: the list of the studies, and what all of them refuse."""
+"""`maskjax analyze`: the list of the studies, and the errors that all of them share."""
 
 import pytest
 
@@ -23,13 +23,17 @@ def test_an_unknown_study_is_refused(capsys):
 
 
 @pytest.mark.parametrize("study", [name for name in _studies() if name not in SWEEPS])
-def test_runs_that_are_not_there_are_refused(study, tmp_path, capsys):
+def test_missing_or_unfinished_runs_are_refused(study, tmp_path, capsys):
     out = str(tmp_path / "out")
     assert main(["analyze", study, "--out", out]) == 2
     assert "expected at least" in capsys.readouterr().err
     missing = [str(tmp_path / name) for name in "ab"]
     assert main(["analyze", study, *missing, "--out", out]) == 2
     assert "no such run folder" in capsys.readouterr().err
-    (tmp_path / "a").mkdir()
+    for name in "ab":
+        (tmp_path / name).mkdir()
     assert main(["analyze", study, *missing, "--out", out]) == 2
-    assert "not finished" in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines() == [
+        *(f"skipped {path}: holds no finished run" for path in missing),
+        "error: expected at least one finished run, got none that can be used.",
+    ]

@@ -1,11 +1,16 @@
-"""`maskjax export` and `maskjax import` as a person gives them."""
+"""`maskjax export` and `maskjax import` from the command line."""
 
+import shutil
+
+import chex
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from maskjax import Predictor
 from maskjax.cli.main import main
-from maskjax.masking import unpack_bits
+from maskjax.errors import InputError
+from maskjax.masking.packed import unpack_bits
 from maskjax.taskfile import find_task_file, load_task_file
 
 
@@ -43,7 +48,7 @@ def write_state(finished, tmp_path):
     return state
 
 
-def test_import_gives_the_run_back(finished, toy_base, toy_rows, tmp_path, capsys):
+def test_import_of_an_export_restores_the_run(finished, toy_base, toy_rows, tmp_path, capsys):
     state, file = write_state(finished, tmp_path), tmp_path / "best.safetensors"
     base = load_file(toy_base / "model.safetensors")
     state |= {f"bert.{name}": tensor for name, tensor in base.items()}
@@ -54,16 +59,12 @@ def test_import_gives_the_run_back(finished, toy_base, toy_rows, tmp_path, capsy
     assert main(words) == 0
     assert "dropped" in capsys.readouterr().out
     ours, theirs = (load_task_file(find_task_file(f)) for f in (finished, tmp_path / "run"))
-    assert ours.frozen.keys() == theirs.frozen.keys()
-    for sort, leaves in ours.frozen.items():
-        assert leaves.keys() == theirs.frozen[sort].keys()
-        for path, leaf in leaves.items():
-            np.testing.assert_array_equal(leaf, theirs.frozen[sort][path])
+    chex.assert_trees_all_equal(ours.delta, theirs.delta)
     for command in (["evaluate"], ["info"], ["predict", "--text", "good film"]):
         assert main([command[0], str(tmp_path / "run"), *command[1:]]) == 0
 
 
-def test_import_of_another_base_is_refused_unless_asked_for(finished, toy_base, tmp_path, capsys):
+def test_import_of_another_base_is_refused_unless_allowed(finished, toy_base, tmp_path, capsys):
     file, out = tmp_path / "best.safetensors", tmp_path / "run"
     save_file(write_state(finished, tmp_path), file)  # with merged weights
     words = ["import", str(file), "--out", str(out), "--model.base", str(toy_base)]
@@ -77,6 +78,78 @@ def test_import_of_another_base_is_refused_unless_asked_for(finished, toy_base, 
     assert "arrays differ from the base" in capsys.readouterr().out
 
 
+def test_import_of_sign_scores_uses_threshold_zero(finished, toy_base, tmp_path, capsys):
+    """Scores of the sign scheme have the threshold 0, which the help names."""
+    file, out = tmp_path / "state.safetensors", tmp_path / "run"
+    signs = np.random.default_rng(0).permuted(np.repeat([-1, 0, 1, 1], 8)).astype(np.float32)
+    weight = np.ones((2, 16), np.float32)
+    head = {"classifier.weight": weight, "classifier.bias": np.zeros(2, np.float32)}
+    save_file({**head, "classifier.weight_mask": signs.reshape(2, 16)}, file)
+    words = ["import", str(file), "--model.base", str(toy_base), "--out", str(out)]
+    assert main([*words, "--threshold", "0"]) == 0
+    assert "1 arrays, 32 weights, 50.00% dropped" in capsys.readouterr().out
+    mask = load_task_file(find_task_file(out)).delta.masks["classifier/kernel"].unpack()
+    np.testing.assert_array_equal(np.asarray(mask).T, signs.reshape(2, 16) > 0)
+    assert main(["predict", str(out), "--text", "good film"]) == 0
+    assert main([*words, "--threshold", "nan"]) == 2
+    assert "threshold: expected a finite number" in capsys.readouterr().err
+
+
+def test_import_reads_the_best_state_of_a_compiled_model(toy_base, tmp_path, capsys):
+    """The recorder of the reference code saves NumPy numbers together with the state dict."""
+    torch = pytest.importorskip("torch", reason="needs PyTorch, which writes this file")
+    state = {"classifier.weight": torch.ones(2, 16), "classifier.bias": torch.zeros(2)}
+    state["classifier.weight_mask"] = torch.rand(2, 16) - 0.3
+    state = {f"_orig_mod.module.{name}": tensor for name, tensor in state.items()}
+    scores = {"accuracy": np.float64(0.5), "count": np.int64(3), "matrix": np.eye(2)}
+    torch.save({"which_step": 2, "eval_res": scores, "state_dict": state}, tmp_path / "best_state")
+    words = ["import", str(tmp_path / "best_state"), "--model.base", str(toy_base)]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    output = capsys.readouterr().out
+    assert "taken for classification, 2 outputs; its tensors could also be for tokens" in output
+    mask = load_task_file(find_task_file(tmp_path / "run")).masks["classifier/kernel"].unpack()
+    scores = state["_orig_mod.module.classifier.weight_mask"].numpy()
+    np.testing.assert_array_equal(np.asarray(mask).T, scores > np.float32(0.01))
+
+
+@pytest.fixture(scope="module")
+def grown_base(toy_base, tmp_path_factory):
+    """A base whose tokenizer was given two more tokens, and whose embeddings were not."""
+    folder = tmp_path_factory.mktemp("grown") / "base"
+    shutil.copytree(toy_base, folder)
+    with (folder / "vocab.txt").open("a") as file:
+        file.write("\nusr\nurl\n")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["import", "predict", "evaluate", "vectors"])
+def test_tokenizer_larger_than_the_embeddings_is_refused(  # noqa: PLR0917
+    command, finished, grown_base, toy_rows, tmp_path, capsys
+):
+    out, base = ["--out", str(tmp_path / "out")], ["--base", str(grown_base)]
+    head = {"classifier.weight": np.ones((2, 16), np.float32)}
+    head |= {"classifier.bias": np.zeros(2, np.float32)}
+    save_file({**head, "classifier.weight_mask": np.ones((2, 16), np.float32)}, tmp_path / "s")
+    words = {
+        "import": [str(tmp_path / "s"), "--model.base", str(grown_base), *out],
+        "predict": [str(finished), *base, "--text", "usr and url"],
+        "evaluate": [str(finished), *base],
+        "vectors": [str(finished), *base, "--out", str(tmp_path / "out.npy")],
+    }[command]
+    capsys.readouterr()
+    assert main([command, *words]) == 2
+    error = capsys.readouterr().err
+    assert "the tokenizer knows 18 tokens and the model 16; they are not of the same" in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_predictor_refuses_a_tokenizer_larger_than_the_base(grown_base):
+    """The server makes a predictor before it listens, so it refuses them too."""
+    with pytest.raises(InputError, match="knows 18 tokens and the model 16"):
+        Predictor(str(grown_base))
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -85,7 +158,7 @@ def test_import_of_another_base_is_refused_unless_asked_for(finished, toy_base, 
         (["import", "RUN/task.safetensors", "--out", "OUT", "--model.base", "BASE"], "no head"),
     ],
 )
-def test_bad_use(words, named, finished, toy_base, tmp_path, capsys):  # noqa: PLR0917
+def test_wrong_arguments_are_one_line_errors(words, named, finished, toy_base, tmp_path, capsys):  # noqa: PLR0917
     places = {"RUN": str(finished), "OUT": str(tmp_path / "out"), "BASE": str(toy_base)}
     for short, place in places.items():
         words = [word.replace(short, place) for word in words]

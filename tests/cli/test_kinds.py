@@ -1,63 +1,10 @@
 """Predictions of words and of choices from the command line; the model is a known function."""
 
 import json
-from types import SimpleNamespace
 
-import jax
-import jax.numpy as jnp
 import pytest
 
 from maskjax.cli.main import main
-from maskjax.cli.saved import SavedRun
-from maskjax.config import Config, TaskConfig, TrainConfig
-from maskjax.inference import TaskPredictor
-from maskjax.tasks import Task, load_tokenizer
-
-GOOD, BAD = 5, 6  # ids in the vocabulary of the toy base
-
-
-def tag_tokens(params, inputs):
-    """Says B-GOOD of the token `good`, I-GOOD of `bad`, O of all others."""
-    ids = inputs["input_ids"]
-    return 9.0 * jax.nn.one_hot(jnp.where(ids == GOOD, 1, jnp.where(ids == BAD, 2, 0)), 3)
-
-
-def choose_good(params, inputs):
-    """Chooses the sequence with the most tokens `good`."""
-    return (inputs["input_ids"] == GOOD).sum(axis=1).reshape(-1, 3).astype(jnp.float32)
-
-
-def find_good(params, inputs):
-    """Says class 1 of the sequences with the token `good`."""
-    return jax.nn.one_hot((inputs["input_ids"] == GOOD).any(axis=1).astype(jnp.int32), 2)
-
-
-ENDINGS = ("e0", "e1", "e2")
-TASKS = {
-    "tokens": ({"name": "ud_pos"}, ("O", "B-GOOD", "I-GOOD"), tag_tokens),
-    "choice": ({"name": "t", "text": ("q",), "choices": ENDINGS}, ("x", "y", "z"), choose_good),
-    "classification": ({"name": "glue/sst2"}, ("negative", "positive"), find_good),
-}
-
-
-@pytest.fixture
-def use(toy_base, monkeypatch):
-    """Makes every saved run one of this kind."""
-
-    def make(kind, **settings) -> TaskPredictor:
-        values, labels, apply = TASKS[kind]
-        config = Config(
-            task=TaskConfig(**{"kind": kind, "max_length": 16, **values, **settings}),
-            train=TrainConfig(batch_size=2, buckets=(8, 16)),
-        )
-        task = Task(kind=kind, labels=labels, **values)
-        base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0))
-        model, tokenizer = SimpleNamespace(apply=apply), load_tokenizer(toy_base, kind)
-        predictor = TaskPredictor(config, task, None, base, model, {}, tokenizer)
-        monkeypatch.setattr(SavedRun, "load", lambda self: predictor)
-        return predictor
-
-    return make
 
 
 def test_words_are_printed_with_their_labels(use, capsys):
@@ -77,7 +24,7 @@ def test_words_are_printed_with_their_labels(use, capsys):
         ("in.jsonl", '{"tokens": ["bad"]}\n{"tokens": ["good"]}\n'),
     ],
 )
-def test_sentences_of_any_file(use, tmp_path, capsys, name, lines):
+def test_sentences_are_read_from_any_file_format(use, tmp_path, capsys, name, lines):
     use("tokens")
     (tmp_path / name).write_text(lines)
     assert main(["predict", "run", "--input", str(tmp_path / name)]) == 0
@@ -91,14 +38,18 @@ def test_words_beyond_the_longest_sentence_are_outside(use):
     assert [tag.label for tag in tags[1]] == ["B-GOOD"]
 
 
-def test_labels_of_words_go_to_a_file(use, tmp_path):
+def test_labels_of_words_are_written_to_a_file(use, tmp_path):
     use("tokens")
     out = tmp_path / "out.jsonl"
     assert main(["predict", "run", "--text", "good film", "--output", str(out)]) == 0
-    assert json.loads(out.read_text()) == {"text": ["good", "film"], "label": ["B-GOOD", "O"]}
+    assert json.loads(out.read_text()) == {
+        "text": ["good", "film"],
+        "label": ["B-GOOD", "O"],
+        "score": [pytest.approx(1, abs=1e-3)] * 2,
+    }
 
 
-def test_choices_from_words_and_files_alike(use, tmp_path, capsys):
+def test_choices_are_read_from_arguments_and_files(use, tmp_path, capsys):
     use("choice")
     endings = ["a", "good", "bad", "good", "bad", "film"]
     assert main(["predict", "run", "--text", "the", "film", "--second", *endings]) == 0
@@ -118,13 +69,13 @@ def test_choices_from_words_and_files_alike(use, tmp_path, capsys):
         ("tokens", ["--text", " "], "expected a text"),
     ],
 )
-def test_bad_input(use, capsys, kind, words, message):
+def test_inputs_that_do_not_fit_the_kind_are_refused(use, capsys, kind, words, message):
     use(kind)
     assert main(["predict", "run", *words]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_each_kind_has_its_own_call(use):
+def test_predictor_refuses_the_call_of_another_kind(use):
     with pytest.raises(ValueError, match=r"call tag\(sentences\)"):
         use("tokens")([("a",)])
     with pytest.raises(ValueError, match="labels no words"):
@@ -140,16 +91,16 @@ def test_tasks_are_listed(capsys, monkeypatch):
         assert word in swag
 
 
-def test_one_task_is_told_whole(capsys):
+def test_one_task_is_described_in_full(capsys):
     assert main(["tasks", "glue/mrpc"]) == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in ("nyu-mll/glue (mrpc)", "dev = validation", "#1 String, #2 String; label Quality"):
-        assert words in told
+        assert words in printed
     assert main(["tasks", "glue/mprc"]) == 2
     assert "did you mean glue/mrpc" in capsys.readouterr().err
 
 
-def test_submission_of_a_run(use, toy_rows, tmp_path):
+def test_submission_holds_the_predictions_of_a_run(use, toy_rows, tmp_path):
     use("classification", path=str(toy_rows), text=("text",))
     assert main(["submit", "run", "--out", str(tmp_path / "glue")]) == 0
     _, *rows = (toy_rows / "test.tsv").read_text().splitlines()
@@ -158,7 +109,7 @@ def test_submission_of_a_run(use, toy_rows, tmp_path):
     assert (tmp_path / "glue" / "SST-2.tsv").read_text().splitlines() == lines
 
 
-def test_submission_of_another_task(use, tmp_path, capsys):
+def test_submission_of_a_task_outside_glue_is_refused(use, tmp_path, capsys):
     use("choice")
     assert main(["submit", "run", "--out", str(tmp_path / "glue")]) == 2
     assert "Task t: the GLUE leaderboard takes test of" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Every command as a person gives it, and every bad input: one line, exit code 2, nothing left."""
+"""Every command from the command line; bad input is one line, exit code 2, and no files."""
 
 import json
 import shutil
@@ -9,8 +9,10 @@ import pytest
 
 from maskjax.cli.main import main
 from maskjax.cli.saved import SavedRun
+from maskjax.taskfile import TASK_FILE, load_task_file
 
 ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "taskfile" / "golden"
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +41,15 @@ def options(base, rows, **changes):
     return words
 
 
-def test_the_first_lines_of_a_run(toy_base, toy_rows, tmp_path, capsys):
-    assert main(["train", *options(toy_base, toy_rows), "--out", str(tmp_path / "run")]) == 0
+def test_train_prints_its_environment_and_mask(toy_base, toy_rows, tmp_path, capsys):
+    words = options(toy_base, toy_rows, **{"task.name": None})  # the folder names the task
+    assert main(["train", *words, "--out", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
     for word in ("devices", "versions", "model", "weights masked", "bytes of mask", "best at step"):
         assert word in out
+    assert f"loading the rows of {toy_rows.name}" in out
+    assert f"mask {toy_rows.name}: step" in out
+    assert "docstrings" not in out
 
 
 def test_evaluate_prints_the_scores_of_the_run(finished, capsys):
@@ -69,25 +75,25 @@ ON_RUNS = {
 
 
 @pytest.mark.parametrize("command", ON_RUNS)
-def test_offline_no_command_asks_the_hub_for_a_run(command, capsys, monkeypatch):
+def test_offline_commands_do_not_download_a_run(command, capsys, monkeypatch):
     monkeypatch.setattr("maskjax.taskfile.hub.hf_hub_download", None)
     assert main([command, "someone/run", *ON_RUNS[command], "--offline"]) == 2
     assert "nor in the Hub's cache; run once online" in capsys.readouterr().err
 
 
-def test_offline_goes_from_a_saved_run_to_its_rows(finished):
+def test_offline_applies_to_the_rows_of_a_saved_run(finished):
     assert not SavedRun(run=finished).load().config.model.offline
     assert SavedRun(run=finished, offline=True).load().config.model.offline
 
 
-def test_predict_texts_and_files_alike(finished, tmp_path, capsys):
+def test_predict_is_the_same_for_texts_and_files(finished, tmp_path, capsys):
     assert main(["predict", str(finished), "--text", "good film", "bad film"]) == 0
     shown = capsys.readouterr().out
     (tmp_path / "in.tsv").write_text("text\ngood film\nbad film\n")
     words = ["--input", str(tmp_path / "in.tsv"), "--output", str(tmp_path / "out.jsonl")]
     assert main(["predict", str(finished), *words]) == 0
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    assert [line["text"] for line in lines] == [["good film"], ["bad film"]]
+    assert [line["text"] for line in lines] == ["good film", "bad film"]
     for line in lines:
         assert line["label"] in shown
         assert f"{line['score']:.3f}" in shown
@@ -103,7 +109,28 @@ def test_info_shows_the_zeros_as_a_table_and_as_a_picture(finished, tmp_path, ca
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_doctor_and_help(capsys):
+def test_info_decodes_no_mask(finished, capsys, monkeypatch):
+    def fail(*_args, **_options):
+        pytest.fail("a mask was decoded")
+
+    file = load_task_file(finished / TASK_FILE)
+    monkeypatch.setattr("maskjax.taskfile.header.decode_stream", fail)
+    assert main(["info", str(finished)]) == 0
+    out = capsys.readouterr().out
+    zeros = sum(mask.zeros for mask in file.masks.values())
+    assert f"{zeros:,} of {sum(mask.size for mask in file.masks.values()):,} weights" in out
+
+
+def test_info_counts_the_zeros_of_format_1_when_asked(capsys, monkeypatch):
+    path = str(GOLDEN / "format-1.safetensors")
+    assert main(["info", path]) == 0
+    assert "format 1 does not say how many are dropped" in capsys.readouterr().out
+    assert main(["info", path, "--count"]) == 0
+    zeros = sum(mask.zeros for mask in load_task_file(Path(path)).masks.values())
+    assert f"{zeros:,} of 5,199 weights" in capsys.readouterr().out
+
+
+def test_doctor_and_help_print_their_output(capsys):
     assert main(["doctor"]) == 0
     assert "jax" in capsys.readouterr().out
     assert main(["--help"]) == 0
@@ -125,7 +152,7 @@ def test_doctor_and_help(capsys):
         "doctor",
     ],
 )
-def test_every_command_explains_itself(command, capsys):
+def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
     assert stop.value.code == 0
@@ -138,7 +165,7 @@ def test_require_accelerator_refuses_a_silent_fallback(toy_base, toy_rows, tmp_p
     assert "only a CPU" in capsys.readouterr().err
 
 
-def test_overrides_stand_above_the_config_file(toy_base, toy_rows, tmp_path):
+def test_overrides_win_over_the_config_file(toy_base, toy_rows, tmp_path):
     words = [*options(toy_base, toy_rows), "--optimizer.learning-rate", "5e-3"]
     config = f"{ROOT}/configs/tasks.py:trec"
     assert main(["train", "--config", config, *words, "--out", str(tmp_path / "run")]) == 0
@@ -222,7 +249,6 @@ def test_bad_rows_are_one_line_and_exit_code_2(case, toy_base, tmp_path, capsys)
 
 BAD_SETTINGS = {
     "longer than the model": ({"task.max-length": 128, "train.buckets": "128"}, "32 positions"),
-    "longer than the buckets": ({"train.buckets": "8"}, "train.buckets"),
     "blocks": ({"adaptation.blocks": "1 7"}, "adaptation.blocks"),
     "kinds": ({"adaptation.kinds": "querry"}, "querry"),
     "sparsity": ({"adaptation.sparsity": 1.5}, "adaptation.sparsity"),
@@ -255,7 +281,7 @@ def refused(words, named, tmp_path, capsys):
         (["--train.epochs", "x"], "INT"),
     ],
 )
-def test_an_unknown_option_or_value_says_what_is_allowed(words, allowed, capsys):
+def test_unknown_option_or_value_error_lists_the_allowed(words, allowed, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["train", *words])
     assert stop.value.code == 2
@@ -281,7 +307,7 @@ def test_a_bad_config_file_is_named(name, content, named, tmp_path, capsys):
     assert error.count("\n") == 1
 
 
-def test_a_missing_config_lists_its_neighbours(capsys):
+def test_missing_config_suggests_near_names(capsys):
     assert main(["train", "--config", str(ROOT / "configs" / "task.py")]) == 2
     assert "tasks.py" in capsys.readouterr().err
 
@@ -292,7 +318,12 @@ def test_a_shrunk_run_is_smaller_and_runs(finished, tmp_path, capsys):
     assert small.stat().st_size < (finished / "task.safetensors").stat().st_size
     assert main(["evaluate", str(small)]) == 0
     assert main(["shrink", str(finished), "--out", str(small)]) == 2
-    assert "already exists" in capsys.readouterr().err
+    assert "already exists; choose another --out, or give --overwrite." in capsys.readouterr().err
+    words = ["shrink", str(finished), "--zeros", "1", "--out", str(small)]
+    assert main([*words, "--overwrite"]) == 0
+    for path, mask in load_task_file(finished / TASK_FILE).masks.items():
+        np.testing.assert_array_equal(load_task_file(small).masks[path].bits, mask.bits)
+    assert main(["shrink", str(finished), "--out", str(tmp_path), "--overwrite"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -308,7 +339,7 @@ def test_a_shrunk_run_is_smaller_and_runs(finished, tmp_path, capsys):
         (["prdict", "RUN"], "prdict"),
     ],
 )
-def test_bad_use_of_a_finished_run(words, named, finished, capsys):
+def test_wrong_arguments_for_a_run_are_one_line_errors(words, named, finished, capsys):
     assert main([word.replace("RUN", str(finished)) for word in words]) == 2
     error = capsys.readouterr().err
     assert named in error

@@ -1,12 +1,15 @@
-"""Masking schemes, ensembles and vectors as a person asks for them."""
+"""Masking schemes, ensembles and vectors from the command line."""
 
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from maskjax.cli.main import main
+from maskjax.cli.saved import SavedRun
 from maskjax.inference import load_predictor
 from maskjax.tasks import encode, load_task
 
@@ -58,11 +61,11 @@ def test_every_scheme_trains_and_is_the_same_mask_in_each_evaluation(runs, schem
         assert main(["evaluate", str(runs[scheme])]) == 0
         shown = rows(capsys.readouterr().out)
         for split, score in result["scores"].items():
-            assert shown[split][-1] == f"{score:.4f}"
+            assert shown[split][1] == f"{score:.4f}"
 
 
 @pytest.mark.parametrize("by", ["logits", "probabilities", "vote"])
-def test_an_ensemble_is_scored_beside_its_members(runs, by, capsys, monkeypatch):
+def test_ensemble_is_scored_with_its_members(runs, by, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     folders = [str(folder) for folder in runs.values()]
     assert main(["ensemble", *folders, "--by", by]) == 0
@@ -85,7 +88,7 @@ def member_logits(runs) -> tuple[np.ndarray, list[np.ndarray]]:
     return split.labels, [p.logits(encode(split, p.tokenizer, 16)) for p in predictors]
 
 
-def test_members_share_the_base_and_what_is_compiled(runs, capsys, monkeypatch):
+def test_ensemble_members_share_base_and_compiled_model(runs, capsys, monkeypatch):
     import maskjax.cli.ensemble as command
 
     loaded, models = [], set()
@@ -108,8 +111,8 @@ def test_members_share_the_base_and_what_is_compiled(runs, capsys, monkeypatch):
     assert (len(loaded), len(models)) == (1, 1)
 
 
-def test_vectors_are_those_of_transformers(runs, tmp_path, capsys):
-    """Of the exported model, in PyTorch, text by text; as a table and as an array."""
+def test_vectors_match_transformers(runs, tmp_path, capsys):
+    """The exported model gives them in PyTorch, text by text; both output forms are compared."""
     torch = pytest.importorskip("torch")
     import transformers
 
@@ -138,6 +141,21 @@ def test_vectors_are_those_of_transformers(runs, tmp_path, capsys):
     np.testing.assert_allclose(numbers, [states[1] for states in expected], atol=1e-4)
 
 
+def test_vectors_without_dev_rows_use_the_holdout(runs, toy_rows, tmp_path, monkeypatch):
+    (tmp_path / "rows").mkdir()
+    shutil.copy(toy_rows / "train.tsv", tmp_path / "rows")
+    predictor = load_predictor(runs["threshold"])
+    task = dataclasses.replace(predictor.config.task, path=str(tmp_path / "rows"), holdout=0.1)
+    config = dataclasses.replace(predictor.config, task=task)
+    predictor = predictor._replace(config=config)
+    monkeypatch.setattr(SavedRun, "load", lambda _: predictor)
+    holdout = load_task(task).splits["holdout"]
+    assert main(["vectors", "run", "--out", str(tmp_path / "cls.tsv")]) == 0
+    _, *lines = (tmp_path / "cls.tsv").read_text().splitlines()
+    found = [line.split("\t")[0] for line in lines]
+    assert found == [predictor.task.labels[label] for label in holdout.labels]
+
+
 @pytest.mark.parametrize(
     ("words", "named"),
     [
@@ -149,7 +167,7 @@ def test_vectors_are_those_of_transformers(runs, tmp_path, capsys):
         (["vectors", "RUN", "--out", "cls.tsv", "--split", "x"], "--split"),
     ],
 )
-def test_bad_use_is_one_line_and_exit_code_2(words, named, runs, tmp_path, capsys):
+def test_wrong_arguments_are_one_line_and_exit_code_2(words, named, runs, tmp_path, capsys):
     words = [word.replace("RUN", str(runs["sign"])) for word in words]
     assert main([word.replace("cls", str(tmp_path / "cls")) for word in words]) == 2
     error = capsys.readouterr().err

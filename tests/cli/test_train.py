@@ -1,4 +1,4 @@
-"""What `maskjax train` hands on."""
+"""How `maskjax train` calls the library."""
 
 import pytest
 
@@ -13,11 +13,11 @@ from maskjax.cli import train
         (["--train.seeds", "2"], 2, "run_seeds"),
     ],
 )
-def test_several_seeds_are_one_option(monkeypatch, words, seeds, runner):
+def test_seeds_option_has_a_short_name(monkeypatch, words, seeds, runner):
     calls = []
     for name in ("run", "run_seeds"):
         monkeypatch.setattr(
-            train, name, lambda config, out, console, name=name: calls.append((name, config))
+            train, name, lambda config, *_, name=name, **__: calls.append((name, config))
         )
     train.command(words)
     ((name, config),) = calls
@@ -27,9 +27,9 @@ def test_several_seeds_are_one_option(monkeypatch, words, seeds, runner):
 @pytest.mark.parametrize(
     ("words", "offline"), [([], False), (["--offline"], True), (["--model.offline"], True)]
 )
-def test_offline_is_one_switch(monkeypatch, words, offline):
-    """The base, the rows and the masks of an earlier run all ask `model.offline`."""
+def test_offline_option_has_a_short_name(monkeypatch, words, offline):
+    """The base, the rows and the masks of an earlier run all use `model.offline`."""
     calls = []
-    monkeypatch.setattr(train, "run", lambda config, out, console: calls.append(config))
+    monkeypatch.setattr(train, "run", lambda config, *_, **__: calls.append(config))
     train.command(words)
     assert calls[0].model.offline is offline

@@ -2,12 +2,39 @@
 
 from string import ascii_lowercase
 
+import chex
+import jax
 import numpy as np
 import pytest
 
 from maskjax.config import AdaptationConfig
+from maskjax.export.huggingface import in_torch
 from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.masking import flatten_with_paths
+from maskjax.models import build_model, init_head, load_base
 from maskjax.tasks import Task
+
+# Every kind that the reference code masks in block 1, the poolers and the heads: its names.
+BLOCK = "encoder.layer.1"
+MASKED = {
+    "bert": [
+        *(f"bert.{BLOCK}.attention.self.{part}" for part in ("key", "query", "value")),
+        f"bert.{BLOCK}.attention.output.dense",
+        f"bert.{BLOCK}.intermediate.dense",
+        f"bert.{BLOCK}.output.dense",
+        "bert.pooler.dense",
+        "classifier",
+    ],
+    "roberta": [f"roberta.{BLOCK}.output.dense", "classifier.dense", "classifier.out_proj"],
+    "distilbert": [
+        *(f"distilbert.transformer.layer.1.attention.{part}_lin" for part in "kqv"),
+        "distilbert.transformer.layer.1.attention.out_lin",
+        "distilbert.transformer.layer.1.ffn.lin1",
+        "distilbert.transformer.layer.1.ffn.lin2",
+        "pre_classifier",
+        "classifier",
+    ],
+}
 
 FAMILIES = ("bert", "roberta", "distilbert")
 
@@ -49,3 +76,36 @@ def predictor_of(base_of, task_of, write_run, tmp_path_factory):
 def sentences():
     """Makes random texts, or pairs of texts; some are longer than the task's maximum."""
     return texts
+
+
+@pytest.fixture(scope="session")
+def masked_modules():
+    """The modules with scores in the state dicts of `state_of`."""
+    return MASKED
+
+
+@pytest.fixture(scope="session")
+def state_of(base_of):
+    """Makes the state dict of a whole model of the reference code: `(base, state)`."""
+
+    def make(family, outputs=3, masked=None):
+        base, random = load_base(base_of(family)), np.random.default_rng(5)
+        drawn = init_head(build_model(base.config, outputs), jax.random.key(3))
+        head = jax.tree.map(lambda leaf: 30 * leaf, drawn)
+        state = in_torch(flatten_with_paths(base.params | head), family)
+        for module in masked or MASKED[family]:
+            shape = state[f"{module}.weight"].shape
+            state[f"{module}.weight_mask"] = random.uniform(-0.02, 0.1, shape).astype(np.float32)
+        return base, state
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def assert_same_leaves():
+    """Compares the masks and weights of two imported states."""
+
+    def compare(one, two):
+        chex.assert_trees_all_equal(one.delta, two.delta)
+
+    return compare

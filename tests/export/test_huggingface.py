@@ -1,4 +1,4 @@
-"""Exported folders are what transformers takes them for, and compute what maskjax computes."""
+"""transformers loads exported folders, which compute what maskjax computes."""
 
 import json
 import subprocess
@@ -50,7 +50,7 @@ def load(folder):
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
-def test_logits_of_every_family(family, kind, predictor_of, sentences, tmp_path):
+def test_exported_logits_match_for_every_family(family, kind, predictor_of, sentences, tmp_path):
     predictor = predictor_of(family, kind)
     rows = sentences(len(predictor.task.text))
     export_hf(predictor, tmp_path / "out")
@@ -60,7 +60,7 @@ def test_logits_of_every_family(family, kind, predictor_of, sentences, tmp_path)
 
 
 @pytest.mark.parametrize("adaptation", METHODS, ids=str)
-def test_logits_of_every_method(adaptation, predictor_of, sentences, tmp_path):
+def test_exported_logits_match_for_every_method(adaptation, predictor_of, sentences, tmp_path):
     predictor = predictor_of("roberta", **adaptation)
     export_hf(predictor, tmp_path / "out")
     theirs = torch_logits(*load(tmp_path / "out"), sentences(1))
@@ -94,7 +94,7 @@ def test_a_pipeline_gives_the_number_of_a_regression(family, predictor_of, sente
     assert np.allclose([p.score for p in predictor(rows)], [t["score"] for t in theirs], atol=1e-5)
 
 
-def test_the_folder_is_complete(family, predictor_of, tmp_path):
+def test_folder_has_config_card_and_loadable_base(family, predictor_of, tmp_path):
     predictor = predictor_of(family)
     export_hf(predictor, tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text())
@@ -109,7 +109,7 @@ def test_the_folder_is_complete(family, predictor_of, tmp_path):
     assert not any(part.name.endswith(".part") for part in tmp_path.iterdir())
 
 
-def test_it_needs_no_torch(predictor_of, tmp_path):
+def test_export_works_without_torch(predictor_of, tmp_path):
     predictor = predictor_of("bert")
     run = tmp_path / "run"
     run.mkdir()

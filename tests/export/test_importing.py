@@ -1,12 +1,9 @@
 """State dicts of the reference code and of torch.nn.utils.prune, written out by hand in NumPy."""
 
 import dataclasses
-import sys
 
-import jax
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from maskjax.config import Config, ModelConfig, TaskConfig
 from maskjax.errors import InputError
@@ -14,48 +11,9 @@ from maskjax.export import import_state, read_state_dict, save_imported
 from maskjax.export.huggingface import in_torch
 from maskjax.export.imported_run import imported_task
 from maskjax.inference import load_predictor
-from maskjax.masking import leaves_by_path
-from maskjax.models import build_model, init_head, load_base
 from maskjax.tasks import Split, encode
 
-# Every kind that the reference code masks in block 1, the poolers and the heads: its names.
 BLOCK = "encoder.layer.1"
-MASKED = {
-    "bert": [
-        *(f"bert.{BLOCK}.attention.self.{part}" for part in ("key", "query", "value")),
-        f"bert.{BLOCK}.attention.output.dense",
-        f"bert.{BLOCK}.intermediate.dense",
-        f"bert.{BLOCK}.output.dense",
-        "bert.pooler.dense",
-        "classifier",
-    ],
-    "roberta": [f"roberta.{BLOCK}.output.dense", "classifier.dense", "classifier.out_proj"],
-    "distilbert": [
-        *(f"distilbert.transformer.layer.1.attention.{part}_lin" for part in "kqv"),
-        "distilbert.transformer.layer.1.attention.out_lin",
-        "distilbert.transformer.layer.1.ffn.lin1",
-        "distilbert.transformer.layer.1.ffn.lin2",
-        "pre_classifier",
-        "classifier",
-    ],
-}
-
-
-@pytest.fixture
-def state_of(base_of):
-    """Makes the state dict of a whole model of the reference code: `(base, state)`."""
-
-    def make(family, outputs=3, masked=None):
-        base, random = load_base(base_of(family)), np.random.default_rng(5)
-        drawn = init_head(build_model(base.config, outputs), jax.random.key(3))
-        head = jax.tree.map(lambda leaf: 30 * leaf, drawn)
-        state = in_torch(leaves_by_path(base.params | head), family)
-        for module in masked or MASKED[family]:
-            shape = state[f"{module}.weight"].shape
-            state[f"{module}.weight_mask"] = random.uniform(-0.02, 0.1, shape).astype(np.float32)
-        return base, state
-
-    return make
 
 
 def as_pruned(state):
@@ -69,15 +27,15 @@ def as_pruned(state):
     return pruned
 
 
-def test_scores_become_masks(family, state_of):
+def test_scores_become_masks(family, state_of, masked_modules):
     base, state = state_of(family)
     imported = import_state(state, base)
-    masks = in_torch(imported.frozen["mask"], family)
-    assert {name.removesuffix(".weight") for name in masks} == set(MASKED[family])
+    masks = in_torch(imported.delta.masks, family)
+    assert {name.removesuffix(".weight") for name in masks} == set(masked_modules[family])
     for name, mask in masks.items():
         assert mask.dtype == bool
         np.testing.assert_array_equal(mask, state[f"{name}_mask"] > np.float32(0.01))
-    head = in_torch(imported.frozen["weight"], family)
+    head = in_torch(imported.delta.weights, family)
     assert all(name.split(".")[0] in ("classifier", "pre_classifier") for name in head)
     assert head
     for name, weight in head.items():
@@ -86,13 +44,10 @@ def test_scores_become_masks(family, state_of):
     assert imported.changed == imported.unused == ()
 
 
-def test_prune_gives_the_same(family, state_of):
+def test_prune_state_gives_the_same_import(family, state_of, assert_same_leaves):
     base, state = state_of(family)
     one, two = import_state(state, base), import_state(as_pruned(state), base, threshold=7)
-    for sort in ("mask", "weight"):
-        assert one.frozen[sort].keys() == two.frozen[sort].keys()
-        for path, array in one.frozen[sort].items():
-            np.testing.assert_array_equal(array, two.frozen[sort][path])
+    assert_same_leaves(one, two)
 
 
 def test_a_score_at_the_threshold_is_dropped(state_of):
@@ -100,10 +55,10 @@ def test_a_score_at_the_threshold_is_dropped(state_of):
     scores = state["classifier.weight_mask"]
     scores[:] = np.float32(0.01)  # as torch.tensor(0.01) has it
     scores[0, 0] = np.nextafter(np.float32(0.01), np.float32(1))
-    mask = import_state(state, base).frozen["mask"]["classifier/kernel"]
+    mask = import_state(state, base).delta.masks["classifier/kernel"]
     assert mask.sum() == mask[0, 0] == 1
     scores[:], scores[1, 2] = -0.5, 0.001
-    mask = import_state(state, base, threshold=0).frozen["mask"]["classifier/kernel"]
+    mask = import_state(state, base, threshold=0).delta.masks["classifier/kernel"]
     assert mask.sum() == mask[2, 1] == 1
 
 
@@ -114,7 +69,7 @@ def test_structured_scores_and_biases_are_written_out(state_of):
     state[f"{query}.structured_mask_expanding"] = np.ones((4, 4), np.float32)
     state[f"{query}.bias_mask"] = np.array([1, -1, 1, -1], np.float32)
     state[f"{dense}.weight_mask"] = np.array([-1], np.float32)
-    masks = import_state(state, base).frozen["mask"]
+    masks = import_state(state, base).delta.masks
     heads = np.repeat([True, False, True, False], 4)
     path = "encoder/layer/1/attention/self/query"
     np.testing.assert_array_equal(masks[f"{path}/kernel"], np.tile(heads, (16, 1)))
@@ -123,20 +78,11 @@ def test_structured_scores_and_biases_are_written_out(state_of):
     assert not masks["encoder/layer/1/output/dense/kernel"].any()
 
 
-def test_what_roberta_has_no_use_for_is_named(state_of):
+def test_unused_pooler_mask_of_roberta_is_reported(state_of):
     base, state = state_of("roberta")
     state["roberta.pooler.dense.weight"] = np.zeros((16, 16), np.float32)
     state["roberta.pooler.dense.weight_mask"] = np.zeros((16, 16), np.float32)
     assert import_state(state, base).unused == ("roberta.pooler.dense.weight_mask",)
-
-
-def test_names_of_data_parallel_and_masks_alone(state_of):
-    base, state = state_of("distilbert")
-    alone = {f"module.{n}": a for n, a in state.items() if "_mask" in n or "classifier" in n}
-    assert len(alone) < len(state)
-    one, two = import_state(state, base), import_state(alone, base)
-    for path, mask in one.frozen["mask"].items():
-        np.testing.assert_array_equal(mask, two.frozen["mask"][path])
 
 
 def test_weights_unlike_the_base_are_noticed(state_of):
@@ -145,7 +91,7 @@ def test_weights_unlike_the_base_are_noticed(state_of):
     imported = import_state(state, base)
     assert imported.changed == ("embeddings/LayerNorm/scale",)
     np.testing.assert_array_equal(
-        imported.frozen["weight"]["embeddings/LayerNorm/scale"],
+        imported.delta.weights["embeddings/LayerNorm/scale"],
         state["bert.embeddings.LayerNorm.weight"],
     )
 
@@ -154,28 +100,47 @@ def cut(state, name):
     state[name] = state[name][1:]
 
 
+def whole(state):
+    return {"classifier.bias": state["classifier.bias"].astype(np.int8)}
+
+
 DAMAGES = {
     "no masks": (lambda s: [s.pop(n) for n in list(s) if "_mask" in n], "no masks"),
-    "no head": (lambda s: [s.pop(n) for n in list(s) if n.startswith("cl")], "no head"),
+    "no head": (lambda s: [s.pop(n) for n in list(s) if n.startswith("cl")], "it has nothing;"),
+    "answers": (
+        lambda s: s.update({n.replace("classifier", "qa_outputs"): s.pop(n) for n in list(s)}),
+        r"no head .+ besides the encoder it has qa_outputs\.bias, qa_outputs\.w",
+    ),
+    "prefix": (
+        lambda s: s.update({f"net.{n}": s.pop(n) for n in list(s)}),
+        r"no head .+ it has net\.",
+    ),
     "half a head": (lambda s: s.pop("classifier.bias"), "classifier.bias of the head is missing"),
     "unknown": (lambda s: s.update(extra=np.zeros(1)), "extra unexpected"),
     "shape": (lambda s: cut(s, "bert.embeddings.word_embeddings.weight"), r"\(24, 16\), exp"),
     "mask": (lambda s: cut(s, "bert.pooler.dense.weight_mask"), r"\(15, 16\), expected \(16, 16"),
     "nan": (lambda s: s["classifier.weight_mask"].fill(np.nan), "not finite"),
+    "infinite": (
+        lambda s: s.update({"classifier.bias": np.full(3, np.inf, np.float32)}),
+        "classifier.bias",
+    ),
+    "integers": (lambda s: s.update(whole(s)), "dtype int8, expected a floating one"),
+    "outputs": (lambda s: s.update({"classifier.weight": s["classifier.weight"][:0]}), "0 outputs"),
+    "escapes": (lambda s: s.update({"x\x1b[1m\ny": np.zeros(1)}), r"x\\x1b\[1m y unexpected"),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damages(damage, state_of):
+def test_damaged_state_dicts_are_refused(damage, state_of):
     change, named = DAMAGES[damage]
     base, state = state_of("bert")
     change(state)
     with pytest.raises(InputError, match=named) as error:
         import_state(state, base)
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable()
 
 
-def test_prune_with_a_mask_of_other_numbers(state_of):
+def test_prune_mask_must_be_zeros_and_ones(state_of):
     base, state = state_of("bert")
     pruned = as_pruned(state)
     pruned["classifier.weight_mask"] *= 0.5
@@ -183,8 +148,10 @@ def test_prune_with_a_mask_of_other_numbers(state_of):
         import_state(pruned, base)
 
 
-def test_the_reference_code_computes_what_the_run_computes(state_of, sentences, tmp_path):
-    """The forward pass of MaskedLinear1 against the imported run, on the same texts."""
+def test_the_reference_code_computes_what_the_run_computes(
+    state_of, masked_modules, sentences, tmp_path
+):
+    """The forward pass of MaskedLinear1 gives the logits of the imported run."""
     torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of this test")
     import transformers
 
@@ -202,7 +169,7 @@ def test_the_reference_code_computes_what_the_run_computes(state_of, sentences, 
     oracle = transformers.BertForSequenceClassification(
         transformers.AutoConfig.from_pretrained(base.folder, num_labels=3)
     ).eval()
-    for module in MASKED["bert"]:
+    for module in masked_modules["bert"]:
         mask = (state[f"{module}.weight_mask"] > np.float32(0.01)).astype(np.float32)
         state[f"{module}.weight"] = state[f"{module}.weight"] * mask
     plain = {n: a for n, a in as_tensors(state).items() if not n.endswith("_mask")}
@@ -220,48 +187,6 @@ def as_tensors(state):
     return {name: torch.tensor(array) for name, array in state.items()}
 
 
-def test_files(state_of, tmp_path, monkeypatch):
-    _, state = state_of("bert")
-    save_file(state, tmp_path / "state.safetensors")
-    read = read_state_dict(tmp_path / "state.safetensors")
-    assert all(np.array_equal(read[name], state[name]) for name in state)
-    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
-    (tmp_path / "best.pt").write_bytes(b"nothing")
-    with pytest.raises(InputError, match="damaged"):
-        read_state_dict(tmp_path / "bad.safetensors")
-    with pytest.raises(InputError, match="no such file"):
-        read_state_dict(tmp_path / "absent.pt")
-    monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match=r'pip install "maskjax\[torch\]"'):
-        read_state_dict(tmp_path / "best.pt")
-
-
-class Evil:
-    def __reduce__(self):
-        return print, ("this ran",)
-
-
-def test_pickles_run_no_code(tmp_path, capsys):
-    torch = pytest.importorskip("torch", reason="needs PyTorch, which reads these files")
-    torch.save({"a": Evil()}, tmp_path / "evil.pt")
-    torch.save([1, 2], tmp_path / "list.pt")
-    two = {"a": {"w": torch.ones(1)}, "b": {"w": torch.ones(1)}}
-    torch.save(two, tmp_path / "two.pt")
-    torch.save({"w": torch.ones(2, dtype=torch.bfloat16)}, tmp_path / "half.pt")
-    (tmp_path / "junk.pt").write_bytes(b"nothing")
-    for name, message in {
-        "evil": "weights_only",
-        "junk": "weights_only",
-        "list": "a list without one",
-        "two": "2 of them",
-    }.items():
-        with pytest.raises(InputError, match=message) as error:
-            read_state_dict(tmp_path / f"{name}.pt")
-        assert "\n" not in str(error.value)
-    assert "this ran" not in capsys.readouterr().out
-    assert read_state_dict(tmp_path / "half.pt")["w"].dtype == np.float32
-
-
 @pytest.mark.parametrize(
     ("given", "outputs", "expected"),
     [
@@ -275,7 +200,7 @@ def test_pickles_run_no_code(tmp_path, capsys):
         ({"name": "mine"}, 1, ("regression", (), "pearson")),
     ],
 )
-def test_the_task_of_a_head(given, outputs, expected):
+def test_task_follows_from_settings_and_outputs(given, outputs, expected):
     task = imported_task(Config(task=TaskConfig(**given)), outputs)
     assert (task.kind, task.labels) == expected[:2]
     assert task.metric.startswith(expected[2])
@@ -285,7 +210,7 @@ def test_the_task_of_a_head(given, outputs, expected):
     ("given", "outputs"),
     [({"labels": ("a", "b")}, 3), ({"kind": "regression"}, 2), ({"name": "glue/stsb"}, 2)],
 )
-def test_a_task_that_does_not_fit_the_head(given, outputs):
+def test_task_that_does_not_fit_the_head_is_refused(given, outputs):
     config = dataclasses.replace(Config(), task=TaskConfig(**{"name": "mine", **given}))
     with pytest.raises(InputError, match=f"has {outputs} outputs"):
         imported_task(config, outputs)

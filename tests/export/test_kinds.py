@@ -12,7 +12,7 @@ from maskjax.errors import InputError
 from maskjax.export import export_hf, export_onnx, export_torch_masks, import_state
 from maskjax.export.huggingface import in_torch
 from maskjax.export.imported_run import imported_task
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
@@ -57,7 +57,9 @@ def torch_logits(model, predictor, rows):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_form_computes_the_same(family, kind, predictor_of, base_of, sentences, tmp_path):  # noqa: PLR0917
+def test_every_export_form_gives_the_same_logits(  # noqa: PLR0917
+    family, kind, predictor_of, base_of, sentences, tmp_path
+):
     predictor = predictor_of(family, kind)
     rows = sentences(len(predictor.task.text), 12)
     ours = our_logits(predictor, rows)
@@ -96,7 +98,7 @@ def test_a_pipeline_labels_words(predictor_of, tmp_path):
     ("kind", "said", "tag"),
     [("tokens", "`B-X`", "pipeline_tag: token-classification"), ("choice", "`two`", None)],
 )
-def test_the_folder_says_what_it_is(kind, said, tag, predictor_of, tmp_path):
+def test_card_and_config_name_kind_and_labels(kind, said, tag, predictor_of, tmp_path):
     export_hf(predictor_of("roberta", kind), tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text())
     assert config.get("problem_type") is None
@@ -141,11 +143,11 @@ def test_a_task_for_another_head_is_refused(predictor_of, base_of, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_scores_of_the_reference_code(family, kind, predictor_of, base_of):
+def test_scores_of_the_reference_code_become_masks(family, kind, predictor_of, base_of):
     """A whole model with scores on a block, the head and, where there is one, the pooler."""
     predictor, base = predictor_of(family, kind), load_base(base_of(family))
     random = np.random.default_rng(0)
-    state = in_torch(leaves_by_path(base.params | predictor.params), family)
+    state = in_torch(flatten_with_paths(base.params | predictor.params), family)
     if family != "distilbert":
         state.setdefault(f"{family}.pooler.dense.weight", random.normal(size=(16, 16)))
         state.setdefault(f"{family}.pooler.dense.bias", random.normal(size=16))
@@ -157,18 +159,18 @@ def test_scores_of_the_reference_code(family, kind, predictor_of, base_of):
 
     unused = [n for n in scores if "pooler" in n and kind == "tokens"]
     assert list(imported.unused) == unused
-    masks = in_torch(imported.frozen["mask"], family)
+    masks = in_torch(imported.delta.masks, family)
     assert {f"{n}_mask" for n in masks} == scores.keys() - set(unused)
     for name, mask in masks.items():
         np.testing.assert_array_equal(mask, scores[f"{name}_mask"] > np.float32(0.01))
-    head = imported.frozen["weight"].keys() - set(imported.changed)
+    head = imported.delta.weights.keys() - set(imported.changed)
     assert ("pooler/dense/kernel" in head) == ((family, kind) == ("roberta", "choice"))
     assert imported.num_outputs == {"tokens": 4, "choice": 1}[kind]
 
 
 def test_a_head_of_another_kind_is_refused(predictor_of, base_of):
     predictor, base = predictor_of("roberta"), load_base(base_of("roberta"))
-    state = in_torch(leaves_by_path(predictor.params), "roberta")
+    state = in_torch(flatten_with_paths(predictor.params), "roberta")
     state["classifier.dense.weight_mask"] = np.ones((16, 16), np.float32)
     for kind in KINDS:
         with pytest.raises(InputError, match=rf"no head for {kind} .+ another --task.kind"):

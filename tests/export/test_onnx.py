@@ -10,7 +10,7 @@ from maskjax.export import export_onnx
 from maskjax.tasks import Split, encode
 
 
-def test_logits_of_every_family(family, predictor_of, sentences, tmp_path):
+def test_onnx_logits_match_for_every_family(family, predictor_of, sentences, tmp_path):
     for package in ("torch", "onnx", "onnxscript"):
         pytest.importorskip(package, reason='needs pip install "maskjax[onnx]"')
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime, the oracle")
@@ -32,7 +32,7 @@ def onnx_logits(session, tokenizer, rows):
     return session.run(["logits"], inputs)[0]
 
 
-def test_what_is_missing_is_named(predictor_of, tmp_path, monkeypatch):
+def test_missing_package_is_named_with_its_extra(predictor_of, tmp_path, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name)

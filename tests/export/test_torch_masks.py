@@ -1,4 +1,4 @@
-"""Tasks on a live PyTorch model: on, over to another, off again, and nothing of them is left."""
+"""Tasks on a live PyTorch model: applied, switched, and undone without a trace."""
 
 import copy
 import dataclasses
@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from maskjax.errors import InputError
 from maskjax.export import export_hf, export_torch_masks
-from maskjax.masking import unpack_bits
+from maskjax.masking.packed import unpack_bits
 from maskjax.tasks import Split, Task, encode
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, for which this export is")
@@ -95,7 +95,7 @@ def assert_as_before(model, before):
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
-def test_logits_of_every_family(family, kind, exported, live, shipped, sentences):  # noqa: PLR0917
+def test_applied_logits_match_for_every_family(family, kind, exported, live, shipped, sentences):  # noqa: PLR0917
     predictor, task = exported(family, kind)
     rows, model = sentences(len(predictor.task.text)), live(family)
     before = snapshot(model)
@@ -109,7 +109,7 @@ def test_logits_of_every_family(family, kind, exported, live, shipped, sentences
 
 
 @pytest.mark.parametrize("adaptation", [{"head": "both", "biases": True}, {"head": "trained"}])
-def test_logits_of_other_masks(adaptation, exported, live, shipped, sentences):
+def test_applied_logits_match_with_other_heads(adaptation, exported, live, shipped, sentences):
     predictor, task = exported("distilbert", **adaptation)
     model = live("distilbert")
     shipped.apply(model, task)
@@ -118,13 +118,13 @@ def test_logits_of_other_masks(adaptation, exported, live, shipped, sentences):
     assert np.abs(ours - theirs).max() <= 1e-5
 
 
-def test_it_is_what_custom_from_mask_makes(exported, live, shipped, predictor_of):
+def test_applied_masks_have_the_layout_of_torch_prune(exported, live, shipped, predictor_of):
     predictor, task = exported("bert")
     model = live("bert")
     module = model.bert.encoder.layer[2].output.dense
     parameter = module.weight
     shipped.apply(model, task)
-    mask = predictor.file.frozen["mask"]["encoder/layer/2/output/dense/kernel"].T
+    mask = predictor.file.masks["encoder/layer/2/output/dense/kernel"].unpack().T
     assert module.weight_orig is parameter
     assert isinstance(module.weight_orig, torch.nn.Parameter)
     np.testing.assert_array_equal(dict(module.named_buffers())["weight_mask"], mask)
@@ -132,7 +132,7 @@ def test_it_is_what_custom_from_mask_makes(exported, live, shipped, predictor_of
     assert torch.nn.utils.prune.is_pruned(module)
 
 
-def test_switching_between_tasks_with_other_labels(exported, live, shipped, sentences):
+def test_switching_changes_head_and_labels_and_undo_restores(exported, live, shipped, sentences):
     rows = sentences(1)
     three, four = exported("roberta", sparsity=0.2), exported("roberta", task=FOUR, head="trained")
     model = live("roberta")
@@ -168,7 +168,7 @@ def test_labels_reach_a_pipeline_and_a_loss(exported, live, shipped):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_before_and_meanwhile(dtype, exported, live, shipped, sentences):
+def test_undo_keeps_half_precision_set_before_or_after(dtype, exported, live, shipped, sentences):
     predictor, task = exported("bert")
     rows = sentences(1)
     ours = predictor.logits(encoded_rows(predictor, rows))
@@ -187,8 +187,8 @@ def test_half_precision_before_and_meanwhile(dtype, exported, live, shipped, sen
         assert all(torch.equal(model.state_dict()[name], original[name]) for name in original)
 
 
-def test_another_device(exported, live, shipped):
-    """The device meta holds no numbers, but tells where a tensor is."""
+def test_undo_follows_the_model_to_another_device(exported, live, shipped):
+    """The device meta holds no numbers, but a tensor on it has that device."""
     _, task = exported("bert")
     model = live("bert")
     shipped.apply(model, task)
@@ -210,7 +210,7 @@ def test_a_shared_parameter_stays_shared(exported, live, shipped):
     assert torch.equal(layers[0].output.dense.weight, values)
 
 
-def test_a_copy_of_the_model_is_undone_by_itself(exported, live, shipped):
+def test_undoing_a_copy_leaves_the_original(exported, live, shipped):
     _, task = exported("bert")
     model = live("bert")
     shipped.apply(model, task)
@@ -221,7 +221,7 @@ def test_a_copy_of_the_model_is_undone_by_itself(exported, live, shipped):
     assert hasattr(model.bert.encoder.layer[1].output.dense, "weight_orig")
 
 
-def test_what_does_not_fit_is_refused_and_changes_nothing(exported, live, shipped):
+def test_unfit_task_is_refused_and_changes_nothing(exported, live, shipped):
     _, task = exported("bert")
     _, other = exported("roberta")
     model = live("bert")
@@ -246,7 +246,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(exported, live, shippe
     assert_as_before(model, before)
 
 
-def test_a_failure_half_way_is_taken_back(exported, live, shipped, monkeypatch):
+def test_failed_apply_is_rolled_back(exported, live, shipped, monkeypatch):
     _, task = exported("bert", head="both")
     model = live("bert")
     before, calls = snapshot(model), []
@@ -264,15 +264,15 @@ def test_a_failure_half_way_is_taken_back(exported, live, shipped, monkeypatch):
     assert_as_before(model, before)
 
 
-def test_the_files(predictor_of, tmp_path, shipped):
+def test_exported_files_hold_masks_and_description(predictor_of, tmp_path, shipped):
     predictor = predictor_of("distilbert")
     export_torch_masks(predictor, tmp_path / "out")
     info = json.loads((tmp_path / "out" / "task.json").read_text())
     masks = load_file(tmp_path / "out" / "masks.safetensors")
-    ours = predictor.file.frozen["mask"]["encoder/layer/1/intermediate/dense/kernel"]
+    ours = predictor.file.masks["encoder/layer/1/intermediate/dense/kernel"].unpack()
     name = "distilbert.transformer.layer.1.ffn.lin1.weight"
     np.testing.assert_array_equal(unpack_bits(masks[name], tuple(info["shapes"][name])), ours.T)
-    assert len(masks) == len(predictor.file.frozen["mask"])
+    assert len(masks) == len(predictor.file.masks)
     assert info["labels"] == ["low", "middle", "high"]
     assert info["architecture"] == "DistilBertForSequenceClassification"
     assert info["max_length"] == 24
@@ -295,22 +295,22 @@ def test_the_shipped_module_needs_no_jax(predictor_of, tmp_path):
     assert result.stdout.strip() == b"toy"
 
 
-def test_other_methods_are_pointed_to_hf(predictor_of, tmp_path):
+def test_export_of_other_methods_suggests_hf(predictor_of, tmp_path):
     with pytest.raises(InputError, match=r"lora .+ use --to hf"):
         export_torch_masks(predictor_of("bert", method="lora"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_base_that_was_drawn_anew_is_no_published_one(predictor_of, tmp_path):
+def test_export_of_a_reinitialized_base_is_refused(predictor_of, tmp_path):
     predictor = predictor_of("bert")
     model = dataclasses.replace(predictor.config.model, reinit=("output",))
     drawn = predictor._replace(config=dataclasses.replace(predictor.config, model=model))
-    with pytest.raises(InputError, match=r"drawn anew, .+ use --to hf"):
+    with pytest.raises(InputError, match=r"re-initialized, .+ use --to hf"):
         export_torch_masks(drawn, tmp_path / "exported")
     assert not (tmp_path / "exported").exists()
 
 
-def test_both_exports_agree(predictor_of, live, shipped, sentences, tmp_path):
+def test_both_exports_give_the_same_logits(predictor_of, live, shipped, sentences, tmp_path):
     predictor = predictor_of("bert", head="both")
     export_hf(predictor, tmp_path / "hf")
     export_torch_masks(predictor, tmp_path / "masks")

@@ -1,15 +1,17 @@
-"""Task files of random small models, as many as a test wants."""
+"""Task files of random small models."""
 
 from string import ascii_lowercase
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pytest
 
-from maskjax.adaptation import merge
+from maskjax.adaptation import Delta, Mask
 from maskjax.config import AdaptationConfig
 from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.masking import PackedMask, leaves_by_path, replace_leaves
+from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.packed import PackedMask
 from maskjax.models import load_base
 from maskjax.taskfile import TaskFile, load_task_file, save_task_file
 
@@ -62,7 +64,7 @@ def make_task(run_of, tmp_path_factory):
         file = shuffled(like.file, random)
         path = folder / f"{family}-{name}-{seed}.safetensors"
         save_task_file(path, file)
-        params = merge(load_task_file(path).frozen, _blank(like))
+        params = load_task_file(path).delta.apply(_blank(like))
         return Made(str(path), like._replace(file=file, params=params))
 
     return make
@@ -70,11 +72,10 @@ def make_task(run_of, tmp_path_factory):
 
 def shuffled(file: TaskFile, random: np.random.Generator) -> TaskFile:
     masks = {path: _shuffled(mask, random) for path, mask in file.masks.items()}
-    arrays = {
-        sort: {path: leaf * np.float32(random.uniform(0.5, 1.5)) for path, leaf in leaves.items()}
-        for sort, leaves in file.arrays.items()
-    }
-    return file._replace(masks=masks, arrays=arrays)
+    scaled = jax.tree.map(
+        lambda leaf: leaf * np.float32(random.uniform(0.5, 1.5)), file.delta.without(Mask)
+    )
+    return file._replace(delta=scaled | Delta.of(masks=masks))
 
 
 def _shuffled(mask: PackedMask, random: np.random.Generator) -> PackedMask:
@@ -83,12 +84,12 @@ def _shuffled(mask: PackedMask, random: np.random.Generator) -> PackedMask:
 
 def _blank(like: TaskPredictor) -> dict:
     """The base's params with a head of zeros."""
-    base = leaves_by_path(load_base(like.base.folder).params)
+    base = flatten_with_paths(load_base(like.base.folder).params)
     leaves = {
         path: base.get(path, np.zeros(leaf.shape, np.float32))
-        for path, leaf in leaves_by_path(like.params).items()
+        for path, leaf in flatten_with_paths(like.params).items()
     }
-    return replace_leaves(like.params, leaves)
+    return update_leaves(like.params, leaves)
 
 
 @pytest.fixture(scope="session")

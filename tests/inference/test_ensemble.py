@@ -24,7 +24,7 @@ def winner(rows: list[np.ndarray]) -> int:
     return max(range(len(votes)), key=lambda c: (votes[c], likely[c]))
 
 
-def test_means_of_logits_and_of_probabilities(members):
+def test_combined_logits_and_probabilities_are_means(members):
     for unit in range(len(members[0])):
         rows = [member[unit] for member in members]
         by_logits = combine_logits(members, "logits")[unit]
@@ -52,7 +52,7 @@ def test_a_vote_outweighs_any_probability():
 
 
 @pytest.mark.parametrize("by", ["logits", "probabilities", "vote"])
-def test_words_that_were_cut_off_stay_so(members, by):
+def test_cut_off_words_stay_nan(members, by):
     cut = [member.copy() for member in members]
     cut[1][3] = np.nan
     found = combine_logits(cut, by)
@@ -71,6 +71,6 @@ def test_words_that_were_cut_off_stay_so(members, by):
         ([np.zeros((2, 1))], "probabilities", "several outputs"),
     ],
 )
-def test_members_that_do_not_fit(members, by, message):
+def test_members_that_do_not_fit_are_refused(members, by, message):
     with pytest.raises(ValueError, match=message):
         combine_logits(members, by)

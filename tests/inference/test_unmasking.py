@@ -1,13 +1,13 @@
-"""Masked weights are made one after the other, when they are needed."""
+"""Masked weights are computed one after the other, when they are needed."""
 
 import dataclasses
 
 import jax
 import numpy as np
 
-from maskjax.inference.programs import make_programs
+from maskjax.inference.compiled import make_programs
 from maskjax.inference.unmasking import full_planes
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 
 
@@ -15,7 +15,7 @@ def test_a_program_never_holds_the_weights_of_all_blocks(base_of):
     config = load_base(base_of("bert")).config
     config = dataclasses.replace(config, hidden_size=128, intermediate_size=512, num_layers=6)
     programs = make_programs(config, "classification", 2, "float32")
-    leaves = leaves_by_path(programs.model.abstract)
+    leaves = flatten_with_paths(programs.model.abstract)
     planes = {path: full_planes(leaves[path].shape) for path in programs.maskable}
     ids = np.zeros((1, 8), np.int32)
     inputs = {"input_ids": ids, "attention_mask": ids, "token_type_ids": ids}

@@ -10,7 +10,7 @@ from maskjax.inference.window import in_order
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_results_come_in_order_whichever_is_ready_first(most: int) -> None:
+def test_results_come_in_order(most: int) -> None:
     def call(number: int) -> int:
         time.sleep(0.02 * (3 - number % 3))
         return number
@@ -20,7 +20,7 @@ def test_results_come_in_order_whichever_is_ready_first(most: int) -> None:
         assert list(in_order(calls, pool, most)) == list(range(9))
 
 
-def test_calls_are_made_when_there_is_a_place_for_them() -> None:
+def test_pending_calls_are_bounded() -> None:
     held, highest, lock = 0, 0, threading.Lock()
 
     def call() -> None:
@@ -45,7 +45,7 @@ def test_calls_are_made_when_there_is_a_place_for_them() -> None:
     assert 2 <= highest <= 3
 
 
-def test_one_at_a_time_stays_in_this_thread() -> None:
+def test_one_call_at_a_time_stays_in_this_thread() -> None:
     with ThreadPoolExecutor(1) as pool:
         found = list(in_order([threading.get_ident] * 3, pool, 1))
     assert found == [threading.get_ident()] * 3

@@ -1,4 +1,4 @@
-"""Masks over other people's pytrees: a few steps of training, frozen arrays left as they were."""
+"""Masks over other people's pytrees: a few steps of training, frozen arrays do not change."""
 
 import itertools
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import optax
 import pytest
 from flax import linen, nnx
 
-from maskjax.masking import leaves_by_path, threshold_mask
+from maskjax.masking import flatten_with_paths, threshold_mask
 
 KEY = jax.random.key(0)
 WIDTHS = (6, 16, 3)
@@ -104,11 +104,11 @@ def net(request) -> Net:
 
 
 def bits(params: Any) -> dict[str, bytes]:
-    leaves = leaves_by_path(params).items()
+    leaves = flatten_with_paths(params).items()
     return {path: np.asarray(leaf).tobytes() for path, leaf in leaves if eqx.is_array(leaf)}
 
 
-def test_the_net_is_kept(net):
+def test_masking_keeps_the_tree_and_other_leaves(net):
     """Masking gives the same type of tree, in which only the matrices have changed."""
     transform = threshold_mask(0.5, where=net.kernels)
     scores = transform.init(KEY, net.params)
@@ -119,8 +119,8 @@ def test_the_net_is_kept(net):
     assert {path for path in before if before[path] != after[path]} == set(net.kernels)
 
 
-def test_training(net):
-    """Scores learn to give what the net gives under a hidden mask; the net does not move."""
+def test_training_scores_lowers_the_loss_and_keeps_the_net(net):
+    """Scores learn the outputs of a hidden mask; the net does not change."""
     transform = threshold_mask(0.3, where=net.kernels)
     rng = np.random.default_rng(1)
     x = jnp.asarray(rng.normal(size=(64, WIDTHS[0])), jnp.float32)

@@ -30,7 +30,7 @@ def path(request) -> str:
     return request.param
 
 
-def test_a_head_rules_its_weights(path):
+def test_score_of_a_head_masks_its_weights(path):
     bits = np.array([1, 0, 1], np.float32)
     mask = per_head(HEADS).expand(path, jnp.asarray(bits), LEAVES[path])
     expected = [bits[head_of(path, index)] for index in np.ndindex(LEAVES[path])]
@@ -46,7 +46,7 @@ def test_a_heads_magnitude_is_the_mean(path):
     np.testing.assert_allclose(reduced, [np.mean(w) for w in of_head], rtol=1e-6)
 
 
-def test_a_matrix_as_a_whole():
+def test_matrix_granularity_shares_one_score():
     weight = random((3, 4))
     reduced = PER_MATRIX.reduce("any", jnp.asarray(weight))
     assert reduced.shape == ()
@@ -56,7 +56,7 @@ def test_a_matrix_as_a_whole():
         np.testing.assert_array_equal(mask, np.full((3, 4), bit))
 
 
-def test_each_weight_for_itself():
+def test_weight_granularity_changes_nothing():
     weight = random((3, 4))
     np.testing.assert_array_equal(PER_WEIGHT.reduce("any", jnp.asarray(weight)), np.abs(weight))
     assert PER_WEIGHT.expand("any", weight, (3, 4)) is weight
@@ -92,21 +92,21 @@ def test_the_gradient_of_a_score_is_the_sum_over_its_weights(path, sharing):
 @pytest.mark.parametrize(
     "leaf", ["pooler/dense/kernel", ATTENTION + "output/dense/bias", "encoder/layer/0/output/dense"]
 )
-def test_leaves_without_heads(leaf):
+def test_leaves_without_heads_are_refused(leaf):
     shape = (6,) if leaf.endswith("bias") else (6, 6)
     with pytest.raises(ValueError, match=f"{leaf}: has no attention heads"):
         per_head(3).reduce(leaf, jnp.ones(shape))
 
 
-def test_heads_that_do_not_divide():
+def test_axis_that_heads_do_not_divide_is_refused():
     leaf = OUTPUTS[0] + "/kernel"
     with pytest.raises(ValueError, match=f"{leaf}: axis of 6 does not divide into 4 heads"):
         per_head(4).reduce(leaf, jnp.ones((5, 6)))
 
 
 @pytest.mark.parametrize("granularity", [PER_WEIGHT, PER_MATRIX, per_head(HEADS)])
-def test_a_mask_of_a_wrong_shape(granularity):
-    """Also one that NumPy would broadcast."""
+def test_mask_of_a_wrong_shape_is_refused(granularity):
+    """A shape that NumPy would broadcast is refused too."""
     leaf = OUTPUTS[0] + "/kernel"
     for shape in [(6,), (5, 1), (2,)]:
         with pytest.raises(ValueError, match=f"{leaf}: expected a mask of shape"):

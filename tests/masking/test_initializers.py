@@ -1,4 +1,4 @@
-"""Starts: exact counts without replacement, the paper's range, float32 whatever came."""
+"""Initial scores: exact counts without replacement, the paper's range, always float32."""
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from maskjax.masking import (
     magnitude,
     proportional,
     random_count,
+    threshold_mask,
     uniform,
 )
 from maskjax.masking.initializers import THRESHOLD
@@ -25,7 +26,7 @@ EVERY |= {"constant": constant(0.3), "proportional": proportional(0.3)}
 MANY = jnp.ones(20_000)
 
 
-def test_uniform_is_the_papers():
+def test_uniform_has_the_range_of_the_paper():
     """U(−c, (c + τ)/p − c) with c = 0.02, τ = 0.01, p = 5 % is U(−0.02, 0.58)."""
     scores = np.asarray(uniform(0.05)(KEY, MANY))
     assert -0.02 <= scores.min() < -0.0195
@@ -47,7 +48,7 @@ def test_uniform_can_drop_everything():
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.01])
-def test_proportional_margins_have_the_order_of_the_weights(threshold):
+def test_proportional_margins_follow_the_order_of_weights(threshold):
     weights = np.abs(np.random.default_rng(0).normal(size=(40, 50))).astype(np.float32)
     margins = np.asarray(proportional(0.2, threshold=threshold)(KEY, weights)) - threshold
     assert (margins > 0).all()
@@ -55,7 +56,7 @@ def test_proportional_margins_have_the_order_of_the_weights(threshold):
     np.testing.assert_allclose(margins / margins.max(), weights / weights.max(), rtol=1e-4)
 
 
-def test_proportional_margins_of_zeros():
+def test_proportional_keeps_all_of_equal_weights():
     zeros = proportional(0.2)(KEY, jnp.zeros(3))
     assert (zeros > THRESHOLD).all()  # all alike: all kept
     some = proportional(0.2)(KEY, jnp.array([0.0, 1.0]))
@@ -64,12 +65,13 @@ def test_proportional_margins_of_zeros():
         proportional(0.0)
 
 
-def test_small_weights_are_protected_for_good():
+def test_protected_small_weights_are_kept_at_any_score():
     weights = jnp.array([0.1, 0.4, 1.0, 2.5])  # of mean 1
-    free = np.asarray(proportional(0.2)(KEY, weights))
-    scores = np.asarray(proportional(0.2, protect=0.5)(KEY, weights))
-    assert np.isinf(scores).tolist() == [True, True, False, False]
-    np.testing.assert_array_equal(scores[2:], free[2:])
+    free = proportional(0.2)(KEY, weights)
+    np.testing.assert_array_equal(proportional(0.2, protect=0.5)(KEY, weights), free)
+    transform = threshold_mask(initializer=proportional(0.2, protect=0.5), where="kernel")
+    mask = transform.masks({"kernel": jnp.full(4, -9.0)}, {"kernel": weights})["kernel"]
+    assert mask.tolist() == [True, True, False, False]
     with pytest.raises(ValueError, match="protect >= 0"):
         proportional(protect=-1.0)
 
@@ -82,7 +84,7 @@ def test_small_weights_are_protected_for_good():
     threshold=st.sampled_from([0.01, 0.5]),
     seed=st.integers(0, 99),
 )
-def test_exact_counts(shape, sparsity, name, threshold, seed):
+def test_exact_starts_drop_the_rounded_share(shape, sparsity, name, threshold, seed):
     weights = jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
     start = EXACT[name](sparsity, threshold=threshold)
     scores = np.asarray(start(jax.random.key(seed), jnp.abs(weights)))
@@ -91,7 +93,7 @@ def test_exact_counts(shape, sparsity, name, threshold, seed):
 
 @pytest.mark.parametrize("name", ["random", "double_uniform"])
 def test_random_positions_are_uniform(name):
-    """Over many keys each of 8 places is dropped as often as any other."""
+    """Over many keys, each of 8 positions is dropped equally often."""
     draw = jax.jit(jax.vmap(lambda key: EXACT[name](0.25)(key, jnp.ones(8)) <= THRESHOLD))
     dropped = np.asarray(draw(jax.random.split(KEY, 2000)))
     assert (dropped.sum(1) == 2).all()
@@ -99,7 +101,7 @@ def test_random_positions_are_uniform(name):
 
 
 @pytest.mark.parametrize("name", ["magnitude", "random"])
-def test_two_values(name):
+def test_magnitude_and_random_use_two_values(name):
     scores = EXACT[name](0.5, threshold=0.1)(KEY, jnp.arange(6.0))
     assert sorted(set(scores.tolist())) == pytest.approx([0.0, 0.2])
 
@@ -136,23 +138,44 @@ def test_scores_follow_their_key(name):
 
 @pytest.mark.parametrize("make", EXACT.values())
 @pytest.mark.parametrize("sparsity", [-0.1, 1.1, float("nan")])
-def test_impossible_fractions(make, sparsity):
+def test_impossible_sparsities_are_refused(make, sparsity):
     with pytest.raises(ValueError, match=r"sparsity in \[0, 1\]"):
         make(sparsity)
 
 
 @pytest.mark.parametrize("make", EXACT.values())
-def test_impossible_threshold(make):
+def test_threshold_of_zero_is_refused(make):
     with pytest.raises(ValueError, match="threshold > 0, got 0"):
         make(0.5, threshold=0.0)
 
 
 @pytest.mark.parametrize("sparsity", [0.0, 1.1, float("nan")])
-def test_impossible_uniform(sparsity):
+def test_uniform_refuses_impossible_sparsities(sparsity):
     with pytest.raises(ValueError, match=r"sparsity in \(0, 1\]"):
         uniform(sparsity)
 
 
-def test_empty_uniform_range():
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (constant, "score"),
+        (lambda x: uniform(0.5, threshold=x), "threshold"),
+        (lambda x: uniform(0.5, spread=x), "spread"),
+        (proportional, "margin"),
+        (lambda x: proportional(threshold=x), "threshold"),
+        (lambda x: proportional(protect=x), "protect"),
+        (lambda x: magnitude(0.5, threshold=x), "threshold"),
+        (lambda x: random_count(0.5, threshold=x), "threshold"),
+        (lambda x: double_uniform(0.5, threshold=x), "threshold"),
+        (lambda x: threshold_mask(threshold=x), "threshold"),
+    ],
+)
+def test_settings_that_are_not_finite_are_refused(make, name, number):
+    with pytest.raises(ValueError, match=f"Expected a finite {name}, got {number}"):
+        make(number)
+
+
+def test_empty_uniform_range_is_refused():
     with pytest.raises(ValueError, match=r"spread > 0\.02"):
         uniform(0.5, threshold=-0.02, spread=0.02)

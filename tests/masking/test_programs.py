@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.masking import MASKED_WEIGHT, leaves_by_path, replace_leaves, threshold_mask
+from maskjax.masking import (
+    MASKED_WEIGHT,
+    flatten_with_paths,
+    threshold_mask,
+    update_leaves,
+)
 
 # Leaves and hidden states (of 4 tokens) have shapes of their own, so that a product is known by
 # its shape, transposed or not.
@@ -42,7 +48,7 @@ def loss_of(params) -> jax.Array:
 
 
 def program(trained, adapt):
-    """Loss and gradient in what is trained, traced."""
+    """The traced loss and its gradient in the trainable."""
     step = jax.value_and_grad(lambda t, p: loss_of(adapt(t, p)))
     return jax.make_jaxpr(step)(trained, make_params()).jaxpr
 
@@ -92,16 +98,16 @@ def test_no_gradient_of_a_frozen_leaf_is_computed(where, backward):
     assert scores == sorted(SHAPES[path] for path in where)
 
 
-def test_finetuning_computes_them():
+def test_finetuning_computes_gradients_of_every_leaf():
     """The same count finds the gradients of the embedding and of biases where there are any."""
-    leaves = leaves_by_path(make_params())
-    jaxpr = program(leaves, lambda weights, params: replace_leaves(params, weights))
+    leaves = flatten_with_paths(make_params())
+    jaxpr = program(leaves, lambda weights, params: update_leaves(params, weights))
     assert made_by(jaxpr, "scatter-add") == [(3, 50)]
     assert set(made_by(jaxpr, "reduce_sum")) == {(), (5,), (7,)}
 
 
 def test_masked_weights_are_named_for_recomputing():
-    """One name for each masked leaf and no other, so that a remat policy can drop them."""
+    """Each masked leaf has one name, so that a remat policy can drop it."""
     names = [e for e in equations(masked_program(KERNELS)) if e.primitive.name == "name"]
     assert {e.params["name"] for e in names} == {MASKED_WEIGHT}
     shapes = {e.outvars[0].aval.shape for e in names}
@@ -109,13 +115,18 @@ def test_masked_weights_are_named_for_recomputing():
 
 
 def test_one_program_for_all_masks():
-    """Scores and base are arguments; only other rules make another program."""
+    """Scores and base are arguments; scores of other rules are refused."""
     params = make_params()
     both, head = threshold_mask(where=KERNELS), threshold_mask(where=["head/kernel"])
-    run = jax.jit(lambda scores, params: loss_of(both.apply(scores, params)))
+    chex.clear_trace_counter()
+
+    @jax.jit
+    @chex.assert_max_traces(n=1)
+    def run(scores, params):
+        return loss_of(both.apply(scores, params))
+
     losses = [run(both.init(jax.random.key(seed), params), params) for seed in range(3)]
     run(both.init(KEY, params), jax.tree.map(lambda leaf: leaf + 1, params))
-    assert run._cache_size() == 1
     assert len({float(loss) for loss in losses}) == 3
-    run(head.init(KEY, params), params)
-    assert run._cache_size() == 2
+    with pytest.raises(ValueError, match="2 are missing, such as first/kernel, second/kernel"):
+        jax.jit(both.apply)(head.init(KEY, params), params)

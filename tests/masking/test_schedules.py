@@ -1,4 +1,4 @@
-"""Schedules against their formulas, and the penalty against autodiff with the sign of λ turned."""
+"""Schedules against their formulas, and the penalty against autodiff with a negated λ."""
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +37,8 @@ SCHEDULES = {
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
-def test_formula(name):
-    """For Python ints, and for traced int32 and float32 steps under jit."""
+def test_schedules_match_their_formulas(name):
+    """Steps are Python ints, or traced int32 and float32 under jit."""
     schedule, formula = SCHEDULES[name]
     compiled = jax.jit(schedule)
     for step in STEPS:
@@ -57,23 +57,23 @@ def test_formula(name):
     ],
 )
 @pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan")])
-def test_impossible_sparsities(make, wrong):
+def test_impossible_sparsities_are_refused(make, wrong):
     with pytest.raises(ValueError, match=r"sparsity in \[0, 1\]"):
         make(wrong)
 
 
-def test_empty_ramp():
+def test_empty_ramp_is_refused():
     with pytest.raises(ValueError, match="end > begin, got begin 5 and end 5"):
         cubic_sparsity(0.0, 0.5, begin=5, end=5)
 
 
 @pytest.mark.parametrize("boundaries", [[2, 1], [1, 1]])
-def test_stairs_that_do_not_ascend(boundaries):
+def test_boundaries_that_do_not_ascend_are_refused(boundaries):
     with pytest.raises(ValueError, match="ascending boundaries"):
         stepwise_sparsity([0.1, 0.2, 0.3], boundaries)
 
 
-def test_stairs_that_do_not_fit():
+def test_too_few_sparsities_for_the_boundaries_are_refused():
     with pytest.raises(ValueError, match="3 sparsities for 2 boundaries, got 2"):
         stepwise_sparsity([0.1, 0.2], [1, 2])
 
@@ -98,7 +98,7 @@ def test_no_gradient_flows_into_the_target():
 
 
 def test_the_multiplier_grows_until_the_target_is_met():
-    """A loss that wants a sparsity of zero against a penalty that wants one half."""
+    """The loss is lowest without zeros, and the penalty at a sparsity of one half."""
     optimizer = optax.sgd(0.1)
 
     def loss(trainable):

@@ -14,11 +14,11 @@ from maskjax.masking import (
     block_of,
     choose,
     encoder_rules,
-    key_for_path,
+    flatten_with_paths,
+    fold_in_path,
     kind_of,
-    leaves_by_path,
-    replace_leaves,
     select_paths,
+    update_leaves,
 )
 
 PATHS = [f"{a}/{b}/{c}" for a in "01" for b in ("key", "query") for c in ("bias", "kernel")]
@@ -55,38 +55,38 @@ def test_first_full_match_wins(paths, rules):
 
 
 @pytest.mark.parametrize("part", ["key/kernel", "0/key"])
-def test_a_match_is_of_the_whole_path(part):
+def test_pattern_must_match_the_whole_path(part):
     rules = [Rule(pattern=part, select=False), ".*"]
     with pytest.raises(ValueError, match=f"'{part}' matches no path"):
         select_paths(PATHS, rules)
 
 
-def test_a_string_selects():
+def test_string_is_a_rule_that_selects():
     assert select_paths(PATHS, ["0/key/.*"]) == select_paths(PATHS, [Rule(pattern="0/key/.*")])
 
 
-def test_a_rule_that_matches_nothing_names_what_is_near():
+def test_unmatched_rule_error_suggests_near_paths():
     with pytest.raises(ValueError, match=r"'1/qery/kernel' matches no path of the 8.*1/query/k"):
         select_paths(PATHS, [".*/key/kernel", "1/qery/kernel"])
 
 
-def test_a_hidden_rule():
+def test_rule_hidden_by_earlier_ones_is_refused():
     with pytest.raises(ValueError, match=r"'0/key/bias' decides nothing: earlier rules"):
         select_paths(PATHS, ["0/.*", "0/key/bias"])
 
 
 @pytest.mark.parametrize("rules", [[], [Rule(pattern=".*", select=False)]])
-def test_nothing_selected(rules):
+def test_rules_that_select_nothing_are_refused(rules):
     with pytest.raises(ValueError, match="select something"):
         select_paths(PATHS, rules)
 
 
-def test_no_regular_expression():
+def test_invalid_regular_expression_is_refused():
     with pytest.raises(ValueError, match=r"'\(kernel' is not a regular expression: missing \)"):
         select_paths(PATHS, ["(kernel"])
 
 
-def test_the_first_pattern_of_a_whole_path_chooses():
+def test_first_pattern_that_matches_the_whole_path_wins():
     choices = {"key/.*": 1, ".*/key/.*": 2, "0/.*": 3}
     assert [choose(path, choices) for path in ("0/key/bias", "0/query/bias")] == [2, 3]
     with pytest.raises(ValueError, match=r"1/query/bias: expected a pattern that matches it"):
@@ -124,7 +124,7 @@ def encoder_paths(family: str, blocks: int = 12) -> list[str]:
 @pytest.mark.parametrize("biases", [False, True])
 @pytest.mark.parametrize("blocks", [None, [1], [0, 11], range(2, 12)])
 @pytest.mark.parametrize("kind", MODULES)
-def test_rules_of_a_kind(kind, blocks, biases):
+def test_encoder_rules_select_a_kind_in_its_blocks(kind, blocks, biases):
     """Block 1 is not block 11."""
     numbers = range(12) if blocks is None else blocks
     leaves = ("bias", "kernel") if biases else ("kernel",)
@@ -134,14 +134,14 @@ def test_rules_of_a_kind(kind, blocks, biases):
 
 
 @pytest.mark.parametrize("family", HEADS)
-def test_rules_of_the_head(family):
+def test_encoder_rules_select_the_head(family):
     rules = encoder_rules(["head"], biases=True)
     expected = {f"{module}/{leaf}" for module in HEADS[family] for leaf in ("kernel", "bias")}
     assert set(select_paths(encoder_paths(family), rules)) == expected
 
 
 @pytest.mark.parametrize("family", HEADS)
-def test_kind_and_block_of_every_path(family):
+def test_kind_and_block_are_read_from_every_path(family):
     for path in encoder_paths(family):
         module = path.rsplit("/", 1)[0]
         block = re.match(r"encoder/layer/(\d+)/", path)
@@ -155,47 +155,47 @@ def test_every_kind_is_tested():
     assert set(KINDS) == {*MODULES, "head"}
 
 
-def test_unknown_kind():
+def test_unknown_kind_is_refused():
     with pytest.raises(ValueError, match=r"kinds among query.*got \['qerry'\]"):
         encoder_rules(["query", "qerry"])
 
 
-def test_no_blocks():
+def test_empty_blocks_are_refused():
     with pytest.raises(ValueError, match="at least one block"):
         encoder_rules(["query"], blocks=[])
 
 
 def test_paths_join_keys_indices_and_attributes():
     tree = {"b": [1, (2, {"c": 3})], "a": None, "d": Rule}
-    assert leaves_by_path({"b": tree["b"]}) == {"b/0": 1, "b/1/0": 2, "b/1/1/c": 3}
-    assert list(leaves_by_path(tree).values()) == jax.tree.leaves(tree)
+    assert flatten_with_paths({"b": tree["b"]}) == {"b/0": 1, "b/1/0": 2, "b/1/1/c": 3}
+    assert list(flatten_with_paths(tree).values()) == jax.tree.leaves(tree)
 
 
-def test_two_leaves_with_one_path():
+def test_two_leaves_with_one_path_are_refused():
     with pytest.raises(ValueError, match="share the path 'a/b'"):
-        leaves_by_path({"a/b": 1, "a": {"b": 2}})
+        flatten_with_paths({"a/b": 1, "a": {"b": 2}})
 
 
-def test_replacing_leaves_leaves_the_others_alone():
+def test_update_leaves_keeps_other_leaves():
     tree = {"a": [np.zeros(2), np.ones(2)], "b": np.ones(3)}
-    new = replace_leaves(tree, {"a/1": 5})
+    new = update_leaves(tree, {"a/1": 5})
     assert (new["a"][1], tree["a"][1].tolist()) == (5, [1, 1])
     assert new["a"][0] is tree["a"][0]
     assert new["b"] is tree["b"]
 
 
-def test_replacing_a_leaf_that_is_not_there():
+def test_replacing_a_missing_leaf_is_refused():
     with pytest.raises(ValueError, match=r"got \['a/2'\]; the tree has \['a/0'"):
-        replace_leaves({"a": [0, 1]}, {"a/2": 5})
+        update_leaves({"a": [0, 1]}, {"a/2": 5})
 
 
 @pytest.mark.parametrize("make", [jax.random.key, jax.random.PRNGKey])
-def test_every_path_has_a_key_of_its_own(make):
-    """Of the type that came, the same on every machine (a literal), and one each."""
-    data = [jax.random.key_data(key_for_path(make(0), path)).tolist() for path in PATHS]
+def test_every_path_has_its_own_key(make):
+    """Keys keep their type, differ by path, and are the same on every machine (a literal)."""
+    data = [jax.random.key_data(fold_in_path(make(0), path)).tolist() for path in PATHS]
     assert len(set(map(tuple, data))) == len(PATHS)
-    assert key_for_path(make(0), "a/kernel").dtype == make(0).dtype
-    assert jax.random.key_data(key_for_path(make(0), "a/kernel")).tolist() == [
+    assert fold_in_path(make(0), "a/kernel").dtype == make(0).dtype
+    assert jax.random.key_data(fold_in_path(make(0), "a/kernel")).tolist() == [
         3237359888,
         2909808792,
     ]

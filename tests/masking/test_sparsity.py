@@ -35,20 +35,20 @@ def masks() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("dtype", [bool, np.float32, jnp.bfloat16])
 @pytest.mark.parametrize("array", [np.asarray, jnp.asarray])
-def test_zeros_of_each_leaf(masks, array, dtype):
+def test_count_zeros_counts_each_leaf(masks, array, dtype):
     counts = count_zeros({path: array(mask.astype(dtype)) for path, mask in masks.items()})
     assert counts == {path: ((~m).sum(), m.size) for path, m in masks.items()}
     assert all(type(number) is int for count in counts.values() for number in count)
 
 
-def test_total(masks):
+def test_total_count_adds_all_leaves(masks):
     every = np.concatenate([mask.ravel() for mask in masks.values()])
     total = total_count(count_zeros(masks))
     assert total == ((~every).sum(), every.size)
     assert total.sparsity == 1 - every.mean()
 
 
-def test_by_kind_and_by_block(masks):
+def test_counts_are_grouped_by_kind_and_by_block(masks):
     counts = count_zeros(masks)
     query, output, bias, last, pooler, head, out, other = counts.values()
 
@@ -69,7 +69,7 @@ def test_by_kind_and_by_block(masks):
     }
 
 
-def test_of_nothing():
+def test_counts_of_empty_masks_are_zero():
     assert total_count({}) == (0, 0)
     assert Count(0, 0).sparsity == 0
     assert count_zeros({"empty": np.ones((0, 3))}) == {"empty": (0, 0)}
@@ -78,27 +78,27 @@ def test_of_nothing():
 
 
 @pytest.mark.parametrize("dtype", [bool, jnp.float32, jnp.bfloat16])
-def test_mean(masks, dtype):
+def test_mean_sparsity_equals_the_counted_share(masks, dtype):
     as_given = {path: jnp.asarray(mask, dtype) for path, mask in masks.items()}
     mean = jax.jit(mean_sparsity)(as_given)
     assert mean.dtype == jnp.float32
     assert float(mean) == pytest.approx(total_count(count_zeros(masks)).sparsity, abs=1e-6)
 
 
-def test_mean_is_exact_where_bfloat16_would_not_be():
+def test_mean_of_bfloat16_masks_is_exact():
     mask = jnp.ones(1000, jnp.bfloat16).at[:3].set(0)
     assert float(mean_sparsity({"kernel": mask})) == pytest.approx(0.003, abs=1e-6)
 
 
 def test_mean_of_masks_that_drop_nothing_is_zero():
     """1 − kept / total would be −5e-8: the compiler divides by multiplying with 1 / total."""
-    optimised = {"xla_backend_optimization_level": 3}
-    mean = jax.jit(mean_sparsity, compiler_options=optimised)
+    optimized = {"xla_backend_optimization_level": 3}
+    mean = jax.jit(mean_sparsity, compiler_options=optimized)
     assert float(mean({"kernel": jnp.ones(1000)})) == 0
 
 
 def test_mean_is_differentiable():
-    """Straight-through: each score weighs −1/N, whatever leaf it is in."""
+    """With straight-through gradients, each score of any leaf has the derivative −1/N."""
     scores = {"a": jnp.array([0.5, -0.5]), "b": jnp.zeros((3, 2))}
     gradient = jax.grad(lambda s: mean_sparsity(jax.tree.map(hard_threshold, s)))(scores)
     for leaf in gradient.values():

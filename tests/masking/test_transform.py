@@ -1,4 +1,4 @@
-"""One battery over all transforms: what comes in, what goes out, and nothing else."""
+"""One battery over all transforms: shapes, dtypes, gradients, keys and errors."""
 
 from functools import partial
 
@@ -11,7 +11,8 @@ from maskjax.masking import (
     PER_MATRIX,
     PER_WEIGHT,
     bernoulli_mask,
-    leaves_by_path,
+    constant,
+    flatten_with_paths,
     magnitude,
     per_head,
     sign_mask,
@@ -74,10 +75,10 @@ def make_transform(factory: str, granularity: str):
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
-def test_what_goes_in_and_what_comes_out(pair, dtype):
+def test_init_apply_and_masks_keep_shapes_dtypes_and_trees(pair, dtype):
     transform, granularity = make_transform(*pair), pair[1]
     params = make_params(dtype)
-    leaves = leaves_by_path(params)
+    leaves = flatten_with_paths(params)
     scores = transform.init(KEY, params)
     assert list(scores) == PATHS
     assert {s.shape for s in scores.values()} == {SCORE_SHAPES[granularity]}
@@ -91,7 +92,7 @@ def test_what_goes_in_and_what_comes_out(pair, dtype):
     every = np.concatenate([np.ravel(mask) for mask in masks.values()])
     assert every.any()
     assert not every.all()
-    for path, leaf in leaves_by_path(masked).items():
+    for path, leaf in flatten_with_paths(masked).items():
         if path in PATHS:
             assert masks[path].dtype == bool
             assert leaf.dtype == dtype
@@ -104,9 +105,9 @@ def test_what_goes_in_and_what_comes_out(pair, dtype):
     jax.tree.map(np.testing.assert_array_equal, compiled(scores, params), (masked, masks))
 
 
-def test_gradients_reach_the_scores_alone(pair):
-    """∂L/∂S is ∂L/∂Ŵ ⊙ W, by the binariser's slope, summed over the weights of a score."""
-    transform, (factory, granularity) = make_transform(*pair), pair
+def test_gradients_reach_scores_only(pair):
+    """∂L/∂S is ∂L/∂Ŵ ⊙ W, summed over the weights of a score."""
+    transform, granularity = make_transform(*pair), pair[1]
     params = make_params()
     scores = noise(transform.init(KEY, params))
 
@@ -115,19 +116,43 @@ def test_gradients_reach_the_scores_alone(pair):
 
     gradient = jax.grad(lambda s: of_params(transform.apply(s, params)))(scores)
     weights, upstream = (
-        leaves_by_path(tree)
+        flatten_with_paths(tree)
         for tree in (params, jax.grad(of_params)(transform.apply(scores, params)))
     )
-    for path, s in scores.items():
+    for path in scores:
         each = upstream[path] * weights[path]
         shared = {
             "weight": each,
             "matrix": each.sum(),
             "head": each.reshape(4, 3, 2).sum(axis=(0, 2)),
         }[granularity]
-        p = jax.nn.sigmoid(s)
-        slope = p * (1 - p) if factory == "bernoulli" else jnp.ones_like(s)
-        np.testing.assert_allclose(gradient[path], shared * slope, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(gradient[path], shared, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", [None, KEY], ids=["likelier", "sampled"])
+def test_bernoulli_gradients_match_the_formula(key):
+    """The gradient is the identity's, as in the reference code, or has the sigmoid's slope."""
+    params = {"kernel": jnp.asarray(np.random.default_rng(0).normal(size=(4, 6)), jnp.float32)}
+    scores = {"kernel": jnp.asarray(np.random.default_rng(1).normal(size=(4, 6)), jnp.float32)}
+
+    def gradient(**options):
+        transform = bernoulli_mask(0.5, where="kernel", **options)
+        return jax.grad(lambda s: jnp.sin(transform.apply(s, params, key=key)["kernel"]).sum())
+
+    found = {
+        name: gradient(**options)(scores)["kernel"]
+        for name, options in {
+            "default": {},
+            "identity": {"gradient": "identity"},
+            "sigmoid": {"gradient": "sigmoid"},
+        }.items()
+    }
+    chance = 1 / (1 + np.exp(-np.asarray(scores["kernel"], np.float64)))
+    np.testing.assert_array_equal(found["default"], found["identity"])
+    slope = chance * (1 - chance)
+    np.testing.assert_allclose(found["sigmoid"], found["identity"] * slope, rtol=1e-4)
+    with pytest.raises(ValueError, match="got 'straight'"):
+        bernoulli_mask(gradient="straight")
 
 
 def test_gradients_are_float32_for_bfloat16_weights(factory):
@@ -144,7 +169,7 @@ def test_gradients_are_float32_for_bfloat16_weights(factory):
     assert all(jnp.abs(g).sum() > 0 for g in gradient.values())
 
 
-def test_a_key_matters_to_bernoulli_only(factory):
+def test_key_changes_bernoulli_masks_only(factory):
     transform = make_transform(factory, "weight")
     params = make_params()
     scores = noise(transform.init(KEY, params))
@@ -162,7 +187,7 @@ def test_bernoulli_samples_each_leaf_by_its_own_key():
     params = {name: {"kernel": jnp.ones((40, 50))} for name in "ab"}
     transform = bernoulli_mask(0.5)
     scores = {f"{name}/kernel": jnp.full((40, 50), 1.0) for name in "ab"}
-    masked = leaves_by_path(transform.apply(scores, params, key=KEY))
+    masked = flatten_with_paths(transform.apply(scores, params, key=KEY))
     a, b = (np.asarray(leaf) for leaf in masked.values())
     probability = 1 / (1 + np.exp(-1.0))
     for kept, expected in ((a, probability), (b, probability), (a * b, probability**2)):
@@ -171,8 +196,8 @@ def test_bernoulli_samples_each_leaf_by_its_own_key():
 
 @pytest.mark.parametrize("scope", ["matrix", "global"])
 @pytest.mark.parametrize("sparsity", [0.05, 0.3, 1.0])
-def test_top_k_counts(scope, sparsity):
-    """Against one stable sort of each leaf, or of all of them; half of the scores are equal."""
+def test_top_k_keeps_the_share_of_a_stable_sort(scope, sparsity):
+    """A stable sort of each leaf, or of all, agrees; half of the scores are equal."""
     shapes = {"a/kernel": (3, 5), "b/kernel": (7, 2), "c/kernel": (11,)}
     rng = np.random.default_rng(3)
     scores = {p: np.round(rng.normal(size=s), 1).astype(np.float32) for p, s in shapes.items()}
@@ -193,7 +218,7 @@ def test_top_k_counts(scope, sparsity):
 
 
 @pytest.mark.parametrize("factory", ["threshold", "sign"])
-def test_the_start_has_the_requested_sparsity(factory):
+def test_initial_masks_have_the_requested_sparsity(factory):
     params = {"kernel": jnp.ones((200, 200))}
     transform = FACTORIES[factory](0.1, where=["kernel"])
     masks = transform.masks(transform.init(KEY, params), params)
@@ -205,7 +230,7 @@ def test_bernoulli_starts_at_the_requested_probability():
     np.testing.assert_allclose(1 / (1 + np.exp(scores["kernel"])), 0.1, rtol=1e-6)
 
 
-def test_the_threshold_is_the_binarisers_and_the_starts():
+def test_binarizer_and_start_share_the_threshold():
     transform = threshold_mask(0.25, threshold=0.5, where=["kernel"])
     params = {"kernel": jnp.ones((100, 100))}
     start = transform.masks(transform.init(KEY, params), params)["kernel"]
@@ -216,12 +241,12 @@ def test_the_threshold_is_the_binarisers_and_the_starts():
 
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 def test_an_initializer_sees_the_weights(granularity):
-    """The smallest magnitudes are dropped, whatever shares a score."""
+    """The smallest magnitudes are dropped at every granularity."""
     params = make_params()
     transform = threshold_mask(
         initializer=magnitude(0.5), where=WHERE, granularity=GRANULARITIES[granularity]
     )
-    scores, leaves = transform.init(KEY, params), leaves_by_path(params)
+    scores, leaves = transform.init(KEY, params), flatten_with_paths(params)
     for path in PATHS:
         size = np.abs(np.asarray(leaves[path]))
         shared = {"weight": size, "matrix": size.mean(), "head": size.reshape(4, 3, 2).mean((0, 2))}
@@ -230,7 +255,7 @@ def test_an_initializer_sees_the_weights(granularity):
         np.testing.assert_array_equal(dropped, np.sort(np.argsort(flat)[: round(flat.size / 2)]))
 
 
-def test_each_leaf_has_scores_of_its_own():
+def test_each_leaf_has_its_own_scores():
     """Equal shapes do not share numbers, and other leaves change nothing."""
     params = {name: {"kernel": jnp.ones((4, 4))} for name in "ab"}
     init = threshold_mask().init
@@ -242,13 +267,13 @@ def test_each_leaf_has_scores_of_its_own():
     assert (init(jax.random.key(1), params)["a/kernel"] != scores["a/kernel"]).all()
 
 
-def test_init_under_jit():
+def test_init_is_the_same_under_jit():
     params = make_params()
     init = threshold_mask(where=WHERE).init
     jax.tree.map(np.testing.assert_array_equal, jax.jit(init)(KEY, params), init(KEY, params))
 
 
-def test_scores_of_an_unknown_leaf(factory):
+def test_scores_of_an_unknown_leaf_are_refused(factory):
     transform = FACTORIES[factory](0.5)
     params = {"kernel": jnp.ones((2, 2))}
     for use in (transform.apply, transform.masks):
@@ -256,12 +281,12 @@ def test_scores_of_an_unknown_leaf(factory):
             use({"kernl": jnp.ones((2, 2))}, params)
 
 
-def test_scores_of_a_wrong_shape(factory):
+def test_scores_of_a_wrong_shape_are_refused(factory):
     with pytest.raises(ValueError, match=r"kernel: expected a mask of shape \(2, 2\), got \(2, 1"):
         FACTORIES[factory](0.5).apply({"kernel": jnp.ones((2, 1))}, {"kernel": jnp.ones((2, 2))})
 
 
-def test_rules_that_do_not_fit(factory):
+def test_rules_that_match_nothing_are_refused(factory):
     with pytest.raises(ValueError, match=r"'.\*/weight' matches no path"):
         FACTORIES[factory](0.5, where=[".*/weight"]).init(KEY, make_params())
 
@@ -270,6 +295,21 @@ def test_rules_that_do_not_fit(factory):
     ("factory", "impossible"),
     [("threshold", 0.0), ("sign", 0.0), ("bernoulli", 0.0), ("bernoulli", 1.0), ("top_k", 1.5)],
 )
-def test_impossible_sparsities(factory, impossible):
+def test_impossible_sparsities_are_refused(factory, impossible):
     with pytest.raises(ValueError, match=f"Expected a sparsity in .* got {impossible}"):
         FACTORIES[factory](impossible)
+
+
+@pytest.mark.parametrize("factory", ["threshold", "sign", "bernoulli"])
+def test_zero_sparsity_error_names_initializers_that_keep_all(factory):
+    with pytest.raises(ValueError, match=r"initializer=proportional\(\) or constant\(\.\.\.\)"):
+        FACTORIES[factory](0.0)
+    transform = FACTORIES[factory](initializer=constant(0.5), where="kernel")
+    params = {"kernel": jnp.ones((3, 3))}
+    assert transform.masks(transform.init(KEY, params), params)["kernel"].all()
+
+
+def test_sparsity_is_ignored_when_an_initializer_is_given(factory):
+    transform = FACTORIES[factory](0.0, initializer=constant(0.5), where="kernel")
+    scores = transform.init(KEY, {"kernel": jnp.ones((2, 2))})
+    np.testing.assert_array_equal(scores["kernel"], np.full((2, 2), np.float32(0.5)))

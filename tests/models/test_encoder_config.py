@@ -27,7 +27,7 @@ def test_absent_keys_have_the_defaults_of_transformers(family, tiny_config):
     assert EncoderConfig.from_hf(hf.to_dict(), "transformers") == from_file
 
 
-def test_roberta_sets_positions_aside(tiny_config):
+def test_roberta_positions_are_offset_by_the_padding_id(tiny_config):
     config = tiny_config("roberta", pad_token_id=3)
     assert (config.position_offset, config.max_positions) == (4, 14)
 
@@ -66,7 +66,7 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("roberta", {"max_position_embeddings": 2}, "max_positions is 0"),
     ],
 )
-def test_refuses(tiny_config, family, changes, message):
+def test_unsupported_configurations_are_refused(tiny_config, family, changes, message):
     with pytest.raises(InputError, match=f"^tiny: .*{message}"):
         tiny_config(family, **changes)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, head_paths, init_head, load_base, with_head
 
 KINDS = ("classification", "regression", "tokens", "choice")
@@ -51,26 +51,26 @@ def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_paths_shapes_and_dtypes(family, kind, tiny_config):
-    leaves = leaves_by_path(build_model(tiny_config(family), 3, kind=kind).abstract)
+def test_leaves_have_the_expected_paths_and_shapes(family, kind, tiny_config):
+    leaves = flatten_with_paths(build_model(tiny_config(family), 3, kind=kind).abstract)
     assert {path: leaf.shape for path, leaf in leaves.items()} == expected_shapes(family, kind)
     assert {leaf.dtype for leaf in leaves.values()} == {jnp.dtype("float32")}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_head_paths(family, kind, tiny_config):
+def test_head_paths_are_the_leaves_of_the_head(family, kind, tiny_config):
     leaves = [f"{name}/{leaf}" for name in HEAD[family, kind] for leaf in ("kernel", "bias")]
     assert head_paths(build_model(tiny_config(family), 3, kind=kind)) == tuple(sorted(leaves))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_base_and_a_head_make_a_model(family, kind, checkpoint, tmp_path):
+def test_with_head_adds_only_the_head(family, kind, checkpoint, tmp_path):
     base = load_base(checkpoint(family).write(tmp_path))
     model = build_model(base.config, 3, kind=kind)
-    leaves = leaves_by_path(with_head(base.params, model, jax.random.key(0)))
+    leaves = flatten_with_paths(with_head(base.params, model, jax.random.key(0)))
     shapes = {path: leaf.shape for path, leaf in leaves.items()}
     assert shapes == expected_shapes(family, kind)
-    pretrained = leaves_by_path(base.params)
+    pretrained = flatten_with_paths(base.params)
     for path in shapes.keys() - set(head_paths(model)):
         assert leaves[path] is pretrained[path]
 
@@ -100,7 +100,7 @@ def complete(family, checkpoint, tmp_path):
     return make
 
 
-def test_the_choices_of_a_row_are_adjacent(complete, tiny_inputs):
+def test_choices_of_a_row_are_adjacent(complete, tiny_inputs):
     model, params = complete("choice")
     order = np.array([0, 1, 2, 2, 0, 1])
     inputs = {name: value[order] for name, value in tiny_inputs.items()}
@@ -122,7 +122,7 @@ def test_each_token_has_logits_of_its_own(complete, tiny_inputs):
 
 def test_init_head_follows_the_seed(family, tiny_config):
     model = build_model(tiny_config(family), 3)
-    heads = [leaves_by_path(init_head(model, jax.random.key(seed))) for seed in (0, 0, 1)]
+    heads = [flatten_with_paths(init_head(model, jax.random.key(seed))) for seed in (0, 0, 1)]
     for path in head_paths(model):
         np.testing.assert_array_equal(heads[0][path], heads[1][path])
         changes = bool(np.any(heads[0][path] != heads[2][path]))
@@ -131,7 +131,7 @@ def test_init_head_follows_the_seed(family, tiny_config):
 
 def test_init_head_has_the_published_scale(tiny_config):
     config = tiny_config("roberta", hidden_size=256, num_attention_heads=4, initializer_range=0.3)
-    head = leaves_by_path(init_head(build_model(config, 256), jax.random.key(0)))
+    head = flatten_with_paths(init_head(build_model(config, 256), jax.random.key(0)))
     dense, out_proj = head["classifier/dense/kernel"], head["classifier/out_proj/kernel"]
     for kernel in (dense, out_proj):
         assert abs(float(kernel.std()) - 0.3) < 0.01

@@ -28,7 +28,7 @@ def test_dense_computes_in_its_dtype(x):
 
 
 @pytest.mark.parametrize("epsilon", [1e-12, 0.5])
-def test_layer_norm_is_the_formula(x, epsilon):
+def test_layer_norm_matches_the_formula(x, epsilon):
     layer, rng = LayerNorm(16, epsilon, jnp.float32), np.random.default_rng(1)
     scale, bias = rng.normal(size=16), rng.normal(size=16)
     layer.scale[...] = jnp.asarray(scale, jnp.float32)
@@ -47,14 +47,14 @@ def test_layer_norm_computes_in_float32(x):
     np.testing.assert_allclose(result.astype(jnp.float32), exact, atol=0.01)
 
 
-def test_gelu_is_the_exact_one():
+def test_gelu_is_exact():
     x = np.linspace(-6, 6, 101, dtype=np.float32)
     exact = [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x.tolist()]
     np.testing.assert_allclose(gelu(jnp.asarray(x)), exact, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-def test_dropout_rate_and_scale(rate):
+def test_dropout_has_its_rate_and_scale(rate):
     count = 200_000
     result = np.asarray(dropout(jnp.full((count,), 3.0), rate, jax.random.key(0)))
     np.testing.assert_allclose(result[result != 0], 3 / (1 - rate), rtol=1e-6)
@@ -69,7 +69,7 @@ def test_dropout_follows_its_key(x):
     assert (np.asarray(same) != np.asarray(other)).any()
 
 
-def test_dropout_without_key_or_rate_is_nothing(x):
+def test_dropout_without_key_or_rate_is_the_identity(x):
     assert dropout(x, 0.5, None) is x
     assert dropout(x, 0.0, jax.random.key(0)) is x
 

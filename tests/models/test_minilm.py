@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.reexpress import write_as_distilbert, write_as_roberta
-from maskjax.masking import replace_leaves
+from maskjax.masking import update_leaves
 from maskjax.models import build_model, head_paths, load_base, swap_layout, torch_name, with_head
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
@@ -46,15 +46,15 @@ def assert_same_states(base, inputs, expected) -> None:
         assert difference.max() <= 1e-5
 
 
-def test_minilm(minilm, minilm_states):
+def test_minilm_states_match_transformers(minilm, minilm_states):
     assert_same_states(load_base(minilm), *minilm_states)
 
 
-def test_minilm_as_distilbert(minilm, minilm_states, tmp_path):
+def test_minilm_states_match_as_distilbert(minilm, minilm_states, tmp_path):
     assert_same_states(load_base(write_as_distilbert(minilm, tmp_path)), *minilm_states)
 
 
-def test_minilm_as_roberta(minilm, minilm_states, tmp_path):
+def test_minilm_states_match_as_roberta(minilm, minilm_states, tmp_path):
     inputs, expected = minilm_states
     token = inputs["attention_mask"] == 1
     padded = inputs | {"input_ids": np.where(token, inputs["input_ids"], 1).astype(np.int32)}
@@ -62,7 +62,7 @@ def test_minilm_as_roberta(minilm, minilm_states, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["tokens", "choice"])
-def test_minilm_with_a_random_head(kind, minilm, minilm_inputs):
+def test_minilm_logits_match_with_a_random_head(kind, minilm, minilm_inputs):
     base = load_base(minilm)
     model = build_model(base.config, 3, kind=kind)
     params = with_head(base.params, model, jax.random.key(0))
@@ -71,7 +71,7 @@ def test_minilm_with_a_random_head(kind, minilm, minilm_inputs):
     oracle = getattr(transformers, f"BertFor{name}").from_pretrained(minilm, num_labels=3).eval()
     state = oracle.state_dict()
     drawn = {path: state[torch_name(path, "bert")].numpy() for path in head_paths(model)}
-    params = replace_leaves(params, {p: swap_layout(p, leaf) for p, leaf in drawn.items()})
+    params = update_leaves(params, {p: swap_layout(p, leaf) for p, leaf in drawn.items()})
     tokens = {name: torch.tensor(value) for name, value in minilm_inputs.items()}
     if kind == "choice":
         tokens = {name: value[None] for name, value in tokens.items()}

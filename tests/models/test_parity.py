@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import block as block_module
 from maskjax.models import build_model, load_base, torch_name
 from maskjax.models import encoder as encoder_module
@@ -92,7 +92,7 @@ def to_params(model, oracle, family: str):
     prefix = oracle.base_model_prefix
     state = {name.removeprefix(f"{prefix}."): value for name, value in oracle.state_dict().items()}
     flat = {}
-    for path in leaves_by_path(model.abstract):
+    for path in flatten_with_paths(model.abstract):
         value = state[torch_name(path, family)].numpy()
         flat[path] = jnp.asarray(value.T if path.endswith("kernel") else value)
     return nest(flat)
@@ -115,7 +115,7 @@ def assert_close(ours, oracle) -> None:
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_random_models(family, kind, tmp_path):
+def test_random_models_match_transformers(family, kind, tmp_path):
     seed = list(HEADS).index(kind)
     oracle = make_oracle(family, seed, kind)
     oracle.save_pretrained(tmp_path)
@@ -126,8 +126,8 @@ def test_random_models(family, kind, tmp_path):
         expected = oracle(**torch_inputs(family, kind, inputs), output_hidden_states=True)
 
     params = to_params(model, oracle, family)
-    for path, leaf in leaves_by_path(base.params).items():
-        np.testing.assert_array_equal(leaf, leaves_by_path(params)[path])
+    for path, leaf in flatten_with_paths(base.params).items():
+        np.testing.assert_array_equal(leaf, flatten_with_paths(params)[path])
     run = jax.jit(lambda p: (model.hidden_states(p, inputs), model.apply(p, inputs)))
     states, logits = run(params)
     for ours, theirs in zip(states, expected.hidden_states, strict=True):
@@ -135,7 +135,7 @@ def test_random_models(family, kind, tmp_path):
     assert_close(logits, expected.logits)
 
 
-def test_gradients(family, tmp_path):
+def test_gradients_match_pytorch(family, tmp_path):
     oracle = make_oracle(family, 2)
     oracle.save_pretrained(tmp_path)
     model = build_model(load_base(tmp_path).config, 3)
@@ -149,7 +149,7 @@ def test_gradients(family, tmp_path):
         logits = model.apply(params, inputs)
         return optax.softmax_cross_entropy_with_integer_labels(logits, jnp.asarray(labels)).mean()
 
-    grads = leaves_by_path(jax.jit(jax.grad(loss))(to_params(model, oracle, family)))
+    grads = flatten_with_paths(jax.jit(jax.grad(loss))(to_params(model, oracle, family)))
     prefix = f"{oracle.base_model_prefix}."
     theirs = {name.removeprefix(prefix): p.grad for name, p in oracle.named_parameters()}
     assert len(grads) == len(theirs)
@@ -158,7 +158,7 @@ def test_gradients(family, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["classification", "tokens", "choice"])
-def test_dropout_stands_where_transformers_has_it(family, kind, tmp_path, monkeypatch):
+def test_dropout_is_applied_where_transformers_applies_it(family, kind, tmp_path, monkeypatch):
     names = {
         "distilbert": ("dropout", "attention_dropout", "seq_classif_dropout"),
     }.get(family, ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))
@@ -200,7 +200,7 @@ def test_dropout_stands_where_transformers_has_it(family, kind, tmp_path, monkey
 
 
 @pytest.mark.parametrize("pad", [0, 1, 7])
-def test_roberta_position_ids(pad, tiny_config):
+def test_roberta_position_ids_match_transformers(pad, tiny_config):
     from transformers.models.roberta.modeling_roberta import RobertaEmbeddings
 
     ids = np.random.default_rng(pad).integers(0, 8, (20, 11)).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Random re-initialisation against what transformers does to a new model."""
+"""Random re-initialization against the initialization of transformers."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import transformers
 
 from maskjax.config.model import Part
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base, reinitialize, swap_layout, torch_name
 from maskjax.models.reinit import PARTS
 
@@ -33,9 +33,9 @@ def parts_of(family: str) -> list[str]:
     return [part for part in PARTS if part != "pooler" or family == "bert"]
 
 
-def test_every_leaf_is_of_one_part(family, base):
+def test_every_leaf_belongs_to_one_part(family, base):
     assert tuple(PARTS) == get_args(Part)
-    for path in leaves_by_path(base.params):
+    for path in flatten_with_paths(base.params):
         matches = [part for part in parts_of(family) if re.fullmatch(PARTS[part], path)]
         assert len(matches) == 1, path
 
@@ -45,7 +45,7 @@ def test_weights_are_drawn_as_in_transformers(family, base):
     torch.manual_seed(0)
     values = json.loads((base.folder / "config.json").read_text())
     theirs = make_model(make_config(**values)).state_dict()
-    ours = leaves_by_path(reinitialize(base, parts_of(family)).params)
+    ours = flatten_with_paths(reinitialize(base, parts_of(family)).params)
     drawn = []
     for path, leaf in ours.items():
         other = swap_layout(path, theirs[torch_name(path, family)].numpy())
@@ -67,24 +67,27 @@ def test_only_the_chosen_part_changes(family, base, part):
         with pytest.raises(InputError, match=r"model.reinit: .* got pooler"):
             reinitialize(base, [part])
         return
-    before, after = (leaves_by_path(b.params) for b in (base, reinitialize(base, [part])))
+    before, after = (flatten_with_paths(b.params) for b in (base, reinitialize(base, [part])))
     changed = {path for path in before if not np.array_equal(before[path], after[path])}
     assert changed == {path for path in before if re.fullmatch(PARTS[part], path)}
     assert all(after[path] is before[path] for path in before.keys() - changed)
 
 
-def test_the_same_seed_draws_the_same_leaves_whatever_else_is_drawn(family, base):
+def test_leaves_depend_on_the_seed_and_not_on_other_parts(family, base):
     path = "encoder/layer/1/attention/self/key/kernel"
     draws = [
-        np.asarray(leaves_by_path(reinitialize(base, parts, seed).params)[path])
+        np.asarray(flatten_with_paths(reinitialize(base, parts, seed).params)[path])
         for parts, seed in ((["attention"], 1), (["output", "attention"], 1), (["attention"], 2))
     ]
     np.testing.assert_array_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).all()
 
 
-def test_nothing_is_drawn_where_nothing_is_asked_for(base):
-    before, after = leaves_by_path(base.params), leaves_by_path(reinitialize(base, ()).params)
+def test_no_leaf_changes_without_parts_to_draw(base):
+    before, after = (
+        flatten_with_paths(base.params),
+        flatten_with_paths(reinitialize(base, ()).params),
+    )
     assert all(after[path] is before[path] for path in before)
     with pytest.raises(InputError, match=r"model.reinit: .* among embeddings, .* got heads"):
         reinitialize(base, ["heads"])

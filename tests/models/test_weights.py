@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 
 QUERY = "encoder.layer.1.attention.self.query.weight"
@@ -17,7 +17,7 @@ INDEX = "model.safetensors.index.json"
 
 
 def leaves(folder) -> dict:
-    return leaves_by_path(load_base(folder).params)
+    return flatten_with_paths(load_base(folder).params)
 
 
 def assert_same_leaves(found: dict, expected: dict) -> None:
@@ -67,7 +67,7 @@ def test_kernels_are_transposed_and_tables_are_not(checkpoint, tmp_path):
     )
 
 
-def test_distilbert_names(checkpoint, tmp_path):
+def test_distilbert_names_map_to_our_paths(checkpoint, tmp_path):
     source = checkpoint("distilbert")
     found = leaves(source.write(tmp_path))
     for path, name in {
@@ -98,7 +98,7 @@ def test_prefix_and_other_heads_change_nothing(family, checkpoint, tmp_path):
     assert_same_leaves(leaves(full.write(tmp_path / "full")), expected)
 
 
-def test_gamma_and_beta(checkpoint, tmp_path):
+def test_gamma_and_beta_are_old_names_of_layer_norm(checkpoint, tmp_path):
     source = checkpoint("bert")
     expected = leaves(source.write(tmp_path / "new"))
     source.tensors = {
@@ -111,7 +111,7 @@ def test_gamma_and_beta(checkpoint, tmp_path):
     assert_same_leaves(leaves(source.write(tmp_path / "old")), expected)
 
 
-def test_shards(family, checkpoint, tmp_path):
+def test_shards_equal_the_single_file(family, checkpoint, tmp_path):
     source = checkpoint(family)
     expected = leaves(source.write(tmp_path / "whole"))
     write_shards(source, tmp_path / "shards")
@@ -127,7 +127,7 @@ def test_half_precision_becomes_float32(checkpoint, tmp_path, dtype):
     np.testing.assert_array_equal(found, source.tensors[QUERY].astype(np.float32).T)
 
 
-def test_lists_all_problems_at_once(checkpoint, tmp_path):
+def test_error_lists_all_problems(checkpoint, tmp_path):
     source = checkpoint("bert")
     source.tensors["surprise.weight"] = np.zeros(2, np.float32)
     source.tensors[QUERY] = np.zeros((8, 9), np.float32)
@@ -162,7 +162,7 @@ def test_half_a_pooler_is_refused(checkpoint, tmp_path):
         load_base(source.write(tmp_path))
 
 
-def test_the_head_of_another_family_is_unexpected(checkpoint, tmp_path):
+def test_head_of_another_family_is_refused(checkpoint, tmp_path):
     source = checkpoint("bert")
     source.tensors["lm_head.bias"] = np.zeros(3, np.float32)
     with pytest.raises(InputError, match=r"lm_head.bias is unexpected"):
@@ -223,15 +223,16 @@ def test_refuses_an_index_without_a_map(checkpoint, tmp_path, content):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "is not valid JSON"),
-        (b"\xff\xfe\xfa", "is not valid JSON"),
-        (b"[1]", "holds a JSON list; expected an object"),
+        (b"{", ": not valid JSON"),
+        (b"\xff\xfe\xfa", ": not UTF-8"),
+        (b"[" * 10_000, ": JSON that is nested too deeply"),
+        (b"[1]", " holds a JSON list; expected an object"),
     ],
 )
 def test_refuses_bad_json(checkpoint, tmp_path, name, content, message):
     write_shards(checkpoint("bert"), tmp_path)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"^{tmp_path / name} {message}"):
+    with pytest.raises(InputError, match=f"^{tmp_path / name}{message}"):
         load_base(tmp_path)
 
 
@@ -241,7 +242,7 @@ def test_refuses_a_folder_without_config(checkpoint, tmp_path):
         load_base(tmp_path)
 
 
-def test_names_the_config_that_is_not_supported(checkpoint, tmp_path):
+def test_unsupported_config_is_named(checkpoint, tmp_path):
     source = checkpoint("bert")
     source.config["model_type"] = "llama"
     with pytest.raises(InputError, match=rf"^{tmp_path}/config.json: model_type 'llama'"):

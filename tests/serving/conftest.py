@@ -10,12 +10,14 @@ from types import ModuleType
 import pytest
 import uvicorn
 
+from maskjax.config import Limits
 from maskjax.serving import bind, make_app
+from maskjax.serving.connections import ServerConfig
 
 
 @pytest.fixture(scope="session")
 def fake() -> ModuleType:
-    """The module beside this one; it is no package, since it is a program too."""
+    """The module in this folder; it is no package, since it is a program too."""
     spec = importlib.util.spec_from_file_location("fake", Path(__file__).with_name("fake.py"))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -34,7 +36,8 @@ def serving() -> Iterator[Callable[..., str]]:
 
     def start(predictor, **options) -> str:
         bound = bind("127.0.0.1", 0)
-        config = uvicorn.Config(make_app(predictor, **options), lifespan="on", log_level="critical")
+        limits = options.get("limits", Limits())
+        config = ServerConfig(make_app(predictor, **options), limits, log_level="critical")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
         thread.start()

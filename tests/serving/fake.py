@@ -31,11 +31,13 @@ class Prepared(NamedTuple):
     length: int
     sequences: int
     texts: tuple[str, ...]
+    vector: bool = False
+    function: str = "softmax"
 
 
 def share(*parts: str | None) -> float:
     """A number in [0, 1) that no other parts give."""
-    return zlib.crc32("|".join(map(str, parts)).encode()) / 2**32
+    return zlib.crc32("|".join(map(str, parts)).encode("utf8", "replace")) / 2**32
 
 
 class FakePredictor:
@@ -49,14 +51,15 @@ class FakePredictor:
         self.warm = False
         self.before: Callable[[], None] = lambda: None
 
-    def prepare(self, inputs, task):
+    def prepare(self, inputs, task, *, vector=False, function="softmax"):
         if task is not None and task not in self.tasks:
             raise InputError(f"no task {task!r}")
         rows = [(row,) if isinstance(row, str) else row for row in inputs]
         lengths = [max(len(text.split()) for text in row) + 2 for row in rows]
         counts = [len(row) - 1 if task == "next" else 1 for row in rows]
         return [
-            Prepared(task, *sizes, row) for *sizes, row in zip(lengths, counts, rows, strict=True)
+            Prepared(task, *sizes, vector, function)
+            for sizes in zip(lengths, counts, rows, strict=True)
         ]
 
     def run(self, rows, top_k):
@@ -68,7 +71,18 @@ class FakePredictor:
         for row in rows:
             if row.task is not None and row.task not in self.tasks:
                 raise InputError(f"no task {row.task!r}")
-        return [self.answer(row.task, *row.texts) for row in rows]
+        return [self.answer_row(row) for row in rows]
+
+    def answer_row(self, row):
+        if row.vector:
+            return self.vector(row.task, *row.texts)
+        if row.function != "softmax":
+            score = share(row.task, row.function, *row.texts)
+            return [{"label": label, "score": score} for label in "abc"]
+        return self.answer(row.task, *row.texts)
+
+    def vector(self, task, text):
+        return [3 * share("vector", task, text), 4 * share("vector", task, text), 0.0]
 
     def answer(self, task, *texts):
         score = share(task, self.versions.get(task, ""), *texts)

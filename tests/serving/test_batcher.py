@@ -1,4 +1,4 @@
-"""Batches across requests: who gets which answer, who waits, who is sent away."""
+"""Batches across requests: each answer, waiting, limits and errors."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from maskjax.serving import Batcher, BusyError, Metrics
 
 @pytest.fixture
 def play(predictor):
-    """Runs a coroutine function of a batcher with the batcher's loop beside it."""
+    """Runs a coroutine function of a batcher while the batcher's loop runs."""
 
     def run(scene, **limits):
         async def whole():
@@ -36,8 +36,8 @@ def value(metrics, name):
     return metrics.registry.get_sample_value(name)
 
 
-def test_everybody_gets_the_answers_to_their_own_rows(predictor, play):
-    """Forty requests of three rows of mixed tasks and lengths, in batches of many of them."""
+def test_each_request_gets_the_answers_to_its_own_rows(predictor, play):
+    """Forty requests of three rows have mixed tasks and lengths, and share batches."""
     tasks = ["mood", "same", "stars", None]
     texts = [[f"{n} {row} " + "x " * (5 * n + row) for row in range(3)] for n in range(40)]
 
@@ -52,7 +52,7 @@ def test_everybody_gets_the_answers_to_their_own_rows(predictor, play):
     assert max(len({row.task for row in batch}) for batch in predictor.batches) > 1
 
 
-def test_rows_wait_for_others_but_not_for_long(predictor, play):
+def test_rows_wait_at_most_the_configured_time(predictor, play):
     async def scene(batcher, metrics):
         async def late():
             await asyncio.sleep(0.05)
@@ -67,7 +67,7 @@ def test_rows_wait_for_others_but_not_for_long(predictor, play):
     assert [len(batch) for batch in predictor.batches] == [2]
 
 
-def test_a_full_batch_waits_for_nothing(predictor, play):
+def test_full_batch_runs_without_waiting(predictor, play):
     async def scene(batcher, metrics):
         return await batcher.answer(predictor.prepare(["a"] * 4, "mood"))
 
@@ -75,7 +75,7 @@ def test_a_full_batch_waits_for_nothing(predictor, play):
     assert [len(batch) for batch in predictor.batches] == [4]
 
 
-def test_too_many_rows_are_sent_away_until_there_is_room(predictor, play):
+def test_rows_over_the_limit_are_refused_until_others_finish(predictor, play):
     async def scene(batcher, metrics):
         with batcher.admit(3), pytest.raises(BusyError) as refusal, batcher.admit(2):
             pass
@@ -87,7 +87,7 @@ def test_too_many_rows_are_sent_away_until_there_is_room(predictor, play):
     play(scene, waiting_rows=4, request_rows=4)
 
 
-def test_retry_after_is_how_long_the_rows_that_wait_will_take(predictor, play):
+def test_retry_after_is_the_time_of_the_waiting_rows(predictor, play):
     predictor.seconds = 0.3
 
     async def scene(batcher, metrics):
@@ -99,7 +99,7 @@ def test_retry_after_is_how_long_the_rows_that_wait_will_take(predictor, play):
     assert 3 <= play(scene, waiting_rows=10, request_rows=1, wait_ms=0) < 8
 
 
-def test_what_nobody_waits_for_is_not_run(predictor, play):
+def test_rows_of_canceled_requests_are_not_run(predictor, play):
     predictor.gate.clear()
 
     async def scene(batcher, metrics):
@@ -121,7 +121,7 @@ def test_what_nobody_waits_for_is_not_run(predictor, play):
     ]
 
 
-def test_a_task_that_goes_takes_no_other_answers_along(predictor, play):
+def test_removed_task_fails_its_own_rows_only(predictor, play):
     async def scene(batcher, metrics):
         rows = [predictor.prepare(["a", "b"], task) for task in ("mood", "same", "stars")]
         predictor.remove("same")
@@ -133,20 +133,71 @@ def test_a_task_that_goes_takes_no_other_answers_along(predictor, play):
     assert isinstance(same, InputError)
 
 
-def test_a_defect_is_told_and_the_next_batch_is_run(predictor, play):
+def test_error_reaches_only_the_request_that_caused_it(predictor, play):
+    """One row of seven cannot be run; the others of its batch, and of its task, are answered."""
+
     def fail():
-        predictor.before = lambda: None
-        raise ZeroDivisionError
+        if any("bad" in row.texts for row in predictor.batches[-1]):
+            raise ZeroDivisionError
 
     predictor.before = fail
+    texts = ["a", "b", "c", "bad", "d"]
 
     async def scene(batcher, metrics):
-        rows = predictor.prepare(["a", "b"], "mood")
-        with pytest.raises(ZeroDivisionError):
-            await batcher.answer(rows)
-        return await batcher.answer(rows)
+        rows = [predictor.prepare([text], "mood") for text in texts]
+        rows += [predictor.prepare(["e"], "stars"), predictor.prepare(["f"], None)]
+        return await asyncio.gather(*map(batcher.answer, rows), return_exceptions=True)
 
-    assert play(scene) == [predictor.answer("mood", text) for text in "ab"]
+    answers = play(scene)
+    assert isinstance(answers.pop(3), ZeroDivisionError)
+    tasks = ["mood"] * 4 + ["stars", None]
+    expected = [[predictor.answer(*asked)] for asked in zip(tasks, "abcdef", strict=True)]
+    assert answers == expected
+
+
+def test_row_is_run_between_parts_of_long_requests(predictor, play):
+    """A short row arrives while six long requests run, and is in the next batch but one."""
+
+    async def scene(batcher, metrics):
+        many = [f"{number} " + "x " * 100 for number in range(16)]
+        asked = [batcher.answer(predictor.prepare(many, "mood")) for _ in range(6)]
+        long = asyncio.gather(*asked)
+        while len(predictor.batches) < 7:
+            await asyncio.sleep(0.001)
+        predictor.gate.clear()
+        count = len(predictor.batches)
+        short = asyncio.create_task(batcher.answer(predictor.prepare(["short"], "stars")))
+        await asyncio.sleep(0.01)
+        predictor.gate.set()
+        await short
+        assert not long.done()
+        await long
+        return count
+
+    predictor.seconds = 0.01
+    count = play(scene, batch_tokens=1024)
+    places = [n for n, batch in enumerate(predictor.batches) if batch[0].texts == ("short",)]
+    assert len(places) == 1
+    assert places[0] <= count + 1
+
+
+def test_long_request_is_not_starved_by_short_ones(predictor, play):
+    async def scene(batcher, metrics):
+        many = [f"{number} " + "x " * 100 for number in range(8)]
+        long = asyncio.create_task(batcher.answer(predictor.prepare(many, "mood")))
+        counts = [0] * 16
+
+        async def ask(client):
+            while not long.done() and counts[client] < 200:
+                await batcher.answer(predictor.prepare([f"{counts[client]}"], "stars"))
+                counts[client] += 1
+
+        await asyncio.gather(*map(ask, range(16)))
+        assert long.done()
+        return max(counts)
+
+    # Of a long row's 128 tokens, each of the others gets as many: eight short ones.
+    assert play(scene, batch_tokens=128, wait_ms=0) < 100
 
 
 def test_batches_are_counted(predictor, play):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from huggingface_hub import InferenceClient
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
@@ -37,18 +36,8 @@ def wait_until(holds, seconds=10):
         time.sleep(0.01)
 
 
-def test_the_client_of_hugging_face_reads_the_answers(serving, predictor, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)  # loopback is no network
-    address = serving(predictor, token="secret")
-    client = InferenceClient(token="secret")
-    best, _ = client.text_classification("a", model=f"{address}/models/mood", top_k=2)
-    assert (best.label, best.score) == ("a", predictor.answer("mood", "a")[0]["score"])
-    words = client.token_classification("New York", model=f"{address}/models/tags")
-    assert [(word.word, word.entity) for word in words] == [("New", "B"), ("York", "B")]
-
-
-def test_clients_that_hang_up_cost_nothing(serving, predictor):
-    """The rows of thirty that went are not run, and the one that stayed is answered."""
+def test_rows_of_clients_that_hang_up_are_not_run(serving, predictor):
+    """Rows of thirty closed connections are not run; the open one is answered."""
     predictor.gate.clear()
     address = serving(predictor)
     with ThreadPoolExecutor() as pool:
@@ -73,7 +62,7 @@ def test_clients_that_hang_up_cost_nothing(serving, predictor):
     assert 'maskjax_requests_total{status="499"} 30.0' in text
 
 
-def test_a_client_that_goes_within_its_body(serving, predictor):
+def test_client_that_leaves_within_its_body_is_499(serving, predictor):
     address = serving(predictor)
     with connect(address) as client:
         client.sendall(request_bytes({"inputs": "a" * 1000})[:-10])
@@ -86,7 +75,7 @@ def test_a_client_that_goes_within_its_body(serving, predictor):
 @pytest.mark.parametrize(
     "junk", [b"\x00\x01\x02\r\n\r\n", b"POST / HTTP/1.1\r\nHost: x y\r\n: \r\n\r\n"]
 )
-def test_what_is_no_http(serving, predictor, junk):
+def test_bytes_that_are_not_http_are_400(serving, predictor, junk):
     address = serving(predictor)
     with connect(address) as client:
         client.sendall(junk)
@@ -97,7 +86,7 @@ def test_what_is_no_http(serving, predictor, junk):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_bodies_of_ten_megabytes(serving, predictor, chunked):
+def test_bodies_of_ten_megabytes_are_413(serving, predictor, chunked):
     address = serving(predictor)
     whole = json.dumps({"inputs": "a" * 10_000_000}).encode()
     pieces = (whole[at : at + 65536] for at in range(0, len(whole), 65536))
@@ -110,7 +99,7 @@ def test_bodies_of_ten_megabytes(serving, predictor, chunked):
     assert response.status_code == 200
 
 
-def test_more_than_fits_is_refused_and_the_rest_is_answered(serving, predictor):
+def test_overload_is_429_and_other_requests_are_answered(serving, predictor):
     predictor.seconds = 0.02
     address = serving(predictor, limits=Limits(waiting_rows=4, request_rows=2))
     with httpx2.Client() as client, ThreadPoolExecutor(32) as pool:
@@ -127,8 +116,8 @@ def test_more_than_fits_is_refused_and_the_rest_is_answered(serving, predictor):
     assert len({response.status_code for response in responses}) == 2
 
 
-def test_files_that_are_replaced_under_load(serving, fake, tmp_path):
-    """Every answer is that of a version that was there while it was asked for, and no other."""
+def test_files_replaced_under_load_are_served_whole(serving, fake, tmp_path):
+    """Every answer is that of a version that was there during the request."""
     predictor = fake.FakePredictor({})
     metrics = Metrics(predictor.resident)
     watcher = Watcher(tmp_path, predictor, metrics, seconds=0.02)
@@ -169,8 +158,8 @@ def test_files_that_are_replaced_under_load(serving, fake, tmp_path):
 
 
 @pytest.mark.parametrize("drain", [0, 0.5])
-def test_nothing_that_was_accepted_is_lost_at_sigterm(fake, tmp_path, drain):
-    """Sixteen clients ask while the server is told to stop; what they asked before is answered.
+def test_accepted_requests_are_answered_after_sigterm(fake, tmp_path, drain):
+    """Sixteen clients ask while the server gets SIGTERM; what they asked before is answered.
 
     With time to drain, no client that looks at /readyz, as load balancers do, meets an error.
     """
@@ -219,8 +208,29 @@ def is_ready(address, client=httpx2):
         return None
 
 
-def test_a_port_that_is_taken():
+def test_port_in_use_is_an_input_error():
     with bind("127.0.0.1", 0) as bound:
         bound.listen()
         with pytest.raises(InputError, match=r"--port: 127.0.0.1 port \d+: .*in use"):
             bind("127.0.0.1", bound.getsockname()[1])
+
+
+def test_tokenizing_stops_for_clients_that_hang_up(serving, predictor):
+    """A request has fifty parts of 50 ms; few are tokenized once the client is gone."""
+    calls, prepare = [], predictor.prepare
+
+    def slow(inputs, task, **options):
+        calls.append(inputs)
+        time.sleep(0.05)
+        return prepare(inputs, task, **options)
+
+    predictor.prepare = slow
+    address = serving(predictor)
+    with connect(address) as client:
+        client.sendall(request_bytes({"inputs": ["x" * 16_000] * 50}))
+        wait_until(lambda: calls)
+    wait_until(lambda: "maskjax_queue_rows 0.0" in httpx2.get(f"{address}/metrics").text)
+    count = len(calls)
+    time.sleep(0.2)
+    assert len(calls) == count < 10
+    assert not predictor.batches

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import httpx2
+import numpy as np
 import pytest
 
 from maskjax.cli.main import main
@@ -21,6 +22,13 @@ ROWS = {
 }
 
 
+def test_a_token_file_that_is_not_utf8_is_one_line(tmp_path, capsys):
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    words = ["--base", "minilm", "--tasks", str(tmp_path), "--token-file", str(tmp_path / "token")]
+    assert main(["serve", *words]) == 2
+    assert capsys.readouterr().err == f"error: --token-file: {tmp_path / 'token'} is not UTF-8.\n"
+
+
 @pytest.fixture(scope="module")
 def runs(base_of, task_of, write_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
@@ -32,7 +40,7 @@ def runs(base_of, task_of, write_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(base_of, runs):
-    """Of `maskjax serve`, which is ended by SIGTERM."""
+    """The address of `maskjax serve`, which SIGTERM ends."""
     words = ["serve", "--base", str(base_of("bert")), "--tasks", str(runs), "--port", "0"]
     program = f"from maskjax.cli.main import main; main({[*words, '--offline', '--no-warm-up']!r})"
     server = subprocess.Popen(
@@ -55,7 +63,7 @@ def address(base_of, runs):
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_answers_are_those_of_the_run_alone(address, runs, kind):
+def test_answers_match_each_run_loaded_alone(address, runs, kind):
     alone = load_predictor(runs / kind)
     inputs = [row[0] if len(row) == 1 else list(row) for row in ROWS[kind]]
     response = httpx2.post(f"{address}/models/{kind}", json={"inputs": inputs}, timeout=60)
@@ -75,6 +83,24 @@ def test_answers_are_those_of_the_run_alone(address, runs, kind):
         assert len(answer) == alone.task.num_outputs
 
 
+def test_vectors_of_base_and_task_are_normalized_and_differ(address):
+    found = []
+    for path in ("", "/models/tokens"):
+        url = f"{address}{path}/pipeline/feature-extraction"
+        response = httpx2.post(url, json={"inputs": ["a b", "c"]}, timeout=60)
+        assert response.status_code == 200, response.text
+        found.append(response.json())
+        assert np.linalg.norm(found[-1], axis=1) == pytest.approx([1, 1])
+    assert np.shape(found) == (2, 2, 16)
+    assert not np.allclose(*found, atol=1e-3)
+
+
+def test_the_command_checks_names_and_pages(address):
+    for header, value, status in (("Host", "evil.example", 421), ("Origin", "http://e.org", 403)):
+        response = httpx2.get(f"{address}/tasks", headers={header: value})
+        assert response.status_code == status
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -83,12 +109,12 @@ def test_answers_are_those_of_the_run_alone(address, runs, kind):
         (["--tasks", ".", "--host", "203.0.113.7"], "--port: 203.0.113.7"),
     ],
 )
-def test_what_cannot_be_served(options, message, capsys):
+def test_wrong_options_are_refused(options, message, capsys):
     assert main(["serve", "--base", "none", "--offline", *options]) == 2
     assert message in capsys.readouterr().err
 
 
-def test_an_empty_token_is_none(tmp_path, capsys):
+def test_empty_token_file_is_refused(tmp_path, capsys):
     (tmp_path / "token").write_text("\n")
     options = ["--tasks", str(tmp_path), "--token-file", str(tmp_path / "token")]
     assert main(["serve", "--base", "none", *options]) == 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from maskjax.adaptation import Delta
 from maskjax.taskfile import make_task_file
 
 META = {
@@ -24,18 +25,11 @@ def base():
 
 
 @pytest.fixture
-def frozen():
+def delta():
     random = np.random.default_rng(0)
-    factors = {"lora_a": {"a/kernel": (5, 2)}, "lora_b": {"a/kernel": (2, 7)}}
-    return {
-        "mask": {"a/kernel": random.random((5, 7)) > 0.1, "b/kernel": random.random(3) > 0.5},
-        "weight": {"head/kernel": random.normal(size=(7, 2)).astype(np.float32)},
-        **{
-            sort: {path: random.normal(size=shape).astype(np.float32)}
-            for sort, leaves in factors.items()
-            for path, shape in leaves.items()
-        },
-    }
+    masks = {"a/kernel": random.random((5, 7)) > 0.1, "b/kernel": random.random(3) > 0.5}
+    head, a, b = (random.normal(size=s).astype(np.float32) for s in ((7, 2), (5, 2), (2, 7)))
+    return Delta.of(weights={"head/kernel": head}, low_rank={"a/kernel": (a, b)}, masks=masks)
 
 
 @pytest.fixture
@@ -44,5 +38,5 @@ def meta():
 
 
 @pytest.fixture
-def task(frozen, base):
-    return make_task_file(frozen, base, META)
+def task(delta, base):
+    return make_task_file(delta, base, META)

@@ -19,7 +19,7 @@ def payload():
     return pack_container(TENSORS, HEADER)
 
 
-def test_round_trip(payload):
+def test_container_round_trips(payload):
     tensors, header = unpack_container(payload, "t")
     assert header == HEADER
     assert tensors.keys() == TENSORS.keys()
@@ -27,7 +27,7 @@ def test_round_trip(payload):
         np.testing.assert_array_equal(tensors[name], tensor)
 
 
-def test_the_checksum_is_what_the_format_says(payload):
+def test_checksum_matches_the_documented_format(payload):
     text = json.loads(payload[8 : 8 + int.from_bytes(payload[:8], "little")])["__metadata__"]
     digits = json.loads(text["maskjax"])["checksum"].encode()
     assert payload.count(digits) == 1
@@ -62,7 +62,7 @@ def test_every_truncation_is_noticed(payload):
         ((200_000).to_bytes(8, "little") + b"[" * 200_000, "no JSON"),
     ],
 )
-def test_what_is_no_task_file(payload, message):
+def test_other_bytes_are_refused_as_task_file(payload, message):
     with pytest.raises(InputError, match=message) as caught:
         unpack_container(payload, "t")
     assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 from maskjax.errors import InputError
 from maskjax.taskfile import read_task_file, save_task_file
 from maskjax.taskfile.container import pack_container, unpack_container
-from maskjax.taskfile.entries import MAX_WEIGHTS
+from maskjax.taskfile.limits import MAX_WEIGHTS
 
 PLACE = "mask/a/kernel"
 HEAD = "weight/head/kernel"
@@ -17,7 +17,7 @@ HEAD = "weight/head/kernel"
 
 @pytest.fixture
 def edited(task, tmp_path):
-    """Saves a task, changes what is in the file, signs it anew and reads it."""
+    """Saves a task, changes what is in the file, signs it again and reads it."""
     save_task_file(tmp_path / "t", task)
     content = unpack_container((tmp_path / "t").read_bytes(), "t")
 
@@ -29,7 +29,7 @@ def edited(task, tmp_path):
     return read
 
 
-def test_nothing_edited_is_read(edited):
+def test_file_without_edits_is_read(edited):
     assert edited(lambda tensors, header: None).masks.keys() == {"a/kernel", "b/kernel"}
 
 
@@ -43,7 +43,7 @@ EDITS = {
         lambda t, h: (t.pop(HEAD), t.update(x=np.zeros(2))),
         rf"{HEAD}: in the header only; x: not in the header",
     ),
-    "a misshapen mask": (lambda t, h: h["entries"][PLACE].update(shape=[50, 7]), "damaged"),
+    "a misshapen mask": (lambda t, h: h["entries"][PLACE].update(shape=[50, 7]), "changed as"),
     "a misshapen head": (lambda t, h: h["entries"][HEAD].update(shape=[50, 7]), HEAD),
     "a wrong dtype": (lambda t, h: t.update({HEAD: t[HEAD].astype(np.float16)}), HEAD),
     "a dtype of integers": (
@@ -69,26 +69,26 @@ EDITS = {
     ),
     "a digest of numbers": (lambda t, h: h["entries"][PLACE].update(digest=3), "digest"),
     "no entries": (lambda t, h: h.pop("entries"), "no entries"),
-    "a newer format": (lambda t, h: h.update(format=99), r"format 1, got 99; upgrade maskjax"),
+    "a newer format": (lambda t, h: h.update(format=99), r"format 1 to 2, got 99; upgrade maskjax"),
     "no format": (lambda t, h: h.pop("format"), "got None"),
     "no task": (lambda t, h: h.pop("task"), "task: missing"),
-    "labels": (lambda t, h: h["task"].update(labels=["a", 3]), r"task.labels\[1\]: expected str"),
+    "labels": (lambda t, h: h["task"].update(labels=["a", 3]), r"task.labels\[1\]: expected text"),
     "two faults": (
         lambda t, h: (h.pop("base"), h.update(scores={"dev": "high"})),
-        r"base: missing; scores.dev: expected int or float, got str",
+        r"base: missing; scores.dev: expected a number, got str high",
     ),
 }
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_what_does_not_fit_is_refused(edited, name):
+def test_edits_that_do_not_fit_are_refused(edited, name):
     change, message = EDITS[name]
     with pytest.raises(InputError, match=message) as caught:
         edited(change)
     assert "\n" not in str(caught.value)
 
 
-def test_sizes_are_bounded(edited):
+def test_too_many_masked_weights_are_refused(edited):
     huge = {"shape": [MAX_WEIGHTS, 16]}
     assert math.prod(huge["shape"]) > MAX_WEIGHTS
     with pytest.raises(InputError, match="masked weights, more than"):

@@ -5,18 +5,29 @@ A golden file is made once, when a format version is published, by
     python tests/taskfile/test_golden.py FILE
 """
 
+import math
 import sys
 from pathlib import Path
 
+import chex
 import numpy as np
 import pytest
 
-from maskjax.masking import Start
-from maskjax.taskfile import TaskFile, load_task_file, make_task_file, save_task_file
-from maskjax.taskfile.coding import initial_mask
+from maskjax.adaptation import Delta
+from maskjax.masking import count_packed
+from maskjax.masking.packed import RandomMaskSpec
+from maskjax.taskfile import (
+    TaskFile,
+    load_task_file,
+    make_task_file,
+    read_task_header,
+    save_task_file,
+)
+from maskjax.taskfile.codec import initial_mask
+from maskjax.taskfile.schema import READABLE
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.safetensors"))
-START = Start((11, 22), 1 << 30)
+START = RandomMaskSpec((11, 22), 1 << 30)
 META = {
     "task": {"name": "golden", "kind": "classification", "labels": ["no", "yes"],
              "metric": "accuracy", "text": ["text"]},
@@ -46,13 +57,12 @@ def golden_task() -> TaskFile:
     }
     base = {path: np.arange(mask.size, dtype=np.float32).reshape(mask.shape)
             for path, mask in masks.items()}  # fmt: skip
-    frozen = {
-        "mask": masks,
-        "weight": {"head/kernel": np.linspace(-1, 1, 16, dtype=np.float32).reshape(8, 2)},
-        "lora_a": {"half/kernel": np.linspace(0, 1, 10, dtype=np.float32).reshape(5, 2)},
-        "lora_b": {"half/kernel": np.linspace(0, 2, 6, dtype=np.float32).reshape(2, 3)},
-    }
-    return make_task_file(frozen, base, META, {"flips/kernel": START})
+    head, a, b = (
+        np.linspace(low, high, math.prod(shape), dtype=np.float32).reshape(shape)
+        for low, high, shape in ((-1, 1, (8, 2)), (0, 1, (5, 2)), (0, 2, (2, 3)))
+    )
+    delta = Delta.of(weights={"head/kernel": head}, low_rank={"half/kernel": (a, b)}, masks=masks)
+    return make_task_file(delta, base, META, {"flips/kernel": START})
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
@@ -61,14 +71,24 @@ def test_a_golden_file_is_read(path):
     assert file.digests == expected.digests
     meta = {**expected.meta, "maskjax": file.meta["maskjax"]}
     assert file.meta == meta
-    for sort, leaves in expected.frozen.items():
-        assert file.frozen[sort].keys() == leaves.keys()
-        for name, leaf in leaves.items():
-            np.testing.assert_array_equal(file.frozen[sort][name], leaf)
+    chex.assert_trees_all_equal(file.delta, expected.delta)
 
 
-def test_there_is_one_of_the_present_format():
-    assert "format-1" in [path.stem for path in GOLDEN]
+def test_every_readable_format_has_a_golden_file():
+    assert [path.stem for path in GOLDEN] == [f"format-{number}" for number in READABLE]
+
+
+def test_written_file_equals_the_newest_golden_file(tmp_path):
+    golden, expected = load_task_file(GOLDEN[-1]), golden_task()
+    same = {"maskjax": golden.meta["maskjax"]}
+    save_task_file(tmp_path / "t", expected._replace(meta={**expected.meta, **same}))
+    assert (tmp_path / "t").read_bytes() == GOLDEN[-1].read_bytes()
+
+
+def test_format_1_does_not_count_zeros_and_format_2_does():
+    old, new = (read_task_header(path) for path in GOLDEN)
+    assert old.counts is None
+    assert new.counts == count_packed(golden_task().masks)
 
 
 if __name__ == "__main__":

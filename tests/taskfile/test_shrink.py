@@ -1,8 +1,9 @@
-"""Fewer zeros, and which ones they are."""
+"""Shrinking keeps the zeros of the largest weights."""
 
 import numpy as np
 import pytest
 
+from maskjax.adaptation import Delta
 from maskjax.errors import InputError
 from maskjax.taskfile import make_task_file, shrink
 
@@ -11,7 +12,7 @@ SHAPES = {"a/kernel": (40, 30), "b/kernel": (20, 30)}
 
 @pytest.fixture
 def leaves():
-    """The second matrix is a hundred times larger, which is not to count."""
+    """The second matrix is a hundred times larger, which must not matter."""
     random = np.random.default_rng(0)
     scale = {"a/kernel": 1, "b/kernel": 100}
     return {p: (scale[p] * random.normal(size=s)).astype(np.float32) for p, s in SHAPES.items()}
@@ -21,13 +22,15 @@ def leaves():
 def task(leaves, meta):
     random = np.random.default_rng(1)
     masks = {path: random.random(shape) > 0.2 for path, shape in SHAPES.items()}
-    return make_task_file({"mask": masks}, leaves, meta)
+    return make_task_file(Delta.of(masks=masks), leaves, meta)
 
 
 @pytest.mark.parametrize("share", [0.25, 0.7, 1.0])
-def test_the_zeros_of_the_largest_weights_stay(task, leaves, share):
-    before = task.frozen["mask"]
-    after = shrink(task, leaves, share).frozen["mask"]
+def test_shrink_keeps_the_zeros_of_the_largest_weights(task, leaves, share):
+    before, after = (
+        {path: mask.unpack() for path, mask in one.masks.items()}
+        for one in (task, shrink(task, leaves, share))
+    )
     relative = {path: np.abs(leaf) / np.abs(leaf).mean() for path, leaf in leaves.items()}
     zeros = sorted(
         (relative[path][place], path, place)
@@ -41,8 +44,8 @@ def test_the_zeros_of_the_largest_weights_stay(task, leaves, share):
     assert found == stay
 
 
-def test_what_cannot_be_shrunk(task, leaves, meta):
+def test_shrink_refuses_wrong_shares_and_files_without_masks(task, leaves, meta):
     with pytest.raises(InputError, match=r"--zeros: expected a share in \(0, 1\], got 0"):
         shrink(task, leaves, 0)
     with pytest.raises(InputError, match="expected masks, and it has none"):
-        shrink(make_task_file({}, leaves, meta), leaves, 0.5)
+        shrink(make_task_file(Delta(), leaves, meta), leaves, 0.5)

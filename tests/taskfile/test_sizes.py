@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
+from maskjax.adaptation import Delta
 from maskjax.taskfile import binary_entropy, make_task_file, mask_size, save_task_file
 
 
 @pytest.mark.parametrize("p", [0.0, 0.01, 0.3, 0.5, 1.0])
-def test_binary_entropy_is_that_of_scipy(p):
+def test_binary_entropy_matches_scipy(p):
     assert binary_entropy(p) == pytest.approx(entropy([p, 1 - p], base=2), abs=1e-12)
 
 
@@ -20,7 +21,7 @@ def test_independent_weights_cost_their_entropy(tmp_path, meta):
         "c": np.ones((64, 64), bool),
     }
     base = {path: np.zeros(mask.shape, np.float32) for path, mask in masks.items()}
-    save_task_file(tmp_path / "t", make_task_file({"mask": masks}, base, meta))
+    save_task_file(tmp_path / "t", make_task_file(Delta.of(masks=masks), base, meta))
     size = mask_size(tmp_path / "t")
     assert size.weights == sum(mask.size for mask in masks.values())
     expected = sum(m.size * entropy([m.mean(), 1 - m.mean()], base=2) for m in masks.values()) / 8

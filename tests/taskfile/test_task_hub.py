@@ -58,16 +58,16 @@ def test_a_local_folder_comes_before_the_hub(cached, tmp_path, monkeypatch, task
         ("someone/else", "not in the Hub's cache, and the download failed"),
     ],
 )
-def test_what_is_not_there_is_named(cache, name, message):
+def test_missing_task_file_is_named(cache, name, message):
     with pytest.raises(InputError, match=message) as caught:
         find_task_file(name)
     assert "\n" not in str(caught.value)
 
 
-def test_offline_and_unfinished_runs(cache, tmp_path):
+def test_offline_and_unfinished_runs_are_refused(cache, tmp_path):
     with pytest.raises(InputError, match="run once online"):
         find_task_file("someone/else", offline=True)
-    with pytest.raises(InputError, match=r"is .* a finished run"):
+    with pytest.raises(InputError, match="holds no finished run"):
         find_task_file(tmp_path)
 
 
@@ -117,7 +117,7 @@ def hub(monkeypatch):
 
 def test_pushing_sends_the_file_and_its_card(hub, task, tmp_path):
     save_task_file(tmp_path / TASK_FILE, task)
-    address = push_task(tmp_path, NAME, private=True, licence="apache-2.0")
+    address = push_task(tmp_path, NAME, private=True, license="apache-2.0")
     assert address.endswith(f"/{NAME}/commit/{COMMIT}")
     assert b"private" in hub["/api/repos/create"]
     lines = hub[f"/api/models/{NAME}/commit/main"].decode().splitlines()
@@ -125,7 +125,7 @@ def test_pushing_sends_the_file_and_its_card(hub, task, tmp_path):
     assert [file["path"] for file in files] == [TASK_FILE, "README.md"]
 
 
-def test_what_the_hub_refuses_is_an_error(task, tmp_path, monkeypatch):
+def test_push_refused_by_the_hub_is_an_error(task, tmp_path, monkeypatch):
     save_task_file(tmp_path / TASK_FILE, task)
     monkeypatch.setattr(
         "maskjax.taskfile.hub.HfApi",
@@ -137,11 +137,11 @@ def test_what_the_hub_refuses_is_an_error(task, tmp_path, monkeypatch):
         push_task(tmp_path, "no id")
 
 
-def test_the_card_says_what_the_hub_wants_to_know(task):
+def test_card_has_the_metadata_of_the_hub(task):
     from maskjax.taskfile import task_card
 
     meta = {**task.meta, "base": {"name": "bert-base-uncased", "revision": COMMIT}}
-    card = ModelCard(task_card(meta, repository=NAME, size=12_345, licence="apache-2.0"))
+    card = ModelCard(task_card(meta, repository=NAME, size=12_345, license="apache-2.0"))
     assert card.data.base_model == "bert-base-uncased"
     assert card.data.license == "apache-2.0"
     assert card.data.library_name == "maskjax"

@@ -7,9 +7,11 @@ import sys
 import textwrap
 import time
 
+import chex
 import numpy as np
 from safetensors import safe_open
 
+from maskjax.adaptation import Mask
 from maskjax.taskfile import (
     load_task_file,
     make_task_file,
@@ -17,24 +19,22 @@ from maskjax.taskfile import (
     save_task_file,
     write_atomically,
 )
+from maskjax.taskfile.entries import pack
 
 
-def test_round_trip(tmp_path, task, frozen):
+def test_saved_task_round_trips(tmp_path, task, delta):
     size = save_task_file(tmp_path / "t.safetensors", task)
     file = load_task_file(tmp_path / "t.safetensors")
     assert size == (tmp_path / "t.safetensors").stat().st_size
     assert file.meta == task.meta
     assert file.digests == task.digests
-    assert file.frozen.keys() == frozen.keys()
-    for sort, leaves in frozen.items():
-        for path, leaf in leaves.items():
-            assert file.frozen[sort][path].dtype == leaf.dtype
-            np.testing.assert_array_equal(file.frozen[sort][path], leaf)
+    chex.assert_trees_all_equal(file.delta, pack(delta))
+    chex.assert_trees_all_equal_dtypes(file.delta.without(Mask), pack(delta).without(Mask))
 
 
-def test_the_same_task_gives_the_same_bytes(tmp_path, frozen, base, meta):
+def test_the_same_task_gives_the_same_bytes(tmp_path, delta, base, meta):
     for name in ("one", "two"):
-        save_task_file(tmp_path / name, make_task_file(frozen, base, meta))
+        save_task_file(tmp_path / name, make_task_file(delta, base, meta))
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -44,16 +44,16 @@ def test_other_readers_of_safetensors_can_open_it(tmp_path, task, meta):
         header = json.loads(file.metadata()["maskjax"])
         head = file.get_tensor("weight/head/kernel")
     assert header["task"]["labels"] == meta["task"]["labels"]
-    np.testing.assert_array_equal(head, task.arrays["weight"]["head/kernel"])
+    np.testing.assert_array_equal(head, task.delta.weights["head/kernel"])
 
 
 def test_masks_take_one_bit_a_weight(task):
     assert mask_bytes(task.masks) == 5 + 1
 
 
-def test_a_file_of_no_masks(tmp_path, frozen, base, meta):
-    save_task_file(tmp_path / "t", make_task_file({"weight": frozen["weight"]}, base, meta))
-    assert load_task_file(tmp_path / "t").frozen.keys() == {"weight"}
+def test_file_without_masks_round_trips(tmp_path, delta, base, meta):
+    save_task_file(tmp_path / "t", make_task_file(delta.without(Mask), base, meta))
+    assert load_task_file(tmp_path / "t").masks == {}
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -82,7 +82,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path):
-    """A process that saves two contents in turn, for ever, is killed at twelve moments."""
+    """A process that saves two contents in turn without end is killed at four moments."""
     path = tmp_path / "t.bin"
     size = 300_000
     code = f"""
@@ -93,14 +93,14 @@ def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path):
             write_atomically(Path({str(path)!r}), letter * {size})
             print("saved", flush=True)
     """
-    for round_ in range(12):
+    for wait in (0, 0.01, 0.02, 0.03):
         process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
         )
         with process:
             assert process.stdout is not None
             assert process.stdout.readline() == "saved\n"
-            time.sleep(0.003 * round_)
+            time.sleep(wait)
             process.send_signal(signal.SIGKILL)
         content = path.read_bytes()
         assert content in (b"a" * size, b"b" * size)

@@ -1,4 +1,4 @@
-"""Files and tokenizers that the tests of this room share."""
+"""Files and tokenizers that the tests of this folder share."""
 
 import json
 from pathlib import Path

@@ -69,7 +69,7 @@ def test_evaluation_sees_every_row_once(lengths, batch_size, buckets):
 
 @given(lengths_lists, batch_sizes, bucket_tuples)
 @settings(max_examples=60, deadline=None)
-def test_batches_hold_their_rows_and_nothing_else(lengths, batch_size, buckets):
+def test_batches_hold_their_rows_and_padding_only(lengths, batch_size, buckets):
     for batch in epoch(encode_lengths(lengths), batch_size, buckets):
         bucket = batch["input_ids"].shape[1]
         assert bucket in buckets
@@ -88,7 +88,7 @@ def test_batches_hold_their_rows_and_nothing_else(lengths, batch_size, buckets):
 
 @given(lengths_lists, batch_sizes, bucket_tuples)
 @settings(max_examples=60, deadline=None)
-def test_rows_move_up_only_to_fill_batches(lengths, batch_size, buckets):
+def test_rows_use_a_longer_bucket_only_to_fill_batches(lengths, batch_size, buckets):
     """In each bucket fewer rows than a batch are shorter than it needs, in one batch at most."""
     mixed = dict.fromkeys(buckets, 0)
     for batch in epoch(encode_lengths(lengths), batch_size, buckets):
@@ -114,7 +114,7 @@ def test_shapes_are_the_same_in_all_epochs_and_in_evaluation(lengths, batch_size
     assert used == tuple(sorted({length for _, length in shapes[0]}))
 
 
-def test_epoch_is_a_function_of_seed_and_number():
+def test_epoch_depends_on_seed_and_number_only():
     encoded = encode_lengths([3] * 40)
     orders = {
         key: [real_rows(batch) for batch in epoch(encoded, 4, (4,), *key)]
@@ -132,8 +132,8 @@ def test_batches_of_all_lengths_are_mixed():
     assert shapes != sorted(shapes)
 
 
-def test_the_order_of_shapes_is_that_of_all_seeds():
-    """So that one program can step through the batches of several seeds; rows are each seed's."""
+def test_order_of_shapes_is_the_same_for_all_seeds():
+    """One program steps through the batches of several seeds, whose rows differ."""
     encoded = encode_lengths([3] * 30 + [30] * 31)
 
     def shapes(seed, number):
@@ -144,7 +144,7 @@ def test_the_order_of_shapes_is_that_of_all_seeds():
     assert shapes(0, 0) != shapes(0, 1)
 
 
-def test_rows_meet_other_rows_in_each_epoch():
+def test_batches_differ_between_epochs():
     encoded = encode_lengths([3] * 40)
     partners = [
         {frozenset(real_rows(batch)) for batch in epoch(encoded, 4, (4,), number=number)}
@@ -215,7 +215,7 @@ def test_targets_stay_float32():
     assert all(some.dtype == np.float32 for some in labels)
 
 
-def test_rows_that_fill_up_are_copies_with_something_to_attend_to():
+def test_padding_rows_are_copies_of_weight_zero():
     (batch,) = epoch(encode_lengths([3, 2]), 5, (4,))
     assert batch["weights"].tolist() == [1, 1, 0, 0, 0]
     assert (batch["attention_mask"].sum(axis=1) > 0).all()

@@ -1,10 +1,13 @@
-"""Tokenised rows on disk: the same rows again, found by all that they depend on."""
+"""Tokenized rows on disk are the same rows, found by all settings that they depend on."""
 
+import hashlib
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from maskjax.errors import InputError
 from maskjax.tasks import Split, cache, encode, encode_cached, load_tokenizer
@@ -28,7 +31,7 @@ def entries(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_tokenizing(monkeypatch):
-    """Returns a function that forbids tokenising from then on."""
+    """Returns a function that forbids tokenizing from then on."""
     return lambda: monkeypatch.setattr(cache, "encode", None)
 
 
@@ -41,7 +44,7 @@ def as_lists(encoded) -> dict:
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_rows_come_back_as_they_were(bert_pieces, no_tokenizing, name):
+def test_cached_rows_equal_the_encoded_rows(bert_pieces, no_tokenizing, name):
     split = SPLITS[name]
     expected = as_lists(encode(split, bert_pieces, 6))
     first, notes = encode_cached(split, bert_pieces, 6)
@@ -52,7 +55,7 @@ def test_rows_come_back_as_they_were(bert_pieces, no_tokenizing, name):
     assert second.labels is split.labels
 
 
-def test_whatever_changes_tokens_has_an_entry_of_its_own(bert_folder, bert_pieces, entries):
+def test_each_setting_of_tokenization_has_its_own_entry(bert_folder, bert_pieces, entries):
     rows = SPLITS["tokens"]
     uncased = load_tokenizer(bert_folder)
     others = [
@@ -75,7 +78,7 @@ def test_whatever_changes_tokens_has_an_entry_of_its_own(bert_folder, bert_piece
         assert len(entries()) == count
 
 
-def test_tokenizer_with_another_vocabulary_or_case(bert_folder, tmp_path, entries):
+def test_changed_vocabulary_or_case_makes_a_new_entry(bert_folder, tmp_path, entries):
     folder = tmp_path / "other"
     shutil.copytree(bert_folder, folder)
     encode_cached(SPLITS["one"], load_tokenizer(bert_folder), 6)
@@ -90,14 +93,14 @@ def test_tokenizer_with_another_vocabulary_or_case(bert_folder, tmp_path, entrie
     assert len(entries()) == 3
 
 
-def test_entry_does_not_depend_on_what_was_tokenised_before(bert_tokenizer, entries):
+def test_entry_does_not_depend_on_what_was_tokenized_before(bert_tokenizer, entries):
     encode_cached(SPLITS["one"], bert_tokenizer, 6)
     bert_tokenizer("a b c", truncation=True, max_length=3, padding="max_length")
     encode_cached(SPLITS["one"], bert_tokenizer, 6)
     assert len(entries()) == 1
 
 
-def test_labels_are_no_part_of_an_entry(bert_tokenizer, entries):
+def test_entry_does_not_depend_on_labels(bert_tokenizer, entries):
     encode_cached(SPLITS["one"], bert_tokenizer, 6)
     other = SPLITS["one"]._replace(labels=np.float32([0.5, 1, 2]))
     encoded, _ = encode_cached(other, bert_tokenizer, 6)
@@ -106,7 +109,7 @@ def test_labels_are_no_part_of_an_entry(bert_tokenizer, entries):
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "flip", "header"])
-def test_damaged_entry_is_rebuilt_and_told(bert_tokenizer, entries, damage):
+def test_damaged_entry_is_rebuilt_and_reported(bert_tokenizer, entries, damage):
     split = SPLITS["pair"]
     expected, _ = encode_cached(split, bert_tokenizer, 6)
     (path,) = entries()
@@ -116,20 +119,81 @@ def test_damaged_entry_is_rebuilt_and_told(bert_tokenizer, entries, damage):
     damaged = {"cut": whole[:-5], "empty": b""}.get(damage, bytes(flipped))
     path.write_bytes(damaged)
     encoded, notes = encode_cached(split, bert_tokenizer, 6)
-    assert notes == [f"{path}: the entry is damaged; the rows were tokenised again"]
+    assert notes == [f"{path}: the entry is damaged; the rows were tokenized again"]
     assert as_lists(encoded) == as_lists(expected)
     assert path.read_bytes() == whole
     assert encode_cached(split, bert_tokenizer, 6)[1] == []
 
 
-def test_folder_that_cannot_be_written_stops_nobody(bert_tokenizer, tmp_path):
+def rewrite(path, change):
+    """Changes the tensors of an entry and signs it again."""
+    tensors = load(path.read_bytes()[32:])
+    change(tensors)
+    payload = save(tensors)
+    path.write_bytes(hashlib.sha256(payload).digest() + payload)
+
+
+WRONG = {
+    "named pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "folder": lambda path: (path.unlink(), path.mkdir(), (path / "x").touch()),
+    "no tensors": lambda path: path.write_bytes(hashlib.sha256(b"x").digest() + b"x"),
+    "other key": lambda path: rewrite(path, lambda t: t.update(key=t["key"][::-1].copy())),
+    "no key": lambda path: rewrite(path, lambda t: t.pop("key")),
+    "fewer rows": lambda path: rewrite(
+        path, lambda t: t.update(ids=t["ids"][:4], types=t["types"][:4], lengths=t["lengths"][:1])
+    ),
+    "unknown token": lambda path: rewrite(path, lambda t: t.update(ids=t["ids"] + 99)),
+    "negative token": lambda path: rewrite(path, lambda t: t.update(ids=t["ids"] - 99)),
+    "floats": lambda path: rewrite(path, lambda t: t.update(ids=t["ids"].astype(np.float32))),
+    "places": lambda path: rewrite(path, lambda t: t.update(places=t["places"] + 50)),
+    "sizes": lambda path: rewrite(path, lambda t: t.update(sizes=t["sizes"][::-1].copy())),
+    "choices": lambda path: rewrite(path, lambda t: t.update(numbers=np.array([0, 3]))),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_an_entry_that_is_not_what_it_claims_is_rebuilt(bert_tokenizer, entries, wrong):
+    split = SPLITS["tokens"]
+    expected, _ = encode_cached(split, bert_tokenizer, 6)
+    (path,) = entries()
+    whole = path.read_bytes()
+    WRONG[wrong](path)
+    encoded, (note,) = encode_cached(split, bert_tokenizer, 6)
+    assert "; the rows were tokenized again" in note
+    assert as_lists(encoded) == as_lists(expected)
+    assert path.read_bytes() == whole
+    assert encode_cached(split, bert_tokenizer, 6)[1] == []
+
+
+def test_an_entry_of_other_rows_is_rebuilt(bert_tokenizer, entries):
+    encode_cached(SPLITS["one"], bert_tokenizer, 6)
+    (first,) = entries()
+    others = [("d",), ("e e",), ("c b",)]
+    encode_cached(SPLITS["one"]._replace(texts=others), bert_tokenizer, 6)
+    (second,) = {*entries()} - {first}
+    shutil.copy(first, second)
+    encoded, (note,) = encode_cached(SPLITS["one"]._replace(texts=others), bert_tokenizer, 6)
+    assert "the entry is one of other rows" in note
+    assert encoded.input_ids[0].tolist() == bert_tokenizer("d")["input_ids"]
+
+
+def test_a_user_without_a_home_has_no_cache(bert_tokenizer, monkeypatch):
+    monkeypatch.delenv("MASKJAX_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    encoded, (note,) = encode_cached(SPLITS["one"], bert_tokenizer, 6)
+    assert as_lists(encoded) == as_lists(encode(SPLITS["one"], bert_tokenizer, 6))
+    assert "MASKJAX_CACHE" in note
+
+
+def test_read_only_folder_is_a_note_and_no_error(bert_tokenizer, tmp_path):
     (tmp_path / "tokens").write_text("a file in its place")
     encoded, notes = encode_cached(SPLITS["one"], bert_tokenizer, 6)
     assert as_lists(encoded) == as_lists(encode(SPLITS["one"], bert_tokenizer, 6))
-    assert any("the tokenised rows were not kept" in note for note in notes)
+    assert any("the tokenized rows were not kept" in note for note in notes)
 
 
-def test_nothing_is_kept_of_what_failed(bert_tokenizer, tmp_path):
+def test_failed_encoding_leaves_no_entry(bert_tokenizer, tmp_path):
     with pytest.raises(InputError, match="max_length"):
         encode_cached(SPLITS["pair"], bert_tokenizer, 4)
     assert not (tmp_path / "tokens").exists()

@@ -29,7 +29,7 @@ def test_second_text_begins_each_ending(write):
     assert split.texts[0] == ("a", "b c", "b d", "b e")
 
 
-def test_batches_hold_the_choices_of_a_row_side_by_side(write, bert_tokenizer):
+def test_choices_of_a_row_are_adjacent_in_a_batch(write, bert_tokenizer):
     split = load(write(train_tsv=ROWS, dev_tsv=ROWS)).splits["dev"]
     encoded = encode(split, bert_tokenizer, max_length=8)
     assert (encoded.rows, encoded.choices, encoded.lengths.tolist()) == (3, 3, [5, 5, 6])
@@ -70,7 +70,7 @@ def test_row_with_a_long_choice_is_cut_once(write, bert_tokenizer):
         ({"train_tsv": ROWS}, {"kind": "classification"}, r"expected none for classification"),
     ],
 )
-def test_bad_input(write, files, settings, message):
+def test_malformed_choice_rows_are_refused(write, files, settings, message):
     with pytest.raises(InputError, match=message) as raised:
         load(write(**files), **settings)
     assert "\n" not in str(raised.value)

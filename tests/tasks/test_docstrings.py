@@ -1,20 +1,21 @@
 """The offline task: what it reads, what it leaves out, and that its splits are sound."""
 
-import email
 import gc
 import os
 import random
 import re
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from maskjax.errors import InputError
 from maskjax.tasks import docstrings
-from maskjax.tasks.baseline import tfidf_baseline
+from maskjax.tasks.docstrings.order import swap_words
 
 GIVE_AWAYS = ["numpy", "scipy", "jax", "flax", "optax", "pandas", "python", "huggingface"]
 ALIASES = {"np", "jnp", "lax", "nnx", "pd", "transformers", "datasets"}
@@ -35,7 +36,7 @@ class Circle:
 
     @property
     def radius(self):
-        """The distance from centre to rim."""
+        """The distance from center to rim."""
 
     @classmethod
     def unit(cls):
@@ -141,13 +142,13 @@ def test_deduplicate_agrees_with_brute_force():
         assert list(kept.itertuples(index=False, name=None)) == list(expected.values())
 
 
-@pytest.mark.parametrize("name", docstrings.LABELS)
+@pytest.mark.parametrize("name", ["library", "kind"])
 def test_no_text_is_in_two_splits_or_twice_in_one(tasks, name: str):
     words = [_words(text) for split in tasks[name].values() for text in split["text"]]
     assert len(words) == len(set(words))
 
 
-@pytest.mark.parametrize("name", docstrings.LABELS)
+@pytest.mark.parametrize("name", ["library", "kind"])
 def test_classes_are_balanced_and_splits_have_every_label(tasks, name: str):
     sizes = pd.concat(tasks[name].values())["label"].value_counts()
     assert list(tasks[name]) == ["train", "dev", "test"]
@@ -159,8 +160,8 @@ def test_classes_are_balanced_and_splits_have_every_label(tasks, name: str):
         assert len(split) / sizes.sum() == pytest.approx(share, abs=0.02)
 
 
-@pytest.mark.parametrize("name", docstrings.LABELS)
-def test_sentences_hold_no_give_away_and_no_markup(tasks, name: str):
+@pytest.mark.parametrize("name", ["library", "kind"])
+def test_sentences_hold_no_label_words_and_no_markup(tasks, name: str):
     for text in pd.concat(tasks[name].values())["text"]:
         assert not [clue for clue in GIVE_AWAYS + MARKUP if clue in text.lower()], text
         assert not ALIASES & set(re.findall(r"\w+", text.lower())), text
@@ -174,14 +175,77 @@ def test_a_text_keeps_its_split_when_others_come_and_go():
         assert set(some[name]["text"]) == set(every[name]["text"]) & set(texts["text"][::-3])
 
 
+@pytest.mark.parametrize("name", ["ending", "order"])
+def test_both_labels_are_equally_frequent_in_every_split(tasks, name: str):
+    assert list(tasks[name]) == ["train", "dev", "test"]
+    for split in tasks[name].values():
+        counts = split["label"].value_counts()
+        assert set(counts.index) == set(docstrings.LABELS[name])
+        assert counts.max() - counts.min() <= 1
+        assert len(split) > 800  # the sizes follow the installed versions: 877 to 962 were seen
+
+
+def test_a_sentence_is_in_one_split_of_order(tasks):
+    rows = pd.concat(tasks["order"].values())
+    words = [_words(original) for original, _ in _forms(rows)]
+    assert len(words) == len(set(words))
+    kinds = defaultdict(set)
+    for sentence in docstrings.corpus():
+        kinds[sentence.text].add(sentence.kind)
+    for (original, _), kind in zip(_forms(rows), rows["object"], strict=True):
+        assert kind in kinds[original]
+
+
+def test_swapped_sentences_differ_in_two_adjacent_words(tasks):
+    for original, swapped in _forms(tasks["order"]["test"]):
+        a, b = original.split(), swapped.split()
+        places = [place for place, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+        assert len(places) == 2
+        assert places[1] == places[0] + 1
+        assert places[0] > 0
+        assert [a[place] for place in places] == [b[place] for place in reversed(places)]
+
+
+@pytest.mark.parametrize("text", ["Sort it", "Sort it It", "Sort x1 y2 z3"])
+def test_sentences_without_two_words_to_swap_are_unchanged(text: str):
+    assert swap_words(text) == text
+
+
+def test_halves_are_in_one_split_and_endings_once_right_and_once_wrong(tasks):
+    halves = []
+    for split in tasks["ending"].values():
+        right, wrong = Counter(), Counter()
+        for row in split.itertuples():
+            right_is_first = row.label == "first"
+            right[_words(row.first_ending if right_is_first else row.second_ending)] += 1
+            wrong[_words(row.second_ending if right_is_first else row.first_ending)] += 1
+        assert right == wrong
+        assert set(right.values()) == {1}
+        halves += [("beginning", _words(text)) for text in split["beginning"]]
+        halves += [("ending", words) for words in right]
+    assert len(halves) == len(set(halves))
+
+
+def test_only_right_endings_make_sentences_of_the_corpus(tasks):
+    corpus = {_words(sentence.text) for sentence in docstrings.corpus()}
+    for split in tasks["ending"].values():
+        for row in split.itertuples():
+            for label, ending in (("first", row.first_ending), ("second", row.second_ending)):
+                assert (_words(f"{row.beginning} {ending}") in corpus) == (label == row.label)
+
+
 def test_result_does_not_depend_on_the_hash_seed():
     script = f"""
 import pandas as pd
 from pathlib import Path
 from maskjax.tasks.docstrings import balance, deduplicate, read_sentences, split
-sentences = read_sentences(Path({email.__file__!r}).parent, "email")
+from maskjax.tasks.docstrings.ending import ending_rows
+from maskjax.tasks.docstrings.order import order_rows
+sentences = list(read_sentences(Path({np.__file__!r}).parent, "numpy"))
 rows = pd.DataFrame([(s.text, s.kind) for s in sentences], columns=["text", "label"])
-print({{name: part.values.tolist() for name, part in split(balance(deduplicate(rows))).items()}})
+kinds = split(balance(deduplicate(rows)))
+for splits in (kinds, ending_rows(sentences), order_rows(sentences)):
+    print({{name: part.values.tolist() for name, part in splits.items()}})
 """
     first, second = (
         subprocess.run(
@@ -195,6 +259,7 @@ print({{name: part.values.tolist() for name, part in split(balance(deduplicate(r
     )
     assert first == second
     assert first.count("'method'") > 10
+    assert first.count("'second'") > 20
 
 
 def test_garbage_collection_is_left_as_it_was(tasks):
@@ -202,23 +267,17 @@ def test_garbage_collection_is_left_as_it_was(tasks):
 
 
 def test_unknown_task_names_the_known_ones():
-    with pytest.raises(InputError, match=r"'author'.*library, kind"):
+    with pytest.raises(InputError, match=r"'author'.*ending, order, library, kind"):
         docstrings.load("author")
 
 
-@pytest.mark.parametrize(("dev_label", "score"), [("io", 1.0), ("math", 0.0)])
-def test_baseline_is_chosen_on_dev_and_scored_on_test(dev_label: str, score: float):
-    pytest.importorskip("sklearn")
-    # Only weak regularization gives the few examples of "add file" their own label.
-    frequent, rare = ("add numbers", "math"), ("add file", "io")
-    splits = {
-        "train": [frequent] * 12 + [rare] * 2,
-        "dev": [("add file", dev_label)],
-        "test": [rare],
-    }
-    columns = ["text", "label"]
-    frames = {name: pd.DataFrame(rows, columns=columns) for name, rows in splits.items()}
-    assert tfidf_baseline(frames) == score
+def _forms(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    """The right and the wrong sentence of each row of the task "order"."""
+    columns = (rows["first_sentence"], rows["second_sentence"], rows["label"])
+    return [
+        (one, two) if label == "first" else (two, one)
+        for one, two, label in zip(*columns, strict=True)
+    ]
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ import socket
 import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets.packaged_modules.parquet.parquet import Parquet
 
@@ -79,7 +81,7 @@ def test_class_ids_become_names_in_their_order(tmp_path):
     assert loaded.splits["dev"].texts == [("validation 0",)]
 
 
-def test_chosen_order_of_names_wins(tmp_path):
+def test_configured_order_of_labels_wins(tmp_path):
     write_splits(tmp_path, train=[0, 1, 1], validation=[1])
     config = TaskConfig(name=str(tmp_path), labels=("equivalent", "not_equivalent"))
     assert load_task(config, offline=True).splits["train"].labels.tolist() == [1, 0, 0]
@@ -162,7 +164,7 @@ def test_offline_never_asks_the_network(online, monkeypatch):
     assert asked == ["locally"]
 
 
-def test_network_is_asked_second(online, monkeypatch):
+def test_network_is_tried_after_the_local_copy(online, monkeypatch):
     asked = spy_on_load_dataset(monkeypatch, ConnectionError("unreachable"))
     with pytest.raises(InputError, match=r"no local copy, and the Hub cannot be reached"):
         load_task(TaskConfig(name="someone/reviews"))
@@ -187,8 +189,90 @@ def test_lists_of_class_ids_become_names_in_their_order(tmp_path):
     }
 
 
+def write_tags(folder, **tags: list) -> TaskConfig:
+    """Writes splits whose labels are lists of class ids, and gives the settings that read them."""
+    schema = datasets.Features(
+        {
+            "tokens": datasets.Sequence(datasets.Value("string")),
+            "tags": datasets.Sequence(datasets.ClassLabel(names=["O", "B-X"])),
+        }
+    )
+    for split, ids in tags.items():
+        words = [[split] * len(row or ["word"]) for row in ids]
+        path = folder / f"{split}-00000-of-00001.parquet"
+        pq.write_table(pa.table({"tokens": words, "tags": ids}, schema=schema.arrow_schema), path)
+    return TaskConfig(name=str(folder), kind="tokens", text=("tokens",), label="tags")
+
+
+@pytest.mark.parametrize("withheld", [None, [None], [-1], [], [-100]])
+def test_withheld_lists_leave_the_split_out(tmp_path, withheld):
+    config = write_tags(tmp_path, train=[[0, 1]], validation=[[0, 1]], test=[withheld, withheld])
+    loaded = load_task(config, offline=True)
+    assert loaded.task.labels == ("O", "B-X")
+    assert loaded.splits.keys() == {"train", "dev"}
+    assert loaded.notes == (
+        f"split test is left out: all labels of {tmp_path} split test are withheld",
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (None, "split train row 2: expected a label for each word in column 'tags', got None"),
+        ([0, None], "split train row 2 word 2: expected a label in column 'tags', got None"),
+        ([-1], "split train row 2 word 1: expected a label in column 'tags', got None"),
+        ([0, 7], "split train row 2 word 2: expected a class from 0 to 1, .* got 7"),
+        ([-5], "split train row 2 word 1: expected a class from 0 to 1, .* got -5"),
+    ],
+)
+def test_missing_and_unknown_tags_of_training_rows_are_named(tmp_path, row, message):
+    config = write_tags(tmp_path, train=[[0, 1], row], validation=[[1]])
+    with pytest.raises(InputError, match=message):
+        load_task(config, offline=True)
+
+
+@pytest.mark.parametrize("label", [7, -100])
+def test_unknown_class_is_named(tmp_path, label):
+    write_splits(tmp_path, train=[0], validation=[1])
+    table = pa.table({"text": ["x", "y"], "label": [0, label]}, schema=CLASSES.arrow_schema)
+    pq.write_table(table, tmp_path / "train-00000-of-00001.parquet")
+    with pytest.raises(InputError, match=rf"split train row 2: expected a class .* got {label}"):
+        load_task(TaskConfig(name=str(tmp_path)), offline=True)
+
+
+def test_ignored_tags_keep_their_value(tmp_path):
+    config = write_tags(tmp_path, train=[[0, -100, 1]], validation=[[-100, 1]])
+    splits = load_task(config, offline=True).splits
+    assert splits["train"].labels.tolist() == [0, -100, 1]
+    assert splits["dev"].labels.tolist() == [-100, 1]
+
+
+def test_current_folder_can_be_the_data_set(tmp_path, monkeypatch):
+    write_splits(tmp_path, train=[0, 1], validation=[1])
+    monkeypatch.chdir(tmp_path)
+    assert load_task(TaskConfig(name="."), offline=True).task.labels == tuple(NAMES)
+
+
+@pytest.mark.parametrize("name", ["dev", "valid", "val", "validation"])
+def test_dev_split_has_several_names(monkeypatch, name):
+    row = {"text": ["x", "y"], "label": [0, 1]}
+    found = {split: datasets.Dataset.from_dict(row) for split in ("train", name, "unsupervised")}
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_: found)
+    loaded = load_task(TaskConfig(name="someone/reviews"))
+    assert loaded.splits.keys() == {"train", "dev"}
+    assert loaded.notes[0] == "Data set someone/reviews: not read: split unsupervised"
+
+
+def test_half_of_a_surrogate_pair_names_the_row(tmp_path):
+    for split in ("train", "validation"):
+        rows = '{"text": "a", "label": 0}\n{"text": "good \\ud83d", "label": 1}\n'
+        (tmp_path / f"{split}.jsonl").write_text(rows)
+    with pytest.raises(InputError, match=r"row 2: expected Unicode, got half of a surrogate pair"):
+        load_task(TaskConfig(name=str(tmp_path)), offline=True)
+
+
 def test_parquet_copy_of_a_script_is_read_by_its_folders(tmp_path, monkeypatch):
-    """In the Hub's own copies a subset is a folder, and files of others stand beside it."""
+    """The Hub's own copies have a folder per subset, next to the files of other subsets."""
     for subset, other in (("default", 5), ("other", 9)):
         for split, label in (("train", [0, other] * 4), ("test", [other])):
             folder = tmp_path / subset / split
@@ -215,10 +299,10 @@ def test_further_splits_are_read(tmp_path, monkeypatch):
     entry = dataclasses.replace(REGISTRY["glue/mnli"], hub=None)
     monkeypatch.setitem(REGISTRY, "glue/mnli", entry)
     config = TaskConfig(name="glue/mnli", path=str(tmp_path))
-    splits = load_task(config).splits
-    assert splits.keys() == {"train", "dev", "dev_mismatched"}
-    assert splits["dev_mismatched"].labels.tolist() == [0, 0]
-    assert load_test_texts(config) == {"test": [("x", "z"), ("y", "w")]}
+    loaded = load_task(config)
+    assert loaded.splits.keys() == {"train", "dev", "dev_mismatched"}
+    assert loaded.splits["dev_mismatched"].labels.tolist() == [0, 0]
+    assert load_test_texts(loaded.task, config) == {"test": [("x", "z"), ("y", "w")]}
 
 
 def test_task_without_a_hub_id_needs_a_folder():
@@ -279,7 +363,7 @@ def spy_on_load_dataset(monkeypatch, error_of_hub: Exception | None = None) -> l
     return asked
 
 
-def test_labels_need_not_be_classes(tmp_path):
+def test_integer_labels_become_class_names(tmp_path):
     frame = pd.DataFrame({"text": ["x", "y"], "label": np.array([7, 10])})
     frame.to_parquet(tmp_path / "train.parquet")
     frame.to_parquet(tmp_path / "validation.parquet")

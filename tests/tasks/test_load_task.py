@@ -44,7 +44,7 @@ def test_settings_choose_columns_labels_and_metric(write):
     assert loaded.splits["train"].labels.tolist() == [1, 0]
 
 
-def test_regression(write):
+def test_regression_has_pearson_and_no_labels(write):
     folder = write(train_tsv="text\tlabel\nx\t1\ny\t2\n", dev_tsv="text\tlabel\nx\t1\n")
     loaded = load_task(TaskConfig(path=str(folder), kind="regression"))
     assert (loaded.task.metric, loaded.task.labels, loaded.task.num_outputs) == ("pearson", (), 1)
@@ -59,7 +59,7 @@ def test_name_of_a_builtin_task_serves_a_folder_in_its_format(write):
     assert (task.name, task.text, task.metric) == ("glue/cola", ("sentence",), "matthews")
 
 
-def test_kind_brings_its_own_metric(write):
+def test_overridden_kind_changes_the_metric(write):
     numbers = "sentence\tlabel\nx\t0.1\ny\t0.2\n"
     folder = write(train_tsv=numbers, dev_tsv=numbers)
     config = TaskConfig(name="glue/cola", path=str(folder), kind="regression")
@@ -103,7 +103,7 @@ def test_rows_keep_their_labels_when_drawn(write):
         assert numbers == sorted(numbers) != list(range(len(numbers)))
 
 
-def test_drawing_is_a_function_of_the_split_seed(write):
+def test_drawn_rows_depend_on_the_split_seed(write):
     folder = str(write(train_tsv=rows(50)))
     draws = [
         load_task(TaskConfig(path=folder, holdout=0.2, split_seed=seed)).splits["holdout"].texts
@@ -132,7 +132,7 @@ def test_holdout_is_taken_out_of_the_rows_drawn(write):
     )
 
 
-def test_more_rows_than_there_are_is_all_of_them(write):
+def test_asking_for_too_many_rows_gives_all(write):
     folder = write(train_tsv=rows(6), dev_tsv=rows(2))
     assert len(load_task(TaskConfig(path=str(folder), train_rows=99)).splits["train"].texts) == 6
 
@@ -178,7 +178,7 @@ def test_other_splits_are_never_drawn_from(write):
         ({"kind": "regression"}, r"train.tsv row 1: expected a finite number"),
     ],
 )
-def test_settings_that_do_not_fit(write, settings, message):
+def test_settings_that_do_not_fit_are_refused(write, settings, message):
     folder = write(train_tsv=rows(8))
     with pytest.raises(InputError, match=message) as raised:
         load_task(TaskConfig(path=str(folder), **settings))
@@ -186,19 +186,25 @@ def test_settings_that_do_not_fit(write, settings, message):
 
 
 @pytest.mark.parametrize("settings", [{}, {"labels": ("a", "b")}])
-def test_one_label_only(write, settings):
+def test_single_training_label_is_refused(write, settings):
     folder = write(train_tsv="text\tlabel\nx\ta\ny\ta\n", dev_tsv=rows(2))
     with pytest.raises(InputError, match=r"two labels among the training rows, got 'a' only"):
         load_task(TaskConfig(path=str(folder), **settings))
 
 
-def test_file_instead_of_a_folder(write):
-    folder = write(train_tsv=rows(4))
-    with pytest.raises(InputError, match=r"No folder .*train.tsv"):
-        load_task(TaskConfig(path=str(folder / "train.tsv")))
+def test_one_file_is_a_task(write):
+    file = str(write(reviews_tsv=rows(10)) / "reviews.tsv")
+    loaded = load_task(TaskConfig(path=file, holdout=0.2))
+    assert loaded.task.name == "reviews"
+    assert {name: len(split.texts) for name, split in loaded.splits.items()} == {
+        "train": 8,
+        "holdout": 2,
+    }
+    with pytest.raises(InputError, match=r"no dev split to select .*--task.holdout 0.1"):
+        load_task(TaskConfig(path=file))
 
 
-def test_builtin_docstrings():
+def test_builtin_docstrings_load_offline():
     loaded = load_task(TaskConfig(name="docstrings/kind"), offline=True)
     assert loaded.task == Task(name="docstrings/kind", labels=("class", "function", "method"))
     assert loaded.splits.keys() == {"train", "dev", "test"}
@@ -230,7 +236,7 @@ def test_two_columns_make_a_label(write):
     assert loaded.splits["train"].labels.tolist() == [1, 0]
 
 
-def test_task_of_a_user(write, monkeypatch):
+def test_registered_task_is_loaded(write, monkeypatch):
     monkeypatch.setattr("maskjax.tasks.registry.REGISTRY", {})
     register("films", Entry(text=("review",), label="stars", metric="macro_recall"))
     folder = write(train_tsv="review\tstars\nx\t1\ny\t2\n", dev_tsv="review\tstars\nx\t1\n")
@@ -240,7 +246,7 @@ def test_task_of_a_user(write, monkeypatch):
         register("films", Entry())
 
 
-def test_registry_is_one_line_each():
+def test_registry_entries_have_their_kind_metric_and_texts():
     assert lookup("glue/stsb").kind == "regression"
     assert lookup("glue/cola").metric == "matthews"
     assert lookup("someone/thing").hub == "someone/thing"

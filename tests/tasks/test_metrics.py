@@ -114,7 +114,7 @@ def test_nan_is_not_hidden():
     assert np.isnan(score("spearman", np.array([np.nan, 1.0]), np.array([1.0, 2.0])))
 
 
-def test_unknown_metric():
+def test_unknown_metric_is_refused():
     with pytest.raises(InputError, match=r"one of accuracy, f1, matthews, .*got 'acc'"):
         score("acc", np.zeros(1), np.zeros(1))
 

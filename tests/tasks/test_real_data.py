@@ -70,7 +70,7 @@ def test_texts_are_in_the_file_as_they_are(loaded):
         assert all(text.encode() in content for text in row)
 
 
-def test_labels_cover_the_task(loaded):
+def test_training_labels_cover_every_class(loaded):
     (task, splits, _), _, name = loaded
     assert task.num_outputs == OUTPUTS.get(name, 2)
     labels = splits["train"].labels

@@ -18,8 +18,8 @@ PAIR = ("entailment", "not_entailment")
         ("glue/mnli", ("neutral", "contradiction"), ["neutral", "contradiction"]),
     ],
 )
-def test_labels_are_spelled_as_the_leaderboard_does(name, labels, lines):
-    """Names count, not their order, which a user may have chosen."""
+def test_labels_have_the_spelling_of_the_leaderboard(name, labels, lines):
+    """Names matter, and not their order, which a user may have chosen."""
     text = submission_text(Task(name=name, labels=labels), labels)
     assert text == f"index\tprediction\n0\t{lines[0]}\n1\t{lines[1]}\n"
 
@@ -37,7 +37,7 @@ def test_every_glue_task_has_its_file():
     assert len(set(FILES.values())) == len(FILES) == 10
 
 
-def test_other_tasks_and_labels():
+def test_other_tasks_and_labels_are_refused():
     with pytest.raises(
         InputError, match=r"Task trec: the GLUE leaderboard takes test of glue/cola"
     ):

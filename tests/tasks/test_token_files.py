@@ -21,7 +21,7 @@ CONLLU = """# text = It's late
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 @pytest.mark.parametrize("gap", ["\n", "\n\n", "\n \t\n"])
-def test_two_columns(write, ending, gap):
+def test_two_columns_are_tokens_and_tags(write, ending, gap):
     text = f"-DOCSTART- O\n\nAnn B-PER\nLee\t I-PER \n{gap}in O\nRome B-LOC".replace("\n", ending)
     for name in ("a.conll", "a.txt"):
         frame = read_token_file(write(**{name.replace(".", "_"): text}) / name).frame
@@ -33,6 +33,50 @@ def test_more_columns_are_named_by_position(write):
     frame = read_token_file(write(a_conll="EU NNP B-NP B-ORG\n") / "a.conll").frame
     assert frame.columns.tolist() == ["token", "2", "3", "tag"]
     assert frame["2"].tolist() == [("NNP",)]
+
+
+# As in MultiCoNER, whose comments have the columns of a token.
+COMMENTED = """# id 11aa22bb\tdomain=en
+ann _ _ B-PER
+# a remark of any number of columns, in the middle of a sentence
+sleeps _ _ O
+
+# one two three
+#
+# id 33cc44dd\tdomain=en
+yes _ _ O
+#yes of course
+"""
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_comment_lines_are_skipped_and_counted(write, ending):
+    table = read_token_file(write(a_conll=COMMENTED.replace("\n", ending)) / "a.conll")
+    assert table.frame["token"].tolist() == [("ann", "sleeps"), ("yes",)]
+    assert table.frame["tag"].tolist() == [("B-PER", "O"), ("O",)]
+    assert [note.split(": ")[1] for note in table.notes] == ["skipped 6 comment lines"]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("# newdoc\na O\n# O\nb B-X\n", ("a", "#", "b")),
+        ("# O\na O\n# newdoc\n#b O\n#c HT\n", ("#", "a", "#b", "#c")),
+        ("# text = a\na DT\n# #\n5 CD\n", ("a", "#", "5")),
+        ("# id 5\na\n#b\n#\n", ("a", "#b", "#")),
+    ],
+)
+def test_hash_is_a_token_in_a_line_of_full_columns(write, text, tokens):
+    table = read_token_file(write(a_txt=text) / "a.txt")
+    assert table.frame["token"].tolist() == [tokens]
+    assert [note.split(": ")[1] for note in table.notes] == ["skipped 1 comment lines"]
+
+
+def test_comment_lines_of_tsv_are_skipped_and_counted(write):
+    text = "# made by hand\ntoken\ttag\n# id 7\na\tO\n \n# id 8\tdomain=en\n#\tO\n# b\tO\n"
+    table = read_token_file(write(a_tsv=text) / "a.tsv")
+    assert table.frame["token"].tolist() == [("a",), ("#", "# b")]
+    assert [note.split(": ")[1] for note in table.notes] == ["skipped 3 comment lines"]
 
 
 def test_conllu_skips_what_is_no_word_and_counts_it(write):
@@ -63,7 +107,7 @@ def test_tsv_takes_tokens_literally(write):
         ({"a_csv": "a"}, r"a file of words that ends in .tsv or .conll or .txt or .conllu or"),
     ],
 )
-def test_broken_file(write, files, message):
+def test_broken_token_files_are_refused_by_line(write, files, message):
     (name,) = files
     with pytest.raises(InputError, match=message) as raised:
         read_token_file(write(**files) / name.replace("_", "."))
@@ -97,7 +141,7 @@ def test_sentences_keep_their_labels_when_drawn(write):
         assert split.labels.tolist() == [int(word) for one in split.texts for word in one]
 
 
-def test_lists_of_class_ids(tmp_path):
+def test_lists_of_class_ids_become_sorted_labels(tmp_path):
     frame = pd.DataFrame({"tokens": [["a", "b"], ["c"]], "ner_tags": [[10, 9], [10]]})
     for split in ("train", "dev"):
         frame.to_parquet(tmp_path / f"{split}.parquet")
@@ -109,7 +153,7 @@ def test_lists_of_class_ids(tmp_path):
 def test_tags_without_a_beginning_are_reported(write):
     orphans = "Ann I-PER\n\nin O\nRome I-LOC\nLee B-PER\n"
     loaded = load(
-        write(train_conll=NER + "\n" + orphans, dev_conll=NER),
+        write(train_conll=NER + "\n" + orphans, dev_conll="Bo B-PER\n"),
         metric="entity_f1",
         labels=("O", "B-PER", "I-PER", "B-LOC", "I-LOC"),
     )
@@ -118,9 +162,13 @@ def test_tags_without_a_beginning_are_reported(write):
 
 
 def test_skipped_lines_are_reported(write):
-    folder = write(train_conllu=CONLLU, dev_conllu=CONLLU)
+    folder = write(train_conllu=CONLLU, dev_conllu=CONLLU.replace("late", "early"))
     notes = load(folder, name="ud_pos").notes
-    assert [note.split("/")[-1].split(":")[0] for note in notes] == ["train.conllu", "dev.conllu"]
+    assert [note.split("/")[-1].split(":")[0] for note in notes] == [
+        "train.conllu",
+        "dev.conllu",
+        "split dev",  # its second sentence is a training row
+    ]
 
 
 LONG = '{"tokens": ["a", "b"], "tags": ["x", "y", "x"]}\n'
@@ -154,7 +202,7 @@ LONG = '{"tokens": ["a", "b"], "tags": ["x", "y", "x"]}\n'
         ({"train_csv": "a,b\n"}, {}, r"expected one of train.tsv, train.conll"),
     ],
 )
-def test_bad_input(write, files, settings, message):
+def test_malformed_token_rows_are_refused(write, files, settings, message):
     with pytest.raises(InputError, match=message) as raised:
         load(write(**files), **settings)
     assert "\n" not in str(raised.value)

@@ -1,19 +1,21 @@
-"""optax adds Python floats to integer counts, so its code cannot run under strict promotion."""
+"""Fixtures of training."""
 
-import jax
+import signal
+from contextlib import contextmanager
+
 import pytest
 
-from maskjax.training.reporting import Reporter
+from maskjax.training.loggers import Reporter
+from maskjax.training.window import Window
 
 
 @pytest.fixture(autouse=True, scope="module")
-def standard_promotion():
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+def promotion_of_optax(standard_promotion):
+    """Every test here may train."""
 
 
 class Listener(Reporter):
-    """Keeps what it is told."""
+    """Records every call."""
 
     def __init__(self):
         self.values, self.messages = [], []
@@ -31,3 +33,23 @@ class Listener(Reporter):
 @pytest.fixture(scope="session")
 def listener():
     return Listener
+
+
+@contextmanager
+def sigterm_at(*steps):
+    """SIGTERM reaches this process right before these steps."""
+    make_step = Window.run
+
+    def stopping(window, state, batch, step, running):
+        if step in steps:
+            signal.raise_signal(signal.SIGTERM)
+        return make_step(window, state, batch, step, running)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Window, "run", stopping)
+        yield
+
+
+@pytest.fixture(scope="session")
+def stopped_at():
+    return sigterm_at

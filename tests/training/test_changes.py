@@ -1,4 +1,4 @@
-"""Flips and overlap of masks against bool arrays."""
+"""Flips and overlap of masks match bool arrays."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def expected(first, second):
     return (one != two).mean(), (one & two).sum() / (one | two).sum()
 
 
-def test_changes_of_every_lane_against_bool_arrays():
+def test_changes_of_every_lane_match_bool_arrays():
     for count in (1, 2):
         lanes = Lanes([PARAMS] * count)
         changes = MaskChanges(MASKED, lanes)
@@ -43,7 +43,7 @@ def test_changes_of_every_lane_against_bool_arrays():
                     np.testing.assert_allclose(found[f"mask_iou_{name}"], iou)
 
 
-def test_without_masks_there_is_nothing_to_tell():
+def test_without_masks_no_changes_are_logged():
     lanes = Lanes([PARAMS])
     changes = MaskChanges(combine(head=train_weights(["b"])), lanes)
     trainable = {"head": {"b": jnp.ones(7)}}

@@ -3,24 +3,25 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
 from maskjax.training import Evaluator, NotFiniteError, fit, prepare
-from maskjax.training.reporting import Recorder
+from maskjax.training.recorder import Recorder
 
 
 @pytest.fixture
 def train(listener):
     def trained(config):
-        told, experiment = listener(), prepare(config)
-        return experiment, fit(experiment, told), told
+        recorded, experiment = listener(), prepare(config)
+        return experiment, fit(experiment, recorded), recorded
 
     return trained
 
 
-def test_a_mask_learns_and_the_best_evaluation_is_what_comes_back(toy_config, train):
+def test_mask_learns_and_the_best_evaluation_is_returned(toy_config, train):
     config = toy_config(
         adaptation=AdaptationConfig(blocks=(0, 1), head="trained"),
         optimizer=OptimizerConfig(learning_rate=3e-2, head_learning_rate=1e-2),
@@ -34,7 +35,7 @@ def test_a_mask_learns_and_the_best_evaluation_is_what_comes_back(toy_config, tr
     assert Evaluator(experiment)(experiment, result.trainable) == result.score
 
 
-def test_a_run_is_a_function_of_its_seed(toy_config, train):
+def test_run_depends_on_its_seed_only(toy_config, train):
     runs = [
         train(toy_config(train=TrainConfig(batch_size=16, epochs=1, buckets=(16,), seed=seed)))[1]
         for seed in (0, 0, 1)
@@ -54,7 +55,7 @@ def test_dropout_is_off_unless_asked_for(toy_config, train):
     assert first_loss() == first_loss(dropout=None) != first_loss(dropout=0.5)
 
 
-def test_one_compile_a_bucket_is_reported_and_none_after_the_first_epoch(toy_config, train):
+def test_each_bucket_compiles_once(toy_config, train):
     _, result, listener = train(toy_config())
     compiled = [message for message in listener.messages if "compiled" in message]
     assert len(compiled) == 2
@@ -76,8 +77,24 @@ def test_divergence_names_the_steps_and_the_leaf(toy_config, train):
         train(config)
 
 
+def test_nan_scores_stop_the_run(toy_config, listener):
+    """Comparing NaN with the threshold would drop the weight and keep the loss finite."""
+    experiment = prepare(toy_config())
+
+    def init(key, params):
+        trainable = experiment.adaptation.init(key, params)
+        path = "pooler/dense/kernel"
+        return trainable | {
+            "scores": trainable["scores"] | {path: trainable["scores"][path].at[2, 3].set(jnp.nan)}
+        }
+
+    broken = experiment._replace(adaptation=experiment.adaptation._replace(init=init))
+    with pytest.raises(NotFiniteError, match=r"between steps 1 and 10; .* not finite"):
+        fit(broken, listener())
+
+
 @pytest.mark.parametrize("target", [0.6, None])
-def test_a_target_is_what_moves_the_sparsity(toy_config, train, target):
+def test_sparsity_follows_its_target(toy_config, train, target):
     config = toy_config(
         adaptation=AdaptationConfig(
             blocks=(1, 1), target_sparsity=target, sparsity_schedule="cubic"
@@ -87,22 +104,22 @@ def test_a_target_is_what_moves_the_sparsity(toy_config, train, target):
         ),
         train=TrainConfig(batch_size=48, epochs=20, buckets=(16,), eval_every=10),
     )
-    _, _, told = train(config)
-    sparsity = told.of("sparsity")[40]
+    _, _, recorded = train(config)
+    sparsity = recorded.of("sparsity")[40]
     if target is None:
         assert sparsity < 0.4
-        assert not told.of("multiplier")
+        assert not recorded.of("multiplier")
     else:
         assert sparsity == pytest.approx(target, abs=0.1)
-        assert told.of("target_sparsity")[40] == pytest.approx(0.6)
-        assert 0 < told.of("target_sparsity")[10] < 0.6
-        assert told.of("multiplier")[40] > told.of("multiplier")[10] > 0
-    assert all(0 <= told.of("input_wait")[step] < 1 for step in (10, 40))
+        assert recorded.of("target_sparsity")[40] == pytest.approx(0.6)
+        assert 0 < recorded.of("target_sparsity")[10] < 0.6
+        assert recorded.of("multiplier")[40] > recorded.of("multiplier")[10] > 0
+    assert all(0 <= recorded.of("input_wait")[step] < 1 for step in (10, 40))
     # Every weight is kept at first, so what has flipped is what is dropped.
-    assert told.of("mask_flips_initial")[40] == pytest.approx(sparsity, abs=1e-6)
-    assert told.of("mask_iou_initial")[40] == pytest.approx(1 - sparsity, abs=1e-6)
-    assert told.of("mask_flips_previous")[10] == told.of("mask_flips_initial")[10]
-    assert told.of("mask_flips_previous")[40] < told.of("mask_flips_initial")[40]
+    assert recorded.of("mask_flips_initial")[40] == pytest.approx(sparsity, abs=1e-6)
+    assert recorded.of("mask_iou_initial")[40] == pytest.approx(1 - sparsity, abs=1e-6)
+    assert recorded.of("mask_flips_previous")[10] == recorded.of("mask_flips_initial")[10]
+    assert recorded.of("mask_flips_previous")[40] < recorded.of("mask_flips_initial")[40]
 
 
 def test_the_recorder_writes_json_lines_and_events(tmp_path):

@@ -1,4 +1,4 @@
-"""Parts of a batch, and what the backward pass computes again: the same step with less memory."""
+"""Accumulation and rematerialization give the same step with less memory."""
 
 import dataclasses
 
@@ -9,7 +9,8 @@ import pytest
 
 from maskjax.adaptation import hold_sparsity, make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
-from maskjax.masking import MaskedWeight, constant_sparsity
+from maskjax.masking import constant_sparsity
+from maskjax.masking.packed import MaskedWeight
 from maskjax.models import EncoderConfig, build_model
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 
@@ -76,7 +77,7 @@ def assert_same_step(found, expected):
 
 
 @pytest.mark.parametrize("kind", ["classification", "choice", "tokens"])
-def test_parts_of_a_batch_make_the_step_of_the_whole(kind):
+def test_accumulated_step_equals_the_step_of_the_whole(kind):
     parts, whole = TrainConfig(batch_size=12, accumulate=4), TrainConfig(batch_size=12)
     assert_same_step(one_step(MASK, parts, kind=kind), one_step(MASK, whole, kind=kind))
 
@@ -85,12 +86,24 @@ def test_parts_of_a_batch_make_the_step_of_the_whole(kind):
 @pytest.mark.parametrize(
     "config", [MASK, AdaptationConfig(method="finetune")], ids=["mask", "finetune"]
 )
-def test_what_is_computed_again_is_what_was_there(config, remat):
+def test_rematerialized_step_equals_the_plain_step(config, remat):
     assert_same_step(one_step(config, TrainConfig(remat=remat)), one_step(config, TrainConfig()))
 
 
+def test_rematerialized_step_keeps_protected_weights():
+    """All scores are below the threshold, so only protected weights remain in W ⊙ M."""
+
+    def lowered(train):
+        config = dataclasses.replace(MASK, start="proportional", sparsity=None, protect=0.8)
+        step, state, params, batch = one_step(config, train)
+        low = jax.tree.map(lambda scores: scores - 1, state.trainable["scores"])
+        return step, state._replace(trainable={**state.trainable, "scores": low}), params, batch
+
+    assert_same_step(lowered(TrainConfig(remat="masked_weights")), lowered(TrainConfig()))
+
+
 def temporaries(config, train):
-    """The compiler's own count, where both weights and activations matter."""
+    """The compiler's count of temporary bytes, where both weights and activations matter."""
     encoder = dataclasses.replace(
         ENCODER, hidden_size=128, intermediate_size=512, num_layers=2, num_heads=4
     )
@@ -98,7 +111,7 @@ def temporaries(config, train):
     return step.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
 
 
-def test_masked_weights_that_are_computed_again_take_no_memory():
+def test_rematerialized_masked_weights_take_no_memory():
     config = dataclasses.replace(MASK, blocks=(0, 1), head="trained")
     weights = 2 * (4 * 128 * 128 + 2 * 128 * 512) * 4
     again = TrainConfig(remat="masked_weights")
@@ -106,6 +119,6 @@ def test_masked_weights_that_are_computed_again_take_no_memory():
     assert saved > weights / 2
 
 
-def test_a_masked_weight_has_no_parts():
+def test_masked_weight_refuses_indices():
     with pytest.raises(ValueError, match="no parts"):
         MaskedWeight(jnp.ones((2, 2)), jnp.ones((2, 2)), jnp.ones((2, 2), bool))[0]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +13,11 @@ from jax.sharding import PartitionSpec as P
 
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
 from maskjax.errors import InputError
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.training import StoppedError, fit, fit_together, prepare, prepare_seeds
 from maskjax.training.checkpoint import Checkpoints
 from maskjax.training.mesh import make_layout
-from maskjax.training.partition import partition_spec
-from maskjax.training.window import Window
+from maskjax.training.sharding import partition_spec
 
 ROOT = Path(__file__).parents[2]
 FOUR = MeshConfig(data=-1, fsdp=True)
@@ -35,7 +33,7 @@ def every_loss():
 
 @pytest.fixture(scope="module")
 def configured(toy_config):
-    """Dropout, sampled masks and padding rows: all that could depend on where a row is."""
+    """Dropout, sampled masks and padding rows, which could depend on the place of a row."""
 
     def make(mesh, **settings):
         return toy_config(
@@ -54,15 +52,15 @@ def configured(toy_config):
 
 @pytest.fixture(scope="module")
 def alone(configured, listener):
-    told = listener()
-    return fit(prepare(configured(MeshConfig())), told), told
+    recorded = listener()
+    return fit(prepare(configured(MeshConfig())), recorded), recorded
 
 
-def assert_same(found, told, alone):
+def assert_same(found, recorded, alone):
     result, expected = alone
     for name in ("loss", "gradient_norm", "score"):
-        assert told.of(name) == pytest.approx(expected.of(name), abs=1e-5)
-    assert len(told.of("loss")) == 5
+        assert recorded.of(name) == pytest.approx(expected.of(name), abs=1e-5)
+    assert len(recorded.of("loss")) == 5
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
         found.trainable,
@@ -70,49 +68,41 @@ def assert_same(found, told, alone):
     )
 
 
-def test_a_mesh_learns_what_one_device_learns(configured, listener, alone):
-    told = listener()
+def test_mesh_training_equals_one_device(configured, listener, alone):
+    recorded = listener()
     experiment = prepare(configured(TWO_BY_TWO))
-    assert_same(fit(experiment, told), told, alone)
+    assert_same(fit(experiment, recorded), recorded, alone)
 
 
-def test_a_run_goes_on_with_another_number_of_devices(
-    configured, listener, alone, tmp_path, monkeypatch
+def test_run_resumes_with_another_number_of_devices(
+    configured, listener, alone, tmp_path, stopped_at
 ):
-    """Two steps on four devices, one on one, and the rest on four."""
+    """Two steps run on four devices, one on one, and the rest on four."""
     four = MeshConfig(data=4)
-    make_step = Window.run
+    recorded = listener()
 
-    def stopping(window, state, batch, step, running):
-        if step in (2, 3):
-            signal.raise_signal(signal.SIGTERM)
-        return make_step(window, state, batch, step, running)
-
-    monkeypatch.setattr(Window, "run", stopping)
-    told = listener()
-
-    def go_on(mesh):
-        with Checkpoints(str(tmp_path), {}, None, told.message) as checkpoints:
-            return fit_together([prepare(configured(mesh))], [told], checkpoints)[0]
+    def resume(mesh):
+        with Checkpoints(str(tmp_path), {}, None, recorded.message) as checkpoints:
+            return fit_together([prepare(configured(mesh))], [recorded], checkpoints)[0]
 
     for mesh, step in ((four, 2), (MeshConfig(), 3)):
-        with pytest.raises(StoppedError, match=f"saved at step {step}"):
-            go_on(mesh)
-    assert_same(go_on(four), told, alone)
+        with stopped_at(2, 3), pytest.raises(StoppedError, match=f"saved at step {step}"):
+            resume(mesh)
+    assert_same(resume(four), recorded, alone)
 
 
-def test_seeds_on_a_mesh_learn_what_each_learns_alone(configured, listener, alone):
+def test_seeds_on_a_mesh_equal_single_runs(configured, listener, alone):
     experiments = prepare_seeds(configured(FOUR, seeds=2))
     heard = [listener() for _ in experiments]
     assert_same(fit_together(experiments, heard)[0], heard[0], alone)
 
 
-def test_what_is_divided_is_where_the_rules_say(configured):
+def test_params_are_sharded_by_the_rules(configured):
     experiment = prepare(configured(TWO_BY_TWO))
-    leaves = leaves_by_path(experiment.params)
+    leaves = flatten_with_paths(experiment.params)
     kernel = leaves["encoder/layer/0/attention/output/dense/kernel"]
     assert kernel.sharding.shard_shape(kernel.shape) == (8, 8)
-    again = leaves_by_path(experiment.layout.place(experiment.params))
+    again = flatten_with_paths(experiment.layout.place(experiment.params))
     assert all(again[path] is leaf for path, leaf in leaves.items())
 
 
@@ -130,7 +120,7 @@ def test_what_is_divided_is_where_the_rules_say(configured):
         ("step", (), P()),
     ],
 )
-def test_the_rules_by_hand(path, shape, expected):
+def test_partition_specs_match_the_rules(path, shape, expected):
     assert partition_spec(path, shape, {"data": 4, "model": 2}) == expected
 
 
@@ -147,7 +137,7 @@ def test_the_rules_by_hand(path, shape, expected):
         ),
     ],
 )
-def test_what_does_not_fit_is_refused(toy_config, mesh, train, message):
+def test_mesh_that_does_not_fit_is_refused(toy_config, mesh, train, message):
     with pytest.raises(InputError, match=message):
         make_layout(toy_config(mesh=mesh, train=TrainConfig(**train)))
 
@@ -157,8 +147,8 @@ def test_one_device_has_no_mesh(toy_config):
 
 
 @pytest.mark.slow
-def test_eight_devices_learn_what_one_learns(toy_base, toy_rows, tmp_path):
-    """In processes of their own, for these tests have four devices."""
+def test_eight_devices_equal_one_device(toy_base, toy_rows, tmp_path):
+    """Separate processes are needed, since this one has four devices."""
     values = {
         "model.base": toy_base,
         "task.name": "toy",

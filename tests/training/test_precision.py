@@ -1,4 +1,4 @@
-"""A run in few bytes: the frozen matrices, the first moments and the products in bfloat16."""
+"""A run with frozen matrices, first moments and products in bfloat16."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ import pytest
 from maskjax.config import AdaptationConfig, ModelConfig, OptimizerConfig, TrainConfig
 from maskjax.errors import InputError
 from maskjax.inference import load_predictor
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.tasks import load_task
 from maskjax.training import init_state, make_optimizer, prepare, run
 
@@ -25,11 +25,11 @@ def lean(toy_config, toy_base):
     )
 
 
-def test_only_what_may_be_rounded_is_rounded(lean):
+def test_only_moments_and_frozen_matrices_are_bfloat16(lean):
     experiment = prepare(lean)
     optimizer = make_optimizer(lean.optimizer, 10)
     state = init_state(experiment.adaptation, optimizer, experiment.params, jax.random.key(0))
-    leaves = leaves_by_path(jax.tree.map(lambda leaf: leaf, state._asdict() | {"key": 0}))
+    leaves = flatten_with_paths(jax.tree.map(lambda leaf: leaf, state._asdict() | {"key": 0}))
     moments = {path: leaf.dtype for path, leaf in leaves.items() if "/mu/" in path}
     assert set(moments.values()) == {jnp.dtype("bfloat16")}
     others = {leaf.dtype for path, leaf in leaves.items() if "/nu/" in path or "trainable" in path}
@@ -42,7 +42,7 @@ def test_only_what_may_be_rounded_is_rounded(lean):
     }
 
 
-def test_its_task_file_is_for_the_base_as_it_is_stored(lean, tmp_path):
+def test_task_file_of_a_bfloat16_run_fits_the_stored_base(lean, tmp_path):
     result = run(lean, tmp_path / "run")
     predictor = load_predictor(tmp_path / "run")  # checks the digests of the base
     assert predictor.params["pooler"]["dense"]["kernel"].dtype == jnp.float32
@@ -50,7 +50,7 @@ def test_its_task_file_is_for_the_base_as_it_is_stored(lean, tmp_path):
     assert predictor.score(dev) == pytest.approx(result.scores["dev"], abs=0.05)
 
 
-def test_finetuning_has_nothing_to_round(lean):
+def test_finetuning_refuses_bfloat16_storage(lean):
     config = replace(lean, adaptation=AdaptationConfig(method="finetune"))
     with pytest.raises(InputError, match=r"model\.frozen_dtype: finetuning"):
         prepare(config)

@@ -1,5 +1,6 @@
 """A whole run: what its folder holds, and that it predicts what it scored."""
 
+import dataclasses
 import json
 import statistics
 
@@ -47,7 +48,7 @@ def test_a_saved_run_scores_what_it_scored_in_training(toy_config, tmp_path, ada
         assert score_logits(predictor.task, logits, encoded.labels) == pytest.approx(score)
 
 
-def test_the_folder_holds_config_metrics_and_the_mask_and_nothing_of_the_base(toy_config, tmp_path):
+def test_run_folder_holds_nothing_of_the_base(toy_config, tmp_path):
     config = toy_config()
     result = run(config, tmp_path / "run")
     names = {path.name for path in (tmp_path / "run").iterdir()}
@@ -80,10 +81,25 @@ def test_a_folder_with_a_run_is_refused_and_left_as_it_is(toy_config, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "result.json"}
 
 
-def test_what_can_fail_fails_before_a_folder_is_made(toy_config, toy_rows, tmp_path):
+def test_input_errors_are_raised_before_a_folder_is_made(toy_config, toy_rows, tmp_path):
     task = TaskConfig(name="toy", path=str(toy_rows), text=("text",), label="label")
     with pytest.raises(InputError, match="32 positions"):
         run(toy_config(task=task), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_that_no_task_file_holds_are_refused_before_training(toy_config, tmp_path):
+    config = toy_config()
+    labels = ("no", "yes " * 400)
+    config = dataclasses.replace(config, task=dataclasses.replace(config.task, labels=labels))
+    table = tmp_path / "rows"
+    table.mkdir()
+    for split in ("train", "dev"):
+        lines = "".join(f"good film\t{label}\n" for label in labels)
+        (table / f"{split}.tsv").write_text(f"text\tlabel\n{lines}")
+    config = dataclasses.replace(config, task=dataclasses.replace(config.task, path=str(table)))
+    with pytest.raises(InputError, match=r"task file of this run: .*task.labels\[1\]"):
+        run(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -106,8 +122,8 @@ def test_regression_learns_a_number(toy_base, toy_config, tmp_path):
     assert prediction.label == f"{prediction.score:.3f}"
 
 
-def test_seeds_fill_a_run_folder_each_and_equal_runs_of_their_own(toy_config, tmp_path):
-    """With two lengths of batches and a snapshot at the end of each of two cycles."""
+def test_seeds_fill_a_folder_each_and_equal_single_runs(toy_config, tmp_path):
+    """Batches have two lengths, and each of two cycles ends with a snapshot."""
     config = toy_config(
         optimizer=OptimizerConfig(learning_rate=1e-2, schedule="restarts", cycles=2, warmup=0.0),
         train=TrainConfig(batch_size=16, epochs=1, buckets=(8, 16), seed=3, seeds=2, lanes="map"),
@@ -120,7 +136,7 @@ def test_seeds_fill_a_run_folder_each_and_equal_runs_of_their_own(toy_config, tm
     names = ("task.safetensors", "snapshots/1.safetensors", "snapshots/2.safetensors")
     for name in names:
         here, there = (load_task_file(tmp_path / run / name) for run in ("all/seed-4", "alone"))
-        jax.tree.map(np.testing.assert_array_equal, here.frozen["mask"], there.frozen["mask"])
+        jax.tree.map(np.testing.assert_array_equal, here.delta.masks, there.delta.masks)
         assert here.meta["scores"]["dev"] == pytest.approx(there.meta["scores"]["dev"])
     assert {path.name for path in (tmp_path / "alone").rglob("*.safetensors")} == {
         "task.safetensors", "1.safetensors", "2.safetensors",

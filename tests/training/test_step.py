@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig
-from maskjax.masking import leaves_by_path
+from maskjax.masking import flatten_with_paths
 from maskjax.models import EncoderConfig, build_model
 from maskjax.training import (
     cycle_ends,
@@ -69,7 +70,7 @@ def build(model, params, config=None, optimizer=None):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_runs_through_the_same_step_and_leaves_the_base_alone(model, params, method):
+def test_step_of_every_method_leaves_the_base_unchanged(model, params, method):
     before = jax.tree.map(np.array, params)
     step, state = build(model, params, AdaptationConfig(method=method))
     start = jax.tree.map(np.array, state.trainable)
@@ -84,11 +85,12 @@ def test_every_method_runs_through_the_same_step_and_leaves_the_base_alone(model
     assert any(moved)
 
 
-def test_one_program_a_length_and_none_for_new_masks_or_batches(model, params):
+def test_step_compiles_once_per_length_only(model, params):
     step, state = build(model, params)
+    chex.clear_trace_counter()
+    step = jax.jit(chex.assert_max_traces(step.__wrapped__, n=2))
     for length in (6, 9, 6, 9, 6):
         state, _ = step(state, params, make_batch(length))
-    assert step._cache_size() == 2
 
 
 def test_the_state_is_donated(model, params):
@@ -98,7 +100,7 @@ def test_the_state_is_donated(model, params):
     assert leaf.is_deleted()
 
 
-def test_rows_of_weight_zero_count_nothing(model, params):
+def test_rows_of_weight_zero_do_not_count(model, params):
     weights = np.array([1, 1, 0, 0], np.float32)
     one, two = make_batch(weights=weights), make_batch(weights=weights)
     two["input_ids"][2:], two["labels"][2:] = 7, 1
@@ -113,8 +115,8 @@ def test_rows_of_weight_zero_count_nothing(model, params):
         )
 
 
-def test_below_the_lowest_adapted_block_there_is_no_backward_pass(model, params):
-    """Counts products: a block costs 8 forward; its weights and activations cost more backward."""
+def test_blocks_below_the_adapted_ones_have_no_backward_pass(model, params):
+    """A block has 8 products in its forward pass and more in its backward pass."""
 
     def products(config):
         step, state = build(model, params, config)
@@ -130,7 +132,7 @@ def test_below_the_lowest_adapted_block_there_is_no_backward_pass(model, params)
     assert head < upper
 
 
-def test_cross_entropy_against_a_formula():
+def test_cross_entropy_matches_the_formula():
     random = np.random.default_rng(0)
     logits, labels = random.normal(size=(5, 3)), random.integers(0, 3, 5)
     weights = np.array([1, 0, 1, 1, 0], np.float32)
@@ -143,7 +145,7 @@ def test_cross_entropy_against_a_formula():
 
 
 @pytest.mark.parametrize("shape", ["cosine", "linear", "constant"])
-def test_schedule_against_a_formula(shape):
+def test_schedule_matches_the_formula(shape):
     config = OptimizerConfig(schedule=shape, warmup=0.2)
     schedule = make_schedule(config, 2.0, 50)
     for step in (0, 3, 9, 10, 30, 49, 50):
@@ -159,7 +161,7 @@ def test_schedule_against_a_formula(shape):
 
 
 def test_restarts_decay_to_zero_in_every_cycle():
-    """Three cycles of 30 steps after a warm-up of 10."""
+    """The schedule has three cycles of 30 steps after a warm-up of 10."""
     config = OptimizerConfig(schedule="restarts", cycles=3, warmup=0.1)
     schedule = make_schedule(config, 2.0, 100)
     for step in (10, 25, 39, 40, 69, 70, 99):
@@ -209,7 +211,7 @@ def test_gradients_are_clipped_over_all_parts_together():
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "signsgd"])
-def test_the_pull_moves_scores_only_and_by_the_rate_alone(name):
+def test_pull_decays_scores_only_and_by_the_learning_rate(name):
     config = OptimizerConfig(
         name=name, schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.0, pull=0.1
     )
@@ -223,7 +225,7 @@ def test_the_pull_moves_scores_only_and_by_the_rate_alone(name):
     np.testing.assert_array_equal(pulled["weights"]["b"], plain["weights"]["b"])
 
 
-def test_adamw_is_that_of_optax():
+def test_adamw_matches_optax():
     config = OptimizerConfig(schedule="constant", learning_rate=0.1, warmup=0.0, clip=0.0)
     trainable = {"weights": {"b": jnp.arange(6.0).reshape(2, 3)}}
     ours, theirs = make_optimizer(config, 10), optax.adamw(0.1, weight_decay=0.01)
@@ -239,7 +241,7 @@ def test_adamw_is_that_of_optax():
     ("name", "theirs"),
     [("sgd", optax.sgd(0.1, momentum=0.9)), ("signsgd", optax.sign_sgd(0.1))],
 )
-def test_sgd_and_signsgd_are_those_of_optax(name, theirs):
+def test_sgd_and_signsgd_match_optax(name, theirs):
     config = OptimizerConfig(
         name=name, schedule="constant", learning_rate=0.1, warmup=0.0, clip=0.0
     )
@@ -253,7 +255,7 @@ def test_sgd_and_signsgd_are_those_of_optax(name, theirs):
         np.testing.assert_allclose(found["weights"]["b"], expected["weights"]["b"], rtol=1e-6)
 
 
-def test_the_multiplier_moves_at_its_own_rate_unclipped_and_does_not_decay():
+def test_multiplier_has_its_own_rate_without_clipping_or_decay():
     config = OptimizerConfig(learning_rate=1e-3, warmup=0.5, clip=0.1, multiplier_learning_rate=4.0)
     trainable = {"scores": {"a": jnp.ones((2, 2))}, "multiplier": jnp.float32(5)}
     gradients = {"scores": {"a": jnp.full((2, 2), 0.05)}, "multiplier": jnp.float32(-30)}
@@ -275,5 +277,5 @@ def test_weights_decay_and_scores_do_not():
     zero = jax.tree.map(jnp.zeros_like, trainable)
     optimizer = make_optimizer(config, 10)
     updates, _ = optimizer.update(zero, optimizer.init(trainable), trainable)
-    found = {path: float(leaf.ravel()[0]) for path, leaf in leaves_by_path(updates).items()}
+    found = {path: float(leaf.ravel()[0]) for path, leaf in flatten_with_paths(updates).items()}
     assert found == pytest.approx({"scores/a": 0, "weights/b": -0.05, "weights/c": 0})

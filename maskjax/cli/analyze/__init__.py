@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from maskjax.cli.show import show_progress
 from maskjax.errors import InputError
 
 USAGE = """usage: maskjax analyze STUDY RUN... --out FOLDER [options]
@@ -15,17 +16,17 @@ Studies of finished runs. Each draws figures (.svg, .png) with their numbers (.c
   representations  [CLS] vectors of runs and their base: pictures, linear probes, CKA
   connect          loss and score along curves between runs of one task, and the barriers
   plane            loss and score on the plane through three runs of one task
-  sparsity         trains masks from several sparsities on, beside masks that nothing learned
+  sparsity         trains masks from several sparsities on, and masks that were not learned
   layers           trains masks over some blocks or kinds of matrices, for score and bytes
 
-The last two train their own runs: maskjax analyze sparsity --config FILE --out FOLDER
+The last two train their own runs: maskjax analyze sparsity --config tasks:trec,small --out FOLDER
 
 maskjax analyze STUDY --help lists the options of a study.
 """
 
 
 def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
-    """Imports the studies; not at the top, so that the list comes at once."""
+    """Imports the studies; not at the top, so that the list is printed immediately."""
     from maskjax.cli.analyze import (
         connect,
         dissimilarity,
@@ -52,17 +53,7 @@ def _studies() -> dict[str, Callable[[Sequence[str]], int]]:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze`.
-
-    Args:
-        arguments: The words after the command: a study, and what it takes.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If there is no such study, or it cannot use the runs.
-    """
+    """Runs `maskjax analyze`."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0 if arguments else 2
@@ -70,4 +61,5 @@ def command(arguments: Sequence[str]) -> int:
     studies = _studies()
     if name not in studies:
         raise InputError(f"no study {name!r}; there are: {', '.join(studies)}.")
-    return studies[name](words)
+    with show_progress():
+        return studies[name](words)

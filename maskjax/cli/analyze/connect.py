@@ -7,24 +7,24 @@ import tyro
 from rich.console import Console
 
 from maskjax.analysis.connect import study_connectivity
-from maskjax.analysis.paths import CurveName
-from maskjax.analysis.walker import Walk
+from maskjax.analysis.curve_evaluation import Walk
+from maskjax.analysis.interpolation import CurveName
 from maskjax.cli.analyze.arguments import StudyArguments, check_least
 from maskjax.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectArguments(StudyArguments):
-    """Walks between runs of one task, each with each, and measures the barriers between them.
+    """Walks between every two runs of one task and measures the barriers between them.
 
     Several seeds of a method, or of two, give a band for each pair of methods. Rows, lengths and
     precision are those of the first run.
 
     Attributes:
         curves: `line` is straight; the bends of `bezier` and `chain` are trained.
-        points: Of a curve, both ends included.
+        points: The number of points of a curve, both ends included.
         rows: The first so many rows of each split.
-        split: The rows beside the training rows.
+        split: The split to score in addition to train.
         steps: Training steps of each bend, on all training rows.
         learning_rate: The highest one of a bend's training.
     """
@@ -38,17 +38,7 @@ class ConnectArguments(StudyArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze connect`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs cannot be read or compared, or an option makes no sense.
-    """
+    """Runs `maskjax analyze connect`."""
     given = tyro.cli(ConnectArguments, args=arguments, prog="maskjax analyze connect")
     _check(given)
     walk = Walk(
@@ -68,6 +58,6 @@ def _check(given: ConnectArguments) -> None:
         raise InputError("--curves: expected some of line, bezier and chain, got none.")
     check_least(points=(given.points, 3), rows=(given.rows, 1), steps=(given.steps, 1))
     if given.split == "train":
-        raise InputError("--split: expected the rows beside train, such as dev or test.")
+        raise InputError("--split: expected a split other than train, such as dev or test.")
     if given.learning_rate <= 0:
         raise InputError(f"--learning-rate: expected more than 0, got {given.learning_rate}.")

@@ -12,7 +12,7 @@ from maskjax.cli.analyze.arguments import StudyArguments
 
 @dataclass(frozen=True, kw_only=True)
 class DissimilarityArguments(StudyArguments):
-    """Compares the masks of runs of any tasks, seeds and starts, each with each.
+    """Compares the masks of every two runs, of any tasks, seeds and starts.
 
     Draws s between runs, and its mean by block and kind of matrix, with what independent masks of
     the same densities would give.
@@ -20,18 +20,8 @@ class DissimilarityArguments(StudyArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze dissimilarity`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs cannot be read or compared.
-    """
+    """Runs `maskjax analyze dissimilarity`."""
     prog = "maskjax analyze dissimilarity"
     given = tyro.cli(DissimilarityArguments, args=arguments, prog=prog)
-    study_dissimilarity(given.load(least=2), given.out, Console())
+    study_dissimilarity(given.load(least=2, masked=True), given.out, Console())
     return 0

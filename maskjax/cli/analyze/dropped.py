@@ -15,7 +15,7 @@ from maskjax.errors import InputError
 class DroppedArguments(StudyArguments):
     """Shows what masks dropped, by block, kind of matrix, head and neuron.
 
-    Beside it stands how many of the zeros are among as many smallest weights of their matrix,
+    With it comes how many of the zeros are among as many smallest weights of their matrix,
     against zeros drawn at random.
 
     Attributes:
@@ -26,19 +26,9 @@ class DroppedArguments(StudyArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze dropped`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs cannot be read or compared, or have no masks.
-    """
+    """Runs `maskjax analyze dropped`."""
     given = tyro.cli(DroppedArguments, args=arguments, prog="maskjax analyze dropped")
     if not 0 < given.dead <= 1:
         raise InputError(f"--dead: expected a share in (0, 1], got {given.dead}.")
-    study_dropped(given.load(), given.out, Console(), dead=given.dead)
+    study_dropped(given.load(masked=True), given.out, Console(), dead=given.dead)
     return 0

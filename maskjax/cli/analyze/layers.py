@@ -15,8 +15,8 @@ from maskjax.errors import InputError
 class LayersArguments(SweepArguments):
     """Trains masks over some blocks, or some kinds of matrices, and compares score and bytes.
 
-    --config FILE loads an experiment, and may be given once for each task; every option below
-    overrides one of its settings.
+    --config loads an experiment, a packaged one by name (tasks:sst2) or a file by its path
+    (mine.py), and may be given once per task; every option below overrides one of its settings.
 
     Attributes:
         orders: `bottom-up` masks the first n blocks and `top-down` the last n; `only` masks one
@@ -29,17 +29,7 @@ class LayersArguments(SweepArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze layers`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If something cannot be used.
-    """
+    """Runs `maskjax analyze layers`."""
     given = parse_sweep(LayersArguments, arguments, "maskjax analyze layers", Path("runs/layers"))
     first = given[0]
     if first.every < 1:

@@ -20,7 +20,7 @@ class PlaneArguments(StudyArguments):
     Attributes:
         points: In each direction of the grid.
         rows: The first so many rows of the split.
-        split: Of the rows.
+        split: The split to score.
         margin: How far the grid goes beyond the runs, as a share of their extent.
     """
 
@@ -31,17 +31,7 @@ class PlaneArguments(StudyArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze plane`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs cannot be read or compared, or an option makes no sense.
-    """
+    """Runs `maskjax analyze plane`."""
     given = tyro.cli(PlaneArguments, args=arguments, prog="maskjax analyze plane")
     check_least(points=(given.points, 2), rows=(given.rows, 1), margin=(given.margin, 0))
     runs = given.load("task")

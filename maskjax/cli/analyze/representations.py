@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import tyro
 from rich.console import Console
@@ -23,23 +24,15 @@ class RepresentationsArguments(StudyArguments):
         layer: The number of blocks below: 0 for the embeddings; by default the last block.
     """
 
+    NEEDS: ClassVar[tuple[str, ...]] = ("matplotlib", "sklearn")
+
     split: str | None = None
     rows: int = 1000
     layer: int | None = None
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze representations`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs or their rows cannot be read, or are not of one task.
-    """
+    """Runs `maskjax analyze representations`."""
     prog = "maskjax analyze representations"
     given = tyro.cli(RepresentationsArguments, args=arguments, prog=prog)
     study_representations(

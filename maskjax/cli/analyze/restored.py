@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import tyro
 from rich.console import Console
 
-from maskjax.analysis.restored import study_restored
+from maskjax.analysis.zero_ablation import study_restored
 from maskjax.cli.analyze.arguments import RowsArguments
 
 
@@ -16,18 +16,8 @@ class RestoredArguments(RowsArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze restored`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs or their rows cannot be read, or they have no masks.
-    """
+    """Runs `maskjax analyze restored`."""
     given = tyro.cli(RestoredArguments, args=arguments, prog="maskjax analyze restored")
     console = Console()
-    study_restored(given.load(), given.out, console, split=given.split, rows=given.rows)
+    study_restored(given.load(masked=True), given.out, console, split=given.split, rows=given.rows)
     return 0

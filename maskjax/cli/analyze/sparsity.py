@@ -21,14 +21,14 @@ from maskjax.cli.analyze.sweeping import SweepArguments, parse_sweep
 class SparsityArguments(SweepArguments):
     """Trains masks from several sparsities on, and heads over masks that nothing learned.
 
-    --config FILE loads an experiment, and may be given once for each task; every option below
-    overrides one of its settings.
+    --config loads an experiment, a packaged one by name (tasks:sst2) or a file by its path
+    (mine.py), and may be given once per task; every option below overrides one of its settings.
 
     Attributes:
         sparsities: Fractions of zeros that masks start with.
         masks: `learned`, and controls that only train the head: `magnitude` drops the smallest
             weights of each matrix, `random` any.
-        start: Of learned masks.
+        start: How the scores of learned masks start.
     """
 
     sparsities: tuple[float, ...] = SPARSITIES
@@ -37,17 +37,7 @@ class SparsityArguments(SweepArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze sparsity`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If something cannot be used.
-    """
+    """Runs `maskjax analyze sparsity`."""
     out = Path("runs/sparsity")
     given = parse_sweep(SparsityArguments, arguments, "maskjax analyze sparsity", out)
     first = given[0]

@@ -1,4 +1,4 @@
-"""What sweeps are told: a run as for `maskjax train`, and what is changed in it."""
+"""The options of sweeps: a run as for `maskjax train`, and what is changed in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ import tyro
 from maskjax.cli.train import take_configs
 from maskjax.config import Config, load_config
 from maskjax.errors import InputError
+from maskjax.extras import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +19,8 @@ class SweepArguments:
 
     Attributes:
         config: All settings of the runs, but for those that the sweep changes.
-        out: The folder of the figure and of the runs; a sweep that was stopped goes on there.
-        split: Of the scores that are drawn.
+        out: The folder of the figure and of the runs; a sweep that was stopped resumes there.
+        split: The split whose scores are drawn.
         seeds: How many seeds of each setting; short for --train.seeds.
         offline: Never ask the network, use only what is stored locally; short for
             --model.offline.
@@ -46,28 +47,16 @@ Given = TypeVar("Given", bound=SweepArguments)
 
 
 def parse_sweep(cls: type[Given], arguments: Sequence[str], prog: str, out: Path) -> list[Given]:
-    """Parses the options of a sweep over the values of each `--config`.
-
-    Args:
-        cls: The options.
-        arguments: The words after the study.
-        prog: The command, for its help.
-        out: The folder where no other is given.
-
-    Returns:
-        The options with the settings of each task; all but these are alike.
-
-    Raises:
-        InputError: If two configurations are of one task.
-    """
+    """Parses the options of a sweep over the values of each `--config`."""
     files, rest = take_configs(arguments)
     configs = [load_config(file) for file in files] or [Config()]
     given = [
         tyro.cli(
-            cls, args=rest, default=cls(config=config, out=out), prog=f"{prog} [--config FILE]"
+            cls, args=rest, default=cls(config=config, out=out), prog=f"{prog} [--config NAME|FILE]"
         )
         for config in configs
     ]
+    require(prog, "matplotlib", install="maskjax[analysis]")
     tasks = [some.config.task.name for some in given]
     if len(set(tasks)) < len(tasks):
         raise InputError(f"--config: expected a task once, got {', '.join(tasks)}.")

@@ -19,17 +19,7 @@ class TransferArguments(RowsArguments):
 
 
 def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax analyze transfer`.
-
-    Args:
-        arguments: The words after the study.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        InputError: If the runs or their rows cannot be read, or their labels differ.
-    """
+    """Runs `maskjax analyze transfer`."""
     given = tyro.cli(TransferArguments, args=arguments, prog="maskjax analyze transfer")
     runs, console = given.load("label set"), Console()
     study_transfer(runs, given.out, console, split=given.split, rows=given.rows)

@@ -1,0 +1,138 @@
+"""A curve between two runs, walked along: losses and scores of its points."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import count
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from maskjax.analysis.curve_fitting import BendTraining
+from maskjax.analysis.interpolation import CURVES, CurveName
+from maskjax.analysis.landscape import Landscape
+from maskjax.analysis.resumable import Key
+from maskjax.analysis.runs import Run
+from maskjax.inference import model_inputs
+from maskjax.models.model import Params
+from maskjax.tasks import Batch, Encoded, train_batches
+from maskjax.training import make_loss
+
+TRAIN = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """How curves are walked along.
+
+    Attributes:
+        points: The number of points of a curve, both ends included.
+        rows: The first so many rows of each split; None takes all.
+        split: The split to score in addition to train.
+        steps: Training steps of a bend, on all training rows.
+        learning_rate: The highest one of a bend's training.
+        seed: The seed of a bend's training: its rows and its γ.
+    """
+
+    points: int = 25
+    rows: int | None = 1000
+    split: str = "dev"
+    steps: int = 300
+    learning_rate: float = 1e-4
+    seed: int = 0
+
+
+class Walker:
+    """Computes cells: a curve between two runs."""
+
+    def __init__(self, runs: Sequence[Run], walk: Walk, console: Console) -> None:
+        self._first, self._runs = runs[0], {tag(run): run for run in runs}
+        self._walk, self._console = walk, console
+
+    def key(self, first: Run, last: Run, curve: CurveName) -> dict[str, Any]:
+        """The key of a cell, which includes the settings."""
+        walk = asdict(self._walk)
+        bend = {name: walk.pop(name) for name in ("steps", "learning_rate", "seed")}
+        key = {"first": tag(first), "last": tag(last), "curve": curve, **walk}
+        return key if curve == "line" else {**key, **bend}
+
+    def __call__(self, key: Key) -> dict[str, Any]:
+        """Computes a cell: for each split its rows, losses and scores."""
+        first, last = (self._runs[key[end]].predictor.params for end in ("first", "last"))
+        between = () if key["curve"] == "line" else (self._bend((first, last), key["curve"]),)
+        weights = np.asarray(CURVES[key["curve"]](jnp.linspace(0, 1, self._walk.points)))
+        result = {}
+        for split, landscape in self._landscapes.items():
+            found = landscape((first, *between, last), weights)
+            heights = {"loss": found.loss.tolist(), "score": found.score.tolist()}
+            result[split] = {"rows": landscape.rows, **heights}
+        return result
+
+    @cached_property
+    def _landscapes(self) -> dict[str, Landscape]:
+        return {
+            split: landscape_of(self._first, split, self._walk.rows)
+            for split in (TRAIN, self._walk.split)
+        }
+
+    def _bend(self, ends: tuple[Params, Params], curve: CurveName) -> Params:
+        def report(step: int, value: float) -> None:
+            if step % max(self._walk.steps // 5, 1) == 0:
+                line = f"{curve}: step {step} of {self._walk.steps}, loss {value:.4f}"
+                self._console.print(line, highlight=False)
+
+        key = jax.random.key(self._walk.seed)
+        return self._trainings[curve](ends, self._batches(), key=key, report=report)
+
+    @cached_property
+    def _trainings(self) -> dict[CurveName, BendTraining]:
+        """One a curve, compiled when first used."""
+        model, walk = self._first.predictor.model, self._walk
+        loss = make_loss(model.kind)
+
+        def point_loss(params: Params, batch: dict[str, jax.Array]) -> jax.Array:
+            logits = model.apply(params, model_inputs(batch))
+            return loss(logits, batch["labels"], batch["weights"])
+
+        options = {"steps": walk.steps, "learning_rate": walk.learning_rate}
+        bent: tuple[CurveName, ...] = ("bezier", "chain")
+        return {name: BendTraining(point_loss, CURVES[name], **options) for name in bent}
+
+    @cached_property
+    def _encoded(self) -> Encoded:
+        """The training rows, all of them."""
+        return self._first.predictor.encode(self._first.split(TRAIN))
+
+    def _batches(self) -> Iterator[Batch]:
+        """Epoch after epoch, without end."""
+        predictor = self._first.predictor
+        for epoch in count():
+            yield from train_batches(
+                self._encoded,
+                batch_size=predictor.config.train.batch_size,
+                buckets=predictor.config.train.buckets,
+                pad_id=predictor.base.config.pad_token_id,
+                seed=self._walk.seed,
+                epoch=epoch,
+            )
+
+
+def landscape_of(run: Run, split: str, rows: int | None) -> Landscape:
+    """The landscape over the rows of a run."""
+    predictor, train = run.predictor, run.predictor.config.train
+    encoded = predictor.encode(run.split(split, rows))
+    return Landscape(
+        predictor.model,
+        predictor.task,
+        encoded,
+        batch_size=train.batch_size,
+        buckets=train.buckets,
+    )
+
+
+def tag(run: Run) -> str:
+    """Names what was trained, whatever its folder is called."""
+    return f"{run.method}-{run.seed}-{run.digest}"

@@ -1,0 +1,90 @@
+"""Predictions of a masked model, drawn at random from the rows that it was scored on."""
+
+from typing import NamedTuple
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from maskjax.cli.demo.comparison import Comparison
+from maskjax.inference import Prediction, TaskPredictor
+from maskjax.tasks import Task
+
+SHOWN = 6
+"""Predictions per task."""
+
+
+class Example(NamedTuple):
+    """A row with its prediction.
+
+    Attributes:
+        texts: The texts of the row; for tokens, its words.
+        predicted: The predicted label, the chosen text, or the number as text.
+        probability: The probability of what is predicted; None where it is a number.
+        truth: The true label, the right text, or the true number.
+    """
+
+    texts: tuple[str, ...]
+    predicted: str
+    probability: float | None
+    truth: str
+
+    @property
+    def verdict(self) -> str:
+        """Whether the prediction is right; empty for a number."""
+        if self.probability is None:
+            return ""
+        return "right" if self.predicted == self.truth else "wrong"
+
+
+def draw_examples(predictor: TaskPredictor, seed: int) -> list[Example]:
+    """Draws rows at random from all rows that a run was scored on, and predicts them.
+
+    Args:
+        predictor: The run.
+        seed: Draws the rows.
+
+    Returns:
+        The examples; without predictions where the task labels words.
+    """
+    data = predictor.load_rows()
+    split = data.splits["test" if "test" in data.splits else data.selection]
+    count = min(SHOWN, len(split.texts))
+    rows = np.random.default_rng(seed).choice(len(split.texts), count, replace=False)
+    texts = [split.texts[row] for row in rows]
+    if predictor.task.kind == "tokens":
+        return [Example(words, "", None, "") for words in texts]
+    outcomes = zip(texts, predictor(texts), split.labels[rows], strict=True)
+    return [_example(predictor.task, *outcome) for outcome in outcomes]
+
+
+def _example(task: Task, texts: tuple[str, ...], prediction: Prediction, label: float) -> Example:
+    if task.kind == "regression":
+        return Example(texts, prediction.label, None, f"{label:.3f}")
+    names = task.labels
+    if task.kind == "choice":
+        names = texts[-len(task.labels) :]
+    predicted = names[task.labels.index(prediction.label)]
+    return Example(texts, predicted, prediction.score, names[int(label)])
+
+
+def example_table(comparison: Comparison, examples: list[Example]) -> Table:
+    """Lists examples with truths and verdicts.
+
+    Args:
+        comparison: The task.
+        examples: Its examples.
+
+    Returns:
+        The table.
+    """
+    title = (
+        f"{comparison.task}: {len(examples)} of {comparison.rows:,} {comparison.split} rows, "
+        "drawn at random"
+    )
+    table = Table("text", "mask says", "prob.", "truth", "", box=SIMPLE_HEAD, title=title)
+    for example in examples:
+        chance = "" if example.probability is None else f"{example.probability:.2f}"
+        text = " | ".join(example.texts)
+        table.add_row(text, example.predicted, chance, example.truth, example.verdict)
+    return table

@@ -1,0 +1,81 @@
+"""Configurations that ship with the package, and the difference between a name and a path."""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from maskjax.errors import InputError, near_names
+
+
+class ConfigSource(NamedTuple):
+    """A configuration file, and what to hand to its `get_config`.
+
+    Attributes:
+        label: The file as error messages name it.
+        path: The file.
+        words: The text after the colon; None where there is no colon.
+    """
+
+    label: str
+    path: Path
+    words: str | None = None
+
+
+def packaged_configs() -> dict[str, Path]:
+    """Lists the configurations that `--config` knows by name.
+
+    Example:
+        >>> sorted(packaged_configs())
+        ['docstrings', 'tasks']
+    """
+    package = Path(__file__).parents[1]
+    for folder in (package / "configs", package.parent / "configs"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.py"))}
+    raise InputError(
+        f"{package / 'configs'}: the packaged configurations are missing; install maskjax again."
+    )
+
+
+def find_config(name: str) -> ConfigSource:
+    """Finds the file of a configuration.
+
+    Example:
+        >>> find_config("tasks:sst2").words
+        'sst2'
+    """
+    path, has_words, words = name.rpartition(".py:")
+    path = f"{path}.py" if has_words else name
+    if not _is_path(path):
+        path, has_words, words = name.partition(":")
+    if has_words and not words:
+        raise InputError(f"{name!r}: expected words after the colon, such as tasks:sst2.")
+    file = _existing(Path(path)) if _is_path(path) else _packaged(path)
+    return ConfigSource(path, file, words if has_words else None)
+
+
+def _is_path(name: str) -> bool:
+    separators = [separator for separator in (os.sep, os.altsep) if separator]
+    return name.endswith((".py", ".json")) or any(s in name for s in separators)
+
+
+def _packaged(name: str) -> Path:
+    known = packaged_configs()
+    if name not in known:
+        raise InputError(
+            f"{name!r}: no packaged configuration has this name, and a path has a slash or ends in "
+            f".py or .json; {near_names(name, list(known))}"
+        )
+    return known[name]
+
+
+def _existing(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if path.stem in packaged_configs():
+        remedy = f"the packaged one needs no path: --config {path.stem}."
+    elif known := sorted(str(found) for found in path.parent.glob("*.py")):
+        remedy = near_names(str(path), known)
+    else:
+        remedy = f"there is no .py file in {path.parent}."
+    raise InputError(f"{path}: no such configuration; {remedy}")

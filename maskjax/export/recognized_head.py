@@ -1,0 +1,54 @@
+"""What the head of a state dict is for, as far as its tensors tell."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from maskjax.models.config import Family, Kind
+
+OUTPUT = "classifier.weight"
+
+
+class RecognizedHead(NamedTuple):
+    """A guess.
+
+    Attributes:
+        kind: What the head is most likely for.
+        doubt: Another kind that would have the same tensors; None where there is none.
+    """
+
+    kind: Kind
+    doubt: Kind | None
+
+    def may_be(self, kind: Kind) -> bool:
+        """Says whether the tensors leave a kind open: words differ in theirs from all others."""
+        kinds = [self.kind, *([self.doubt] if self.doubt else ())]
+        return any((kind == "tokens") == (one == "tokens") for one in kinds)
+
+
+def recognize_head(names: Iterable[str], family: Family, outputs: int) -> RecognizedHead | None:
+    """Finds the kind of a head from the names and the width of its matrices.
+
+    Example:
+        >>> recognize_head(["classifier.weight"], "distilbert", 9).kind
+        'tokens'
+    """
+    names = set(names)
+    if OUTPUT not in names:
+        is_roberta = family == "roberta" and "classifier.out_proj.weight" in names
+        return RecognizedHead("classification", None) if is_roberta else None
+    if family == "roberta" and outputs == 1:
+        return RecognizedHead("choice", "tokens")
+    if family == "roberta" or not _has_hidden_layer(names, family):
+        return RecognizedHead("tokens", None)
+    if outputs == 1:
+        return RecognizedHead("regression", "choice")
+    # Taggers of transformers 2 have a pooler, which they do not use.
+    return RecognizedHead("classification", "tokens" if family == "bert" else None)
+
+
+def _has_hidden_layer(names: set[str], family: Family) -> bool:
+    """Whether there is a layer before the last, or may be: a pooler of an encoder not in here."""
+    if family == "distilbert":
+        return "pre_classifier.weight" in names
+    is_whole = any(name.startswith("embeddings.") for name in names)
+    return "pooler.dense.weight" in names or not is_whole

@@ -1,0 +1,90 @@
+"""Arrays that stay in their file until NumPy asks for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+MAX_AXES = 8
+MAX_COUNT = 2**48
+"""Elements of an array; beyond it the arithmetic of shapes costs more than the check is worth."""
+
+
+class ArraySource(Protocol):
+    """What `np.asarray` takes: a NumPy array, or a `StoredArray`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its lengths along each axis."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of its elements."""
+        ...
+
+    def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> np.ndarray:
+        """Reads it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class StoredArray:
+    """An array in a file.
+
+    Attributes:
+        shape: Its lengths along each axis.
+        dtype: As it is stored.
+        read: Reads it; raises InputError where the file is damaged.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    read: Callable[[], np.ndarray]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Reads it from the file, at every call."""
+        array = self.read()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+
+class Layout(NamedTuple):
+    """Where the elements of an array are in a storage, counted in elements.
+
+    Attributes:
+        offset: The first element.
+        shape: The lengths along each axis.
+        strides: The distances along each axis.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def problem(self, length: int) -> str | None:
+        """Says what is wrong with it, as it came from a file."""
+        numbers = (self.offset, *self.shape, *self.strides)
+        if len(self.shape) != len(self.strides) or len(self.shape) > MAX_AXES:
+            return f"has {len(self.shape)} axes and {len(self.strides)} strides"
+        if any(type(number) is not int or not 0 <= number < MAX_COUNT for number in numbers):
+            return "has a shape that is none"
+        if 0 in self.shape:
+            return None
+        spans = zip(self.shape, self.strides, strict=True)
+        end = self.offset + sum((size - 1) * stride for size, stride in spans) + 1
+        return f"needs {end:,} elements and its storage has {length:,}" if end > length else None
+
+    def view(self, flat: np.ndarray) -> np.ndarray:
+        """Picks the elements out of a storage."""
+        if 0 in self.shape:
+            return np.zeros(self.shape, flat.dtype)
+        strides = tuple(stride * flat.itemsize for stride in self.strides)
+        return np.lib.stride_tricks.as_strided(
+            flat[self.offset :], self.shape, strides, writeable=False
+        )

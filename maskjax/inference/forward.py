@@ -1,0 +1,149 @@
+"""Forward passes over many rows: batches in, one array of logits out, in the order of the rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import jax
+import numpy as np
+
+from maskjax.models import Model
+from maskjax.models.model import Params
+from maskjax.progress import counted
+from maskjax.tasks import ENTITY_METRICS, Encoded, Task, entity_score, eval_batches
+from maskjax.tasks import score as metric_score
+from maskjax.tasks.task import labeled_words
+
+Predict = Callable[[Params, dict[str, np.ndarray]], jax.Array]
+"""A compiled `(params, inputs) -> logits`; params are an argument: a new task never recompiles."""
+
+Array = TypeVar("Array", np.ndarray, jax.Array)
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+def make_predict(model: Model) -> Predict:
+    """Compiles a model's forward pass without dropout.
+
+    Args:
+        model: The model.
+
+    Returns:
+        A function that compiles once for each length of a batch.
+    """
+    return jax.jit(model.apply)
+
+
+def model_inputs(batch: Mapping[str, Array]) -> dict[str, Array]:
+    """Picks the arrays of a batch that a model reads.
+
+    Args:
+        batch: A batch of `maskjax.tasks`.
+
+    Returns:
+        Its ids, mask and token types.
+    """
+    return {name: batch[name] for name in INPUTS}
+
+
+def predict_logits(
+    predict: Predict,
+    params: Params,
+    encoded: Encoded,
+    *,
+    batch_size: int,
+    buckets: Sequence[int],
+    pad_id: int,
+) -> np.ndarray:
+    """Runs a model over all rows of a split.
+
+    Args:
+        predict: From `make_predict`.
+        params: Adapted params.
+        encoded: The tokenized rows; labels are not used.
+        batch_size: Rows a batch; the last one is padded, and the padding dropped again.
+        buckets: Lengths that batches are padded to.
+        pad_id: The token id of padding.
+
+    Returns:
+        Logits `[units, outputs]`, float32, in the order of the rows and their words; NaN for words
+        that have no token.
+    """
+    batches = eval_batches(encoded, batch_size=batch_size, buckets=buckets, pad_id=pad_id)
+    pieces = []
+    with counted("evaluating", encoded.rows) as counter:
+        for rows, batch in batches:
+            pieces.append((rows, np.asarray(predict(params, model_inputs(batch)))))
+            counter.add(len(rows))
+    return gather_logits(encoded, pieces)
+
+
+def gather_logits(encoded: Encoded, pieces: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Puts the logits of batches into the order of the rows and their words.
+
+    Args:
+        encoded: The tokenized rows.
+        pieces: The row numbers of each batch of `eval_batches`, and the model's logits of it.
+
+    Returns:
+        As `predict_logits` gives them.
+    """
+    sizes = encoded.sizes
+    starts = np.cumsum(sizes) - sizes
+    outputs = np.full((int(sizes.sum()), pieces[0][1].shape[-1]), np.nan, np.float32)
+    for rows, logits in pieces:
+        if encoded.places is None:
+            outputs[rows] = logits[: len(rows)]
+            continue
+        for row, sequence in zip(rows, logits, strict=False):  # the rest fills the batch up
+            words = np.flatnonzero(encoded.places[row] >= 0)
+            outputs[starts[row] + words] = sequence[encoded.places[row][words]]
+    return outputs
+
+
+def predict_labels(task: Task, logits: np.ndarray) -> np.ndarray:
+    """Turns logits into what a task predicts.
+
+    Args:
+        task: The task.
+        logits: `[units, outputs]`.
+
+    Returns:
+        Class ids `[units]`, -1 for words without logits; for regression, numbers.
+
+    Example:
+        >>> words = Task(name="t", kind="tokens", labels=("a", "b"))
+        >>> predict_labels(words, np.array([[0.0, 1.0], [np.nan, np.nan]])).tolist()
+        [1, -1]
+    """
+    if task.kind == "regression":
+        return logits[:, 0]
+    return np.where(np.isnan(logits).any(axis=1), -1, logits.argmax(axis=1))
+
+
+def score_logits(
+    task: Task, logits: np.ndarray, labels: np.ndarray, sizes: np.ndarray | None = None
+) -> float:
+    """Scores logits with a task's metric.
+
+    Args:
+        task: The task.
+        logits: `[units, outputs]`.
+        labels: Class ids or numbers, `[units]`; words labeled `IGNORED` are left out.
+        sizes: Units of each row, `[rows]`; metrics of entities need it, since none continues in
+            another sentence.
+
+    Returns:
+        The metric; higher is better.
+
+    Raises:
+        ValueError: If the metric needs `sizes` and there are none.
+    """
+    predictions = predict_labels(task, logits)
+    if task.kind == "tokens":
+        kept, sizes = labeled_words(labels, sizes)
+        predictions, labels = predictions[kept], labels[kept]
+    if task.metric not in ENTITY_METRICS:
+        return metric_score(task.metric, predictions, labels, positive=task.positive_id)
+    if sizes is None:
+        raise ValueError(f"{task.metric} needs the sizes of the sentences.")
+    return entity_score(task.metric, predictions, labels, names=task.labels, sizes=sizes)

@@ -1,0 +1,238 @@
+"""Predictions from a saved run: the base, one task file, texts in, labels out."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.config import Config, config_from_dict, known_settings
+from maskjax.inference.evaluation import Evaluation, evaluate_logits
+from maskjax.inference.forward import (
+    make_predict,
+    predict_labels,
+    predict_logits,
+    score_logits,
+)
+from maskjax.masking import flatten_with_paths
+from maskjax.models import (
+    Base,
+    Model,
+    build_model,
+    head_paths,
+    load_base,
+    reinitialize,
+    with_head,
+)
+from maskjax.models.model import Params
+from maskjax.taskfile import (
+    TaskFile,
+    TaskHeader,
+    check_base,
+    find_task_file,
+    read_content,
+    read_task_header,
+)
+from maskjax.tasks import (
+    Encoded,
+    LoadedTask,
+    Split,
+    Task,
+    encode,
+    load_base_tokenizer,
+    load_labeled,
+)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Prediction(NamedTuple):
+    """What a model says of one text, or of one word.
+
+    Attributes:
+        label: The likeliest class, or the number as text.
+        score: Its probability, or the number.
+    """
+
+    label: str
+    score: float
+
+
+class TaskPredictor(NamedTuple):
+    """A base with one task put into it.
+
+    Attributes:
+        config: The settings of the run.
+        task: Kind, labels and metric.
+        file: The task file.
+        base: The pretrained encoder.
+        model: Its functions.
+        params: The base's params with the task merged in.
+        tokenizer: The base's tokenizer.
+    """
+
+    config: Config
+    task: Task
+    file: TaskFile
+    base: Base
+    model: Model
+    params: Params
+    tokenizer: "PreTrainedTokenizerBase"
+
+    def logits(self, encoded: Encoded) -> np.ndarray:
+        """Logits `[units, outputs]` of tokenized rows."""
+        return predict_logits(
+            make_predict(self.model),
+            self.params,
+            encoded,
+            batch_size=self.config.train.batch_size,
+            buckets=self.config.train.buckets,
+            pad_id=self.base.config.pad_token_id,
+        )
+
+    def load_rows(
+        self,
+        path: str | Path | None = None,
+        split: str | None = None,
+        rows: int | Literal["all"] | None = None,
+    ) -> LoadedTask:
+        """Loads labeled rows.
+
+        Args:
+            path: A file or folder to read instead of the run's rows.
+            split: Only this split.
+            rows: How many rows of a split, or all; None means those of the run, or all of `path`.
+
+        Returns:
+            The rows, with the labels of the run; `maskjax.tasks.load_labeled` says which.
+
+        Raises:
+            InputError: If they cannot be read, or have other labels.
+        """
+        config = self.config
+        return load_labeled(
+            self.task, config.task, path=path, split=split, rows=rows, offline=config.model.offline
+        )
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """What masks lie over, by path: the base's leaves, and those that the task replaces."""
+        return flatten_with_paths(self.base.params) | self.file.delta.weights
+
+    def encode(self, split: Split) -> Encoded:
+        """Tokenizes rows as those of the run were."""
+        config = self.config.task
+        return encode(split, self.tokenizer, config.max_length, config.word_piece)
+
+    def score(self, split: Split) -> float:
+        """Scores labeled rows with the task's metric."""
+        return score_logits(self.task, self.logits(self.encode(split)), split.labels, split.sizes)
+
+    def evaluate(self, split: Split) -> Evaluation:
+        """Scores labeled rows with all metrics, class by class."""
+        return evaluate_logits(self.task, self.logits(self.encode(split)), split)
+
+    def __call__(self, texts: Sequence[tuple[str, ...]]) -> list[Prediction]:
+        """Predicts a label, or a number, for each row of texts; words are for `tag`.
+
+        A row is one text or a pair; for choice, a first text and each text to choose from.
+        """
+        if self.task.kind == "tokens":
+            raise ValueError(f"Task {self.task.name} labels words; call tag(sentences).")
+        split = Split(list(texts), np.zeros(len(texts), np.int32), self.task.kind)
+        return self.to_predictions(self.logits(self.encode(split)))
+
+    def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[Prediction]]:
+        """Predicts a label for each word of sentences.
+
+        A word without a token, such as one beyond the longest sentence that the run takes, gets
+        the label O where the task has it, else `_`, and the score 0.
+        """
+        if self.task.kind != "tokens":
+            raise ValueError(f"Task {self.task.name} labels no words; call the predictor itself.")
+        sizes = [len(words) for words in sentences]
+        split = Split(
+            [tuple(words) for words in sentences], np.zeros(sum(sizes), np.int32), "tokens"
+        )
+        predictions = iter(self.to_predictions(self.logits(self.encode(split))))
+        return [list(islice(predictions, size)) for size in sizes]
+
+    def to_predictions(self, logits: np.ndarray) -> list[Prediction]:
+        """What logits `[units, outputs]` say: the likeliest class and its probability."""
+        if self.task.kind == "regression":
+            return [Prediction(f"{value:.3f}", float(value)) for value in logits[:, 0]]
+        nothing = Prediction("O" if "O" in self.task.labels else "_", 0.0)
+        probabilities = np.asarray(jax.nn.softmax(logits))
+        return [
+            nothing if label < 0 else Prediction(self.task.labels[label], float(row[label]))
+            for label, row in zip(predict_labels(self.task, logits), probabilities, strict=True)
+        ]
+
+
+_model = cache(build_model)  # so that runs of one shape share what is compiled for it
+
+
+def load_predictor(
+    folder: str | Path,
+    *,
+    base: str | None = None,
+    allow_base_mismatch: bool = False,
+    offline: bool = False,
+    load: Callable[..., Base] = load_base,
+) -> TaskPredictor:
+    """Loads a run folder for prediction.
+
+    Args:
+        folder: A run folder, or its task file.
+        base: Another place of the same base model than the one the run was trained with.
+        allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
+        offline: Never ask the network, nor later for the rows; as if the run had been offline.
+        load: Loads the base; `functools.cache(load_base)` for several runs on one base.
+
+    Returns:
+        The predictor.
+
+    Raises:
+        InputError: If the run or its base cannot be read, or they do not belong together.
+    """
+    path = Path(folder)
+    header = read_task_header(find_task_file(path, offline=offline))
+    config = config_from_dict(known_settings(header.meta["config"]), str(path))
+    config = replace(config, model=replace(config.model, offline=offline or config.model.offline))
+    task = task_of(header)
+    stored = header.meta["base"]
+    loaded = load(base or stored["name"], revision=stored["revision"], offline=config.model.offline)
+    loaded = reinitialize(loaded, config.model.reinit, config.model.reinit_seed)
+    model = _model(
+        loaded.config,
+        task.num_outputs,
+        kind=task.kind,
+        compute_dtype=jnp.dtype(config.model.dtype),
+    )
+    head, abstract = head_paths(model), flatten_with_paths(model.abstract)
+    check_base(
+        header,
+        # The head as shapes only: it may be large, and has not been found in the file yet.
+        flatten_with_paths(loaded.params) | {path: abstract[path] for path in head},
+        head,
+        allow_mismatch=allow_base_mismatch,
+    )
+    blank = with_head(loaded.params, model, jax.random.key(0))
+    file = read_content(header)
+    params = file.delta.apply(jax.tree.map(jnp.asarray, blank))
+    tokenizer = load_base_tokenizer(loaded, task.kind)
+    return TaskPredictor(config, task, file, loaded, model, params, tokenizer)
+
+
+def task_of(file: TaskFile | TaskHeader) -> Task:
+    """The task that a file is for."""
+    known = {field.name for field in fields(Task)}
+    values = {key: value for key, value in file.meta["task"].items() if key in known}
+    lists = {name: tuple(values.get(name, ())) for name in ("text", "labels", "choices")}
+    return Task(**{**values, **lists})

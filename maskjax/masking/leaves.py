@@ -1,0 +1,73 @@
+"""The leaves that an adaptation is about: chosen by rules, and fit to be multiplied by a mask."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.masking.paths import flatten_with_paths
+from maskjax.masking.selection import Rules, select_paths
+
+
+def select_weights(params: Any, rules: Rules) -> dict[str, Any]:
+    """Picks the weights that an adaptation is for.
+
+    Example:
+        >>> from maskjax.masking.selection import make_rules
+        >>> params = {"kernel": jnp.ones(2), "bias": jnp.ones(2)}
+        >>> list(select_weights(params, make_rules("kernel")))
+        ['kernel']
+    """
+    leaves = flatten_with_paths(params)
+    weights = {path: as_weight(path, leaves[path]) for path in select_paths(list(leaves), rules)}
+    check_untied(leaves, weights)
+    return weights
+
+
+def as_weight(path: str, leaf: Any) -> Any:
+    """A leaf as an array that a mask can multiply.
+
+    Example:
+        >>> as_weight("dense/kernel", np.ones(2, np.int8))
+        Traceback (most recent call last):
+        ...
+        ValueError: dense/kernel: expected floating weights, got int8; ...
+    """
+    weight = jnp.asarray(leaf) if hasattr(leaf, "__jax_array__") else leaf
+    dtype = getattr(weight, "dtype", None)
+    if dtype is None or not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(
+            f"{path}: expected floating weights, got {dtype or type(leaf).__name__}; leave it out "
+            "of the rules, or give a stand-in that dequantizes itself by __jax_array__."
+        )
+    return weight
+
+
+def check_untied(leaves: dict[str, Any], paths: Iterable[str]) -> None:
+    """Refuses a weight that is the same array as another leaf.
+
+    Each path would get scores of its own, so the two would no longer be equal. Inside `jax.jit`
+    the leaves that are arguments are different tracers, and ties cannot be seen.
+    """
+    chosen = set(paths)
+    owners: dict[Any, str] = {}
+    for path, leaf in leaves.items():
+        memory = _memory(leaf)
+        if memory is None:
+            continue
+        first = owners.setdefault(memory, path)
+        if first != path and {first, path} & chosen:
+            raise ValueError(
+                f"{first} and {path} are one array (tied weights), which two masks would set "
+                "apart; copy one of them, or leave both out of the rules."
+            )
+
+
+def _memory(leaf: Any) -> Any:
+    """What two leaves have in common if they are one array; a view in NumPy is another object."""
+    if isinstance(leaf, np.ndarray):
+        return (leaf.__array_interface__["data"][0], leaf.size) if leaf.size else None
+    is_array = isinstance(leaf, jax.Array) or hasattr(leaf, "__jax_array__")
+    return id(leaf) if is_array else None

@@ -1,0 +1,28 @@
+"""Masks at one bit per weight: packed, drawn from Philox, and applied inside of a product.
+
+Like the rest of `maskjax.masking` this package imports jax and numpy only. Task files, servers and
+the paper's random start use it; training a mask does not need it.
+"""
+
+from maskjax.masking.packed.bit_planes import pack_planes, unpack_planes
+from maskjax.masking.packed.masked_weight import MaskedWeight
+from maskjax.masking.packed.packed_weight import PackedWeight, kernel_product, late_product
+from maskjax.masking.packed.packing import PackedMask, pack_bits, packed_size, unpack_bits
+from maskjax.masking.packed.pallas import masked_product
+from maskjax.masking.packed.philox import RandomMaskSpec, philox_words
+
+__all__ = [
+    "MaskedWeight",
+    "PackedMask",
+    "PackedWeight",
+    "RandomMaskSpec",
+    "kernel_product",
+    "late_product",
+    "masked_product",
+    "pack_bits",
+    "pack_planes",
+    "packed_size",
+    "philox_words",
+    "unpack_bits",
+    "unpack_planes",
+]

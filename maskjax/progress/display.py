@@ -1,0 +1,250 @@
+"""The display of a command: drawn again and again on a terminal, printed elsewhere."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from maskjax.progress.counter import Counter
+from maskjax.progress.layout import fit_line
+
+PRINT_SECONDS = 60
+"""Seconds between two lines where nothing is drawn."""
+DRAW_SECONDS = 0.3
+"""Seconds after which work is drawn; what takes less would only flicker."""
+NOTEBOOK = "JPY_PARENT_PID"
+"""Set in a command that a notebook's cell starts: its terminal cannot move the cursor back."""
+LONG = 10_000
+"""Rows from which work is printed when it begins."""
+
+Item = TypeVar("Item")
+
+_current: ContextVar["Progress | None"] = ContextVar("progress", default=None)
+
+
+class Progress:
+    """Shows how far the work inside a `with` block is, and how long the rest will take.
+
+    A terminal gets a line that is drawn again and again and disappears at the end. Any other
+    console, such as a log file or a notebook, gets a plain line at least once per minute.
+
+    Args:
+        console: Where to show it.
+        title: Names the work.
+        clock: Returns the current time in seconds.
+    """
+
+    def __init__(
+        self, console: Console, title: str = "", *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.numbers: Sequence[str] = ()
+        self._console = console
+        self._title = title
+        self._clock = clock
+        self._draws = console.is_interactive and not console.quiet and NOTEBOOK not in os.environ
+        self._live: Live | None = None
+        self._counters: list[Counter] = []
+        self._announced: list[str] = []
+        self._printed = clock()
+
+    def __enter__(self) -> Self:
+        outer = _current.get()
+        if outer is not None:
+            outer._hide()  # it draws itself again when its own work advances
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _current.reset(self._token)
+        self._hide()
+
+    def message(self, text: str) -> None:
+        """Prints a line."""
+        text = encodable(text, self._console.encoding)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=not self._draws)
+
+    def report(self) -> None:
+        """Prints the state of the work now, unless it is drawn anyway."""
+        if not self._draws and self._counters:
+            self._printed = self._clock()
+            self.message(self._plain_line())
+
+    @contextmanager
+    def count(self, unit: str, total: int, *, verb: str = "") -> Iterator[Counter]:
+        """Counts work while the block runs.
+
+        Args:
+            unit: What is counted, such as `rows` or `step`.
+            total: How much work there is.
+            verb: What is done, such as `evaluating`; empty for the main work of a command.
+
+        Yields:
+            The counter to update.
+        """
+        counter = Counter(unit, total, self._clock, verb=verb, changed=self._refresh)
+        if not self._draws and unit == "rows" and total >= LONG:
+            self.message(f"{verb} {total:,} {unit}")
+        self._counters.append(counter)
+        try:
+            yield counter
+        finally:
+            self._end(self._counters, counter)
+
+    @contextmanager
+    def announce(self, text: str) -> Iterator[None]:
+        """Says what may take long before the block runs.
+
+        Args:
+            text: What begins, such as `loading minilm`.
+
+        Yields:
+            Nothing.
+        """
+        begun = self._clock()
+        self._announced.append(text)
+        if self._draws:
+            self._draw()
+        else:
+            self.message(text)
+        try:
+            yield
+        finally:
+            self._end(self._announced, text)
+            for counter in self._counters:
+                counter.leave_out(self._clock() - begun)
+
+    def _refresh(self) -> None:
+        if self._draws:
+            if self._counters[0].elapsed() >= DRAW_SECONDS:
+                self._draw()
+        elif self._clock() - self._printed >= PRINT_SECONDS:
+            self.report()
+
+    def _draw(self) -> None:
+        if self._live is None:
+            # Drawn by a thread of rich, so that the time left runs on while work takes long.
+            self._live = Live(
+                get_renderable=self._drawn_line, console=self._console, transient=True
+            )
+            self._live.start(refresh=True)
+
+    def _hide(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _end(self, active: list[Any], item: Any) -> None:
+        """Removes what is over; the display goes first, since rich draws it once more."""
+        if len(self._counters) + len(self._announced) == 1:
+            self._hide()
+        active.remove(item)
+        if not self._counters:
+            self.numbers = ()
+
+    def _drawn_line(self) -> Text:
+        title, required, numbers = self._parts()
+        main = next(iter(self._counters), None)
+        share = main.done / max(main.total, 1) if main else None
+        # One column less than there is, since some terminals wrap after the last one.
+        line = fit_line(self._console.width - 1, title, required, numbers, share)
+        line = line.encode(self._console.encoding, "replace").decode(self._console.encoding)
+        return Text(line, no_wrap=True, overflow="crop")
+
+    def _plain_line(self) -> str:
+        title, required, numbers = self._parts()
+        line = ", ".join([*required, *numbers])
+        return f"{title}: {line}" if title else line
+
+    def _parts(self) -> tuple[str, list[str], list[str]]:
+        """The title, what is always shown, and what is shown where there is room."""
+        numbers = [*self._announced[-1:], *self.numbers]
+        counters = tuple(self._counters)  # another thread draws
+        if not counters:
+            return self._title, [], numbers
+        main, *others = counters
+        inner = [f"{one.verb} {one.done:,}/{one.total:,}" for one in others[-1:]]
+        return main.verb or self._title, [main.text(), main.left_text()], [*inner, *numbers]
+
+
+def encodable(text: str, encoding: str) -> str:
+    r"""Escapes what an encoding cannot represent, so that printing never stops the work.
+
+    Args:
+        text: What is to be printed.
+        encoding: The encoding of the console.
+
+    Returns:
+        Text that it can print.
+
+    Example:
+        >>> encodable("0.9 ± 0.1", "ascii"), encodable("0.9 ± 0.1", "utf-8")
+        ('0.9 \\xb1 0.1', '0.9 ± 0.1')
+    """
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+@contextmanager
+def counted(verb: str, total: int, unit: str = "rows") -> Iterator[Counter]:
+    """Counts work in the `Progress` that is open, if there is one.
+
+    Args:
+        verb: What is done, such as `evaluating`.
+        total: How much work there is.
+        unit: What is counted.
+
+    Yields:
+        The counter to update.
+    """
+    progress = _current.get()
+    if progress is None:
+        yield Counter(unit, total, time.monotonic, verb=verb)
+    else:
+        with progress.count(unit, total, verb=verb) as counter:
+            yield counter
+
+
+def tracked(items: Sequence[Item], verb: str, unit: str) -> Iterator[Item]:
+    """Counts items as they are used, in the `Progress` that is open, if there is one.
+
+    Args:
+        items: The items.
+        verb: What is done with them, such as `comparing`.
+        unit: What they are, such as `pairs`.
+
+    Yields:
+        The items.
+    """
+    with counted(verb, len(items), unit) as counter:
+        for item in items:
+            yield item
+            counter.add(1)
+
+
+@contextmanager
+def announced(text: str) -> Iterator[None]:
+    """Says what may take long in the `Progress` that is open, if there is one.
+
+    Args:
+        text: What begins, such as `loading minilm`.
+
+    Yields:
+        Nothing.
+    """
+    progress = _current.get()
+    if progress is None:
+        yield
+    else:
+        with progress.announce(text):
+            yield

@@ -1,0 +1,58 @@
+"""What a file says of one matrix: its density, and by how much rows and columns differ from it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from maskjax.taskfile.codec.order import RowOrder, signed
+from maskjax.taskfile.codec.tables import DENSITIES
+
+_NO_OFFSETS = np.empty(0, np.uint8)
+
+
+class Model(NamedTuple):
+    """The density classes of a matrix.
+
+    Attributes:
+        base: The class of a byte whose row and column are ordinary.
+        stride: Classes per unit of an offset; 0 where there are no offsets.
+        rows: Offsets of the rows, as small numbers (0, −1, 1, −2, 2, ... are 0, 1, 2, 3, 4, ...),
+            uint8 of shape `[rows]`; of shape `[0]` where the stride is 0.
+        columns: Offsets of the columns, likewise.
+    """
+
+    base: int
+    stride: int = 0
+    rows: np.ndarray = _NO_OFFSETS
+    columns: np.ndarray = _NO_OFFSETS
+
+
+def row_order(model: Model) -> RowOrder | None:
+    """The order in which rows are brought together by eights.
+
+    Example:
+        >>> order = row_order(Model(50, 1, np.array([2, 0, 1, 0], np.uint8)))
+        >>> order.rows(0, 4).tolist()
+        [2, 1, 3, 0]
+    """
+    return RowOrder(model.rows) if model.rows.any() else None
+
+
+def byte_classes(
+    model: Model, order: RowOrder | None, groups: tuple[int, int], columns: tuple[int, int]
+) -> np.ndarray:
+    """The classes of a stretch of bytes of a matrix.
+
+    Example:
+        >>> byte_classes(Model(50), None, (0, 1), (0, 8)).tolist()
+        [[50, 50, 50, 50, 50, 50, 50, 50]]
+    """
+    shape = groups[1] - groups[0], columns[1] - columns[0]
+    if not model.stride:
+        return np.full(shape, model.base, np.uint8)
+    fifths = np.arange(*groups) * 8 + 4
+    rows = np.zeros(shape[0], np.int32) if order is None else order.offsets(fifths)
+    total = rows[:, None] + signed(model.columns[slice(*columns)])[None, :]
+    total *= model.stride
+    total += model.base
+    return np.clip(total, 0, DENSITIES - 1, out=total).astype(np.uint8)

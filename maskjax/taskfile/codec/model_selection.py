@@ -1,0 +1,118 @@
+"""The encoder's choices: which density classes make a matrix smallest. No reader needs this."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from maskjax.taskfile.codec.density_model import Model, byte_classes, row_order
+from maskjax.taskfile.codec.layout import to_table
+from maskjax.taskfile.codec.order import signed
+from maskjax.taskfile.codec.tables import DENSITIES, GEOMETRIC, TOTAL, bits_per_byte, density
+
+STRIDES = (2, 4, 6, 24)
+"""Coarser offsets are cheaper to write, finer ones fit better; the best is found by trying. The
+coarsest is for lines that are dead or not."""
+_OFFSETS = np.arange(65, dtype=np.uint8)
+_ROUNDS = 3
+
+
+class Fit(NamedTuple):
+    """A matrix ready for the coder.
+
+    Attributes:
+        model: The chosen model.
+        table: Bytes of eight rows in the order of the model.
+        row_class: The class with which the offsets of the rows are coded.
+        column_class: The class with which the offsets of the columns are coded.
+        bits: What all of it costs, offsets included.
+    """
+
+    model: Model
+    table: np.ndarray
+    row_class: int
+    column_class: int
+    bits: float
+
+
+def all_classes(model: Model, shape: tuple[int, int]) -> np.ndarray:
+    """The classes of all bytes of a matrix with this table of bits, uint8 `[rows / 8, columns]`."""
+    return byte_classes(model, row_order(model), (0, shape[0] // 8), (0, shape[1]))
+
+
+def fit(bits: np.ndarray, shape: tuple[int, int], *, offsets: bool = True) -> Fit:
+    """Chooses the model of a matrix.
+
+    Args:
+        bits: Packed events, row-major; an event is a 1.
+        shape: Rows and columns of its table of bits.
+        offsets: Whether rows and columns may have offsets.
+
+    Returns:
+        The cheapest of: one density for all, and offsets for rows and columns at each stride.
+
+    Example:
+        >>> fit(np.full(32, 1, np.uint8), (32, 8)).model.base
+        54
+    """
+    table = to_table(bits, shape, None)
+    columns = np.bitwise_count(table).sum(axis=0, dtype=np.int64)
+    rows = np.zeros(shape[0], np.int64)
+    counts = np.bitwise_count(bits)
+    if shape[1] * len(rows) == 8 * len(bits):
+        rows = counts.reshape(shape[0], -1).sum(axis=1, dtype=np.int64)
+    else:
+        rows[: len(bits)] = counts
+    base = int(_costs(np.array([rows.sum()]), shape[0] * shape[1]).argmin())
+    model = Model(base)
+    best = Fit(model, table, 0, 0, _cost(table, all_classes(model, shape)))
+    for stride in STRIDES if offsets else ():
+        fitted = _with_offsets(bits, shape, rows, columns, Model(base, stride))
+        if fitted is not None and fitted.bits < best.bits:
+            best = fitted
+    return best
+
+
+def _with_offsets(
+    bits: np.ndarray, shape: tuple[int, int], rows: np.ndarray, columns: np.ndarray, model: Model
+) -> Fit | None:
+    """A model with offsets of one stride; None where no row and no column wants one."""
+    row_offsets, row_class, row_bits = _offsets(rows, shape[1], model)
+    column_offsets, column_class, column_bits = _offsets(columns, shape[0], model)
+    if not row_offsets.any() and not column_offsets.any():
+        return None
+    model = Model(model.base, model.stride, row_offsets, column_offsets)
+    order = row_order(model)
+    table = to_table(bits, shape, None if order is None else order.rows(0, shape[0]))
+    cost = _cost(table, all_classes(model, shape)) + row_bits + column_bits
+    return Fit(model, table, row_class, column_class, cost)
+
+
+def _offsets(counts: np.ndarray, size: int, model: Model) -> tuple[np.ndarray, int, float]:
+    """Offsets of lines of `size` bits with these counts of ones, their class, their cost.
+
+    An offset is worth writing where it saves more than it costs; what it costs depends on how
+    many others are written, so both are found in turns.
+    """
+    values, inverse, repeats = np.unique(counts, return_inverse=True, return_counts=True)
+    classes = model.base + model.stride * signed(_OFFSETS).astype(np.int64)
+    data = _costs(values, size)[:, np.clip(classes, 0, DENSITIES - 1)]
+    prices = bits_per_byte()[GEOMETRIC : GEOMETRIC + DENSITIES, : len(_OFFSETS)].astype(np.float64)
+    chosen, best = data.argmin(axis=1), DENSITIES // 2
+    for _ in range(_ROUNDS):
+        chosen = (data + prices[best][None, :]).argmin(axis=1)
+        side = prices @ np.bincount(chosen, weights=repeats, minlength=len(_OFFSETS))
+        best = int(side.argmin())
+    offsets = _OFFSETS[chosen][inverse]
+    return offsets, GEOMETRIC + best, float(prices[best][offsets].sum())
+
+
+def _costs(ones: np.ndarray, size: int) -> np.ndarray:
+    """Bits of lines with these counts of ones in every density class, `[lines, classes]`."""
+    chances = np.array([density(q) for q in range(DENSITIES)]) / TOTAL
+    one, zero = -np.log2(chances), -np.log2(1 - chances)
+    return ones[:, None] * one[None, :] + (size - ones)[:, None] * zero[None, :]
+
+
+def _cost(table: np.ndarray, classes: np.ndarray) -> float:
+    index = classes.ravel().astype(np.int64) << 8 | table.ravel()
+    return float(bits_per_byte().ravel().take(index).sum(dtype=np.float64))

@@ -1,0 +1,46 @@
+"""What a task file says of the machine that it was made on stays there."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from maskjax.taskfile.container import pack_container, unpack_container
+
+PLACES = (
+    ("base", "name"),
+    ("tokenizer", "name"),
+    ("task", "name"),
+    ("config", "task", "name"),
+    ("config", "task", "path"),
+    ("config", "model", "base"),
+    ("config", "adaptation", "masks"),
+    ("config", "train", "checkpoints"),
+)
+"""The entries of the meta data that can be local paths."""
+
+
+def without_folders(payload: bytes, name: str | Path) -> bytes:
+    """Reduces absolute paths in a task file to their last names; all else stays."""
+    container = unpack_container(payload, name)
+    return pack_container(container.tensors, reduced(container.header))
+
+
+def reduced(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Reduces absolute paths in meta data to their last names.
+
+    Example:
+        >>> reduced({"base": {"name": "/home/ann/bert"}, "tokenizer": {"name": "a/b"}})
+        {'base': {'name': 'bert'}, 'tokenizer': {'name': 'a/b'}}
+    """
+    return dict(_reduced(meta, ()))
+
+
+def _reduced(values: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        place = (*above, name)
+        if isinstance(value, Mapping):
+            yield name, dict(_reduced(value, place))
+        elif place in PLACES and isinstance(value, str) and Path(value).is_absolute():
+            yield name, Path(value).name
+        else:
+            yield name, value

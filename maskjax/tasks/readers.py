@@ -1,0 +1,241 @@
+"""Files of rows: .tsv, .csv, .jsonl and .parquet."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+from pyarrow import ArrowException
+
+from maskjax.errors import InputError, near_names
+from maskjax.tasks.spelling import class_key, spell
+from maskjax.tasks.unicode import NOT_UNICODE, arrow_frame, has_surrogates
+
+# The largest value that `csv.field_size_limit` takes where a C long has 32 bits.
+ANY_LENGTH = 2**31 - 1
+
+
+class Table(NamedTuple):
+    """Rows, and where they come from.
+
+    Attributes:
+        source: The file, or the data set and its split, as error messages name it.
+        frame: The rows.
+        declared: The label names in the order that the data set declares, for lists of labels;
+            a column of single labels is categorical instead.
+        notes: What was skipped while reading, for people.
+        unread: For training rows, notes on other files that no split is read from.
+        kept: The positions of the rows in the source where some were left out; [rows].
+    """
+
+    source: str
+    frame: pd.DataFrame
+    declared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    kept: np.ndarray | None = None
+
+    def place(self, row: int) -> str:
+        """Names the source and a row of it by its position in the frame."""
+        return f"{self.source} row {(row if self.kept is None else self.kept[row]) + 1}"
+
+    def take(self, rows: np.ndarray) -> "Table":
+        """Leaves rows out, given whether to keep each of them."""
+        kept = np.arange(len(self.frame)) if self.kept is None else self.kept
+        return self._replace(frame=self.frame[rows], kept=kept[rows])
+
+    def column(self, name: str) -> pd.Series | None:
+        """Finds a column; `a:b` is the columns a and b joined by a colon; None if there is none."""
+        if name in self.frame.columns:
+            return cast(pd.Series, self.frame[name])  # column names are unique
+        parts = name.split(":")
+        if len(parts) == 1 or not set(parts) <= set(self.frame.columns):
+            return None
+        cells = zip(*(self.frame[part].tolist() for part in parts), strict=True)
+        return pd.Series([_join(row) for row in cells], dtype=object)
+
+
+def _join(cells: Iterable[Any]) -> str:
+    """Joins cells; what is withheld in all of them, or missing in one, stays so."""
+    names = [spell(cell) for cell in cells]
+    if "" in names:
+        return ""
+    return names[0] if {class_key(name) for name in names} == {"-1"} else ":".join(names)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    r"""Reads a file of rows and guesses nothing: every cell of a .tsv or .csv stays a string.
+
+    In a .tsv, cells are what stands between tabs: nothing is quoted, `"` is an ordinary character,
+    and a cell may be empty. A .csv has the usual quotes. Both start with a line of column names.
+    A .jsonl has one JSON object per line, whose keys are the columns. Blank lines are skipped, and
+    a cell may have any length.
+
+    Args:
+        path: The file; its extension gives the format.
+
+    Returns:
+        The rows, at least one.
+
+    Raises:
+        InputError: If the file is missing, has no rows or is not UTF-8, or if a row does not parse
+            or does not fit the columns. Rows count from 1, after the line of column names and
+            without blank lines.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "train.tsv")
+        ...     _ = path.write_text('text\tlabel\nthe "best"\t1\n')
+        ...     read_table(path).to_dict("records")
+        [{'text': 'the "best"', 'label': '1'}]
+    """
+    path = Path(path)
+    if path.suffix not in READERS:
+        raise InputError(f"{path}: expected a file that ends in {' or '.join(READERS)}.")
+    if not path.is_file():
+        raise InputError(f"No file {path}; {nearby(path)}")
+    frame = READERS[path.suffix](path)
+    if frame.empty:
+        raise InputError(f"{path}: expected at least one row, the file has none.")
+    return frame
+
+
+def nearby(path: Path) -> str:
+    """Says what there is where a missing file or folder was looked for.
+
+    Example:
+        >>> nearby(Path("/no-such-folder/data")).startswith("in /, ")
+        True
+    """
+    missing = path.absolute()
+    while not missing.parent.is_dir():
+        missing = missing.parent
+    names = sorted(entry.name for entry in missing.parent.iterdir())
+    return f"in {missing.parent}, {near_names(missing.name, names, count=5)}"
+
+
+def _read_tsv(path: Path) -> pd.DataFrame:
+    lines = (line.removesuffix("\r") for line in read_lines(path))
+    return _to_frame(path, (line.split("\t") for line in lines if not is_blank(line)))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    records = csv.reader(io.StringIO(_decode(path), newline=""), strict=True)
+    try:
+        with _any_length():
+            return _to_frame(path, (cells for cells in records if not _is_blank_record(cells)))
+    except csv.Error as error:
+        raise InputError(f"{path} line {records.line_num}: not valid CSV: {error}.") from error
+
+
+@contextmanager
+def _any_length() -> Iterator[None]:
+    """Lifts the limit on the length of a cell, which the csv module holds for the process."""
+    limit = csv.field_size_limit(ANY_LENGTH)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _read_jsonl(path: Path) -> pd.DataFrame:
+    lines = (line for line in read_lines(path) if line.strip())
+    records = [_parse_json(path, row, line) for row, line in enumerate(lines, 1)]
+    return pd.DataFrame(records, dtype=object)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    from pyarrow.parquet import read_table
+
+    try:
+        table = read_table(path)
+    except (ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a Parquet file that can be read: {reason}") from error
+    return arrow_frame(str(path), table)
+
+
+def is_blank(line: str) -> bool:
+    """Whether a line has nothing but spaces, and no tab, which separates cells."""
+    return not line.strip(" \r")
+
+
+def _is_blank_record(cells: list[str]) -> bool:
+    """Whether a record of a .csv is a blank line, as pandas reads it; `""` is an empty cell."""
+    return not cells or (len(cells) == 1 and cells[0] != "" and not cells[0].strip(" \t"))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Reads the lines of a file."""
+    text = _decode(path).removesuffix("\n")
+    return text.split("\n") if text else []  # splitlines() would split at rarer characters too
+
+
+def _decode(path: Path) -> str:
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")  # spreadsheets put a byte order mark in front
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path} line {line}: not UTF-8; save the file as UTF-8.") from error
+
+
+def _to_frame(path: Path, lines: Iterable[list[str]]) -> pd.DataFrame:
+    header, *rows = list(lines) or [[]]
+    repeated = [name for name in header if header.count(name) > 1]
+    if repeated:
+        raise InputError(f"{path}: expected different column names, got {repeated[0]!r} twice.")
+    for row, cells in enumerate(rows, 1):
+        if len(cells) != len(header):
+            raise InputError(
+                f"{path} row {row}: expected {len(header)} cells, one for each column name in the"
+                f" first line, got {len(cells)}{separator_hint(header)}."
+            )
+    return pd.DataFrame(rows, columns=pd.Index(header), dtype=str)
+
+
+def separator_hint(header: Sequence[str]) -> str:
+    """A remedy for cells that stand between something else than the format expects.
+
+    Example:
+        >>> separator_hint(["text;label"])
+        "; its cells seem to stand between ';': save it as .csv with commas, or as .tsv with tabs"
+        >>> separator_hint(["text", "label"])
+        ''
+    """
+    found = [mark for mark in (";", "\t", "|", ",") if len(header) == 1 and mark in header[0]]
+    if not found:
+        return ""
+    return (
+        f"; its cells seem to stand between {found[0]!r}: save it as .csv with commas, or as .tsv"
+        " with tabs"
+    )
+
+
+def _parse_json(path: Path, row: int, line: str) -> dict[str, object]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} row {row}: not valid JSON: {error}.") from error
+    except (RecursionError, ValueError) as error:  # lists within lists, or a very long number
+        raise InputError(f"{path} row {row}: JSON that cannot be read: {error}.") from error
+    if not isinstance(record, dict):
+        raise InputError(f"{path} row {row}: expected a JSON object, got {line[:40]}.")
+    for name in record:
+        if has_surrogates(name):
+            raise InputError(f"{path} row {row}: column {name!r}: {NOT_UNICODE}.")
+    return record
+
+
+READERS = {
+    ".tsv": _read_tsv,
+    ".csv": _read_csv,
+    ".jsonl": _read_jsonl,
+    ".parquet": _read_parquet,
+}

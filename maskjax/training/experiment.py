@@ -1,0 +1,199 @@
+"""From a configuration to everything that a run needs: base, rows, model, adaptation."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from maskjax.adaptation import Adaptation, hold_sparsity, make_adaptation, sparsity_target
+from maskjax.config import Config, TaskConfig
+from maskjax.errors import InputError
+from maskjax.models import (
+    Base,
+    Model,
+    build_model,
+    hold_matrices,
+    load_base,
+    reinitialize,
+    with_head,
+)
+from maskjax.models.model import Params
+from maskjax.progress import announced
+from maskjax.taskfile import check_meta, make_meta
+from maskjax.tasks import (
+    Encoded,
+    LoadedTask,
+    encode,
+    encode_cached,
+    load_base_tokenizer,
+    load_task,
+    num_batches,
+    task_name,
+)
+from maskjax.training.fixed_masks import take_masks
+from maskjax.training.mesh import Layout, make_layout
+from maskjax.training.resolve import resolve_config
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class Experiment(NamedTuple):
+    """A run that is ready to start.
+
+    Attributes:
+        config: What was asked for.
+        base: The pretrained encoder.
+        model: Its functions, with a head for the task.
+        params: The frozen weights, the head at its start included; never changed.
+        adaptation: What is learned.
+        data: The task and its rows.
+        encoded: The tokenized splits.
+        tokenizer: The base's tokenizer.
+        layout: Where arrays live.
+    """
+
+    config: Config
+    base: Base
+    model: Model
+    params: Params
+    adaptation: Adaptation
+    data: LoadedTask
+    encoded: dict[str, Encoded]
+    tokenizer: "PreTrainedTokenizerBase"
+    layout: Layout
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one pass over the training rows."""
+        return num_batches(self.encoded["train"], batch_size=self.config.train.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run, if nothing stops it early."""
+        return self.steps_per_epoch * self.config.train.epochs
+
+
+def prepare(config: Config) -> Experiment:
+    """Loads and checks everything, so that what can fail fails before the first step.
+
+    Args:
+        config: The run.
+
+    Returns:
+        The experiment.
+
+    Raises:
+        InputError: If the base, the rows or a setting cannot be used.
+    """
+    config = resolve_config(config)
+    layout = make_layout(config)
+    with announced(f"loading the rows of {task_name(config.task)}"):
+        data = load_task(config.task, offline=config.model.offline)
+    with announced(f"loading {config.model.base}"):
+        base = load_base(
+            config.model.base, revision=config.model.revision, offline=config.model.offline
+        )
+    base = reinitialize(base, config.model.reinit, config.model.reinit_seed)
+    _check_lengths(config, base)
+    # Labels and names that no task file may hold are refused now, not after training.
+    check_meta(make_meta(data.task, base, config, {}), "the task file of this run")
+    model = build_model(
+        base.config.with_dropout(config.train.dropout),
+        data.task.num_outputs,
+        kind=data.task.kind,
+        compute_dtype=jnp.dtype(config.model.dtype),
+        remat_blocks=config.train.remat == "blocks",
+    )
+    tokenizer = load_base_tokenizer(base, data.task.kind)
+    encoded, notes = _encode(config.task, data, tokenizer)
+    data = data._replace(notes=(*data.notes, *notes))
+    params = _draw(model, layout.place(base.params), config.train.seed)
+    params, masks = take_masks(config, data.task, base, model, params)
+    base, params = _hold(config, base, model, params)
+    params = layout.place(params)
+    adaptation = make_adaptation(config.adaptation, model, masks)
+    experiment = Experiment(
+        config, base, model, params, adaptation, data, encoded, tokenizer, layout
+    )
+    target = sparsity_target(config.adaptation, experiment.total_steps)
+    if target is not None:
+        experiment = experiment._replace(adaptation=hold_sparsity(adaptation, target))
+    _check_rules(experiment.adaptation, params)
+    return experiment
+
+
+def prepare_seeds(config: Config) -> list[Experiment]:
+    """Loads and checks everything once, for all seeds of a configuration.
+
+    Args:
+        config: The run; `train.seed` is the first of `train.seeds` seeds.
+
+    Returns:
+        An experiment for each seed, each with the configuration of its own run. They share all
+        but that and the leaves that are drawn for a seed.
+
+    Raises:
+        InputError: If the base, the rows or a setting cannot be used.
+    """
+    first = config.train.seed
+    one = prepare(replace(config, train=replace(config.train, seeds=1)))
+    return [_with_seed(one, seed) for seed in range(first, first + config.train.seeds)]
+
+
+def _with_seed(experiment: Experiment, seed: int) -> Experiment:
+    config, params = experiment.config, experiment.params
+    if config.adaptation.masks is None:  # else the head is that of the earlier run
+        params = experiment.layout.place(_draw(experiment.model, params, seed))
+    config = replace(config, train=replace(config.train, seed=seed))
+    return experiment._replace(config=config, params=params)
+
+
+def _encode(
+    config: TaskConfig, data: LoadedTask, tokenizer: "PreTrainedTokenizerBase"
+) -> tuple[dict[str, Encoded], list[str]]:
+    """Tokenizes all splits, and gives notes on the cache."""
+    encoded, notes = {}, []
+    for name, split in data.splits.items():
+        options = (split, tokenizer, config.max_length, config.word_piece)
+        encoded[name], more = encode_cached(*options) if config.cache else (encode(*options), [])
+        notes += more
+    return encoded, list(dict.fromkeys(notes))
+
+
+def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Base, Params]:
+    """Rounds frozen matrices if that is asked for; the base itself then leaves the device."""
+    dtype = config.model.frozen_dtype
+    if dtype == "float32":
+        return base, params
+    if config.adaptation.method == "finetune":
+        raise InputError(
+            f"model.frozen_dtype: finetuning freezes nothing that could be held in {dtype}; leave "
+            "it out, or use another --adaptation.method."
+        )
+    on_host = base._replace(params=jax.tree.map(np.asarray, base.params))
+    return on_host, hold_matrices(params, model, dtype)
+
+
+def _draw(model: Model, params: Params, seed: int) -> Params:
+    """Puts in what a seed draws, in place of what another seed drew; the rest is not copied."""
+    return with_head(params, model, jax.random.key(seed))
+
+
+def _check_rules(adaptation: Adaptation, params: Params) -> None:
+    """Lets rules that do not fit the model fail now, and as wrong input."""
+    try:
+        jax.eval_shape(adaptation.init, jax.random.key(0), params)
+    except ValueError as error:
+        raise InputError(f"adaptation: {error}") from error
+
+
+def _check_lengths(config: Config, base: Base) -> None:
+    longest, positions = config.task.max_length, base.config.max_positions
+    if longest > positions:
+        raise InputError(
+            f"task.max_length: {base.name} has {positions} positions, got {longest}; "
+            f"set --task.max-length {positions}."
+        )

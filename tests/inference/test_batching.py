@@ -1,0 +1,45 @@
+"""Groups hold every sequence once and little padding."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from maskjax.inference.batching import UNMASKING, Tokens, collate, plan_groups, split_rows
+
+
+def test_every_sequence_is_in_one_group_of_its_task():
+    random = np.random.default_rng(0)
+    keys = random.integers(0, 5, 200).tolist()
+    lengths = random.integers(1, 65, 200).tolist()
+    ids = [np.full(length, number + 1, np.int32) for number, length in enumerate(lengths)]
+    tokens = [Tokens(one, np.zeros_like(one)) for one in ids]
+    groups = plan_groups(keys, lengths, buckets=(16, 32, 64), rows=(1, 4, 16))
+    assert sorted(n for group in groups for n in group.members) == list(range(200))
+    for group in groups:
+        assert {keys[n] for n in group.members} == {group.key}
+        longest = max(lengths[number] for number in group.members)
+        assert group.length == (16 if longest <= 16 else 32 if longest <= 32 else 64)
+        inputs = collate(group, tokens, 0)
+        assert inputs["input_ids"].shape == (group.rows, group.length)
+        for row, number in enumerate(group.members):
+            found = inputs["input_ids"][row]
+            assert (found[found > 0] == number + 1).all()
+            assert (found > 0).sum() == inputs["attention_mask"][row].sum() == lengths[number]
+    assert [group.key for group in groups] == sorted(
+        (group.key for group in groups), key=[group.key for group in groups].index
+    )
+
+
+@pytest.mark.parametrize("length", [16, 64, 512])
+def test_split_is_the_cheapest_and_pads_less_than_twice(length):
+    rows = (1, 4, 16)
+    for count in range(1, 60):
+        sizes = split_rows(count, length)
+        assert count <= sum(sizes) <= 2 * count
+        assert sum(sizes[:-1]) < count
+        if count <= 16:
+            counts = itertools.product(range(17), range(5), range(2))
+            enough = [c for c in counts if np.dot(c, rows) >= count]
+            cheapest = min(sum(c) * UNMASKING + np.dot(c, rows) * length for c in enough)
+            assert len(sizes) * UNMASKING + sum(sizes) * length == cheapest
