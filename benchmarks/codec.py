@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tyro
 
-from maskjax.masking import count_packed
+from maskjax.masking.packed import count_packed
 from maskjax.taskfile import binary_entropy, entropy_bytes, load_task_file
 from maskjax.taskfile.codec import (
     PackedMask,

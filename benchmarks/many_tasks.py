@@ -29,8 +29,10 @@ from maskjax.analysis.footprint import live_bytes
 from maskjax.config import Config, ModelConfig
 from maskjax.inference import Predictor, Prepared
 from maskjax.inference.batching import Group, Tokens, collate
-from maskjax.masking import encoder_rules, flatten_with_paths, select_paths
+from maskjax.masking import flatten_with_paths
+from maskjax.masking.selection import select_paths
 from maskjax.models import Base, build_model, head_paths, load_base, with_head
+from maskjax.models.matrix_types import encoder_rules
 from maskjax.models.minilm import minilm_folder
 from maskjax.taskfile import load_task_file, make_meta, make_task_file, mask_bytes, save_task_file
 from maskjax.tasks import Task

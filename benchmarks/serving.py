@@ -33,7 +33,8 @@ from rich.console import Console
 from maskjax.adaptation import Delta, masked_rules
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig
 from maskjax.inference import Predictor
-from maskjax.masking import flatten_with_paths, select_paths
+from maskjax.masking import flatten_with_paths
+from maskjax.masking.selection import select_paths
 from maskjax.models import build_model, head_paths, load_base, with_head
 from maskjax.taskfile import make_meta, make_task_file, save_task_file
 from maskjax.tasks import Task

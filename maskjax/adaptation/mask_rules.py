@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.masking import KINDS, encoder_rules, flatten_with_paths, kind_of
+from maskjax.masking import flatten_with_paths
 from maskjax.models import EncoderConfig, Model, head_paths
+from maskjax.models.matrix_types import MATRIX_TYPES, encoder_rules, matrix_type
 
 
 def masked_rules(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
@@ -83,8 +84,8 @@ def chosen_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
 
 def _pretrained_kinds(model: Model) -> tuple[str, ...]:
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
-    found = {kind_of(path) for path in pretrained}
-    return tuple(kind for kind in KINDS if kind in found)
+    found = {matrix_type(path) for path in pretrained}
+    return tuple(kind for kind in MATRIX_TYPES if kind in found)
 
 
 def _masked_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:

@@ -22,7 +22,6 @@ from maskjax.masking import (
     Rule,
     bernoulli_mask,
     by_path,
-    encoder_rules,
     per_head,
     sign_mask,
     threshold_mask,
@@ -30,6 +29,7 @@ from maskjax.masking import (
 )
 from maskjax.masking.packed import PackedMask
 from maskjax.models import Model, head_paths
+from maskjax.models.matrix_types import encoder_rules
 
 WITH_HEADS = ("query", "key", "value", "attention_output")
 """Kinds whose kernels consist of attention heads."""

@@ -6,18 +6,17 @@ import jax
 
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.masking import (
-    constant,
+from maskjax.masking import constant, magnitude, proportional, uniform
+from maskjax.masking.initializers import (
+    SPREAD,
+    Initializer,
+    Initializers,
     double_uniform,
-    fold_in_path,
-    magnitude,
-    proportional,
     random_count,
     random_mask_spec,
-    uniform,
 )
-from maskjax.masking.initializers import SPREAD, Initializer, Initializers
 from maskjax.masking.packed import RandomMaskSpec
+from maskjax.masking.paths import fold_in_path
 from maskjax.models import Model, head_paths
 
 SPARSITY = 0.05

@@ -9,19 +9,17 @@ from maskjax.adaptation.adaptation import Adaptation, Trainable
 from maskjax.adaptation.delta import Delta, Params, at_least_float32
 from maskjax.masking import (
     MaskTransform,
-    Where,
-    count_packed,
     flatten_with_paths,
-    fold_in_path,
     mean_sparsity,
     total_count,
     update_leaves,
 )
 from maskjax.masking.checks import check_key
 from maskjax.masking.leaves import as_weight, select_weights
-from maskjax.masking.packed import PackedMask, unpack_bits
+from maskjax.masking.packed import PackedMask, count_packed, unpack_bits
+from maskjax.masking.paths import fold_in_path
 from maskjax.masking.placement import place_like
-from maskjax.masking.selection import make_rules
+from maskjax.masking.selection import Where, make_rules
 
 
 def masking(transform: MaskTransform) -> Adaptation:

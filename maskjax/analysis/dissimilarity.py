@@ -17,8 +17,7 @@ from rich.table import Column, Table
 from maskjax.analysis.figures import Row, save_figure, styled
 from maskjax.analysis.heatmap import caption, draw_heat_map, grid_of, mean_grid, place_of
 from maskjax.analysis.runs import Run, check_masked, seeds_text, short_names
-from maskjax.masking import Difference, compare_masks
-from maskjax.masking.packed import PackedMask
+from maskjax.masking.packed import Difference, PackedMask, compare_masks
 from maskjax.progress import tracked
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from maskjax.analysis.figures import Row
-from maskjax.masking import KINDS, block_of, kind_of
+from maskjax.models.matrix_types import MATRIX_TYPES, block_of, matrix_type
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def place_of(path: str) -> tuple[str, str]:
         (('3', 'output'), ('top', 'pooler'))
     """
     block = block_of(path)
-    return TOP if block is None else str(block), kind_of(path) or "other"
+    return TOP if block is None else str(block), matrix_type(path) or "other"
 
 
 def grid_of(paths: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -41,7 +41,7 @@ def grid_of(paths: Iterable[str]) -> tuple[list[str], list[str]]:
     """
     places = [place_of(path) for path in paths]
     blocks = sorted({block for block, _ in places}, key=lambda name: (name == TOP, name.zfill(3)))
-    order = [*KINDS, "other"]
+    order = [*MATRIX_TYPES, "other"]
     return blocks, sorted({kind for _, kind in places}, key=order.index)
 
 

@@ -17,8 +17,9 @@ from maskjax.analysis.figures import Row, look, save_figure, styled
 from maskjax.analysis.heatmap import caption
 from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
 from maskjax.config import Config
-from maskjax.masking import KINDS, flatten_with_paths, kind_of
+from maskjax.masking import flatten_with_paths
 from maskjax.models import head_paths
+from maskjax.models.matrix_types import MATRIX_TYPES, matrix_type
 from maskjax.training import prepare
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def places_of(config: Config) -> Places:
     """What can be masked in the model of a run."""
     model = prepare(config).model
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
-    found = {kind_of(path) for path in pretrained}
-    return Places(model.config.num_layers, tuple(kind for kind in KINDS if kind in found))
+    found = {matrix_type(path) for path in pretrained}
+    return Places(model.config.num_layers, tuple(kind for kind in MATRIX_TYPES if kind in found))
 
 
 def layer_plans(

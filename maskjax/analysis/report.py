@@ -14,7 +14,7 @@ from maskjax.analysis.page import figure_html, page_html, table_html
 from maskjax.analysis.runs import Run
 from maskjax.analysis.training_curves import draw_curves, read_curves
 from maskjax.errors import InputError
-from maskjax.masking import count_packed
+from maskjax.masking.packed import count_packed
 from maskjax.taskfile import TASK_FILE
 from maskjax.training.run_dir import read_result
 from maskjax.training.settings import flat_settings

@@ -13,7 +13,7 @@ from rich.table import Table
 from maskjax.analysis.dissimilarity import distance_of
 from maskjax.analysis.heatmap import by_block, grid_of, place_of, short_name
 from maskjax.errors import InputError
-from maskjax.masking import Difference, compare_masks
+from maskjax.masking.packed import Difference, compare_masks
 from maskjax.taskfile import find_task_file, load_task_file
 
 

@@ -16,7 +16,9 @@ from maskjax.analysis.heatmap import by_block, grid_of, short_name
 from maskjax.cli.picture import save_picture
 from maskjax.errors import visible
 from maskjax.extras import require
-from maskjax.masking import Count, count_by_kind, count_packed, total_count
+from maskjax.masking import Count, total_count
+from maskjax.masking.packed import count_packed
+from maskjax.models.matrix_types import count_by_type
 from maskjax.taskfile import (
     MaskSize,
     TaskHeader,
@@ -78,7 +80,7 @@ def zeros_by_block_and_kind(counts: Mapping[str, Count]) -> dict[str, dict[str, 
         leaves outside the blocks are under the block `top`.
     """
     _, kinds = grid_of(counts)
-    rows = {block: count_by_kind(row) for block, row in by_block(counts).items()}
+    rows = {block: count_by_type(row) for block, row in by_block(counts).items()}
     return {block: {kind: row.get(kind) for kind in kinds} for block, row in rows.items()}
 
 

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import flatten_with_paths, kind_of
+from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_planes
 from maskjax.models import Model, head_paths
+from maskjax.models.matrix_types import matrix_type
 from maskjax.taskfile import TaskFile
 
 Leaves = dict[str, Any]
@@ -68,7 +69,7 @@ def maskable_paths(model: Model) -> frozenset[str]:
 @cache
 def _maskable(paths: tuple[str, ...], head: tuple[str, ...]) -> frozenset[str]:
     kernels = (path for path in paths if path.endswith("/kernel") and path not in head)
-    return frozenset(path for path in kernels if kind_of(path) is not None)
+    return frozenset(path for path in kernels if matrix_type(path) is not None)
 
 
 def _widened(leaf: np.ndarray, wanted: Any) -> np.ndarray:

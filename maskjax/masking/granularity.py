@@ -1,14 +1,20 @@
 """How many weights share one score: one each, all of an attention head, or a whole matrix."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from maskjax.masking.kinds import kind_of
 from maskjax.masking.placement import gather
 from maskjax.masking.selection import choose
+
+HEAD_AXES: Mapping[str, int] = {
+    r".*attention/self/(query|key|value)/(kernel|bias)": -1,
+    r".*attention/output/dense/kernel": 0,
+}
+"""Pattern of a path → the axis along which attention heads lie, for the encoders of maskjax."""
 
 
 class Granularity(NamedTuple):
@@ -52,36 +58,34 @@ PER_MATRIX = Granularity(
 """One score a leaf: a matrix is kept or dropped as a whole."""
 
 
-def per_head(num_heads: int) -> Granularity:
-    """One score an attention head, shared by all of the head's weights in a matrix.
-
-    Heads lie along the output axis of query, key and value (their biases too) and along the
-    input axis of the attention output.
+def per_head(num_heads: int, axes: Mapping[str, int] = HEAD_AXES) -> Granularity:
+    """One score per attention head, shared by all of the head's weights in a matrix.
 
     Args:
         num_heads: Heads of the model; it divides the axis that the heads lie along.
+        axes: `{pattern: axis}` of the leaves that have heads. The default knows maskjax's own
+            encoders: the output axis of query, key and value (their biases too) and the input axis
+            of the attention output.
 
     Returns:
         A granularity with scores of shape `[num_heads]`. Its functions raise ValueError for a
-        leaf that has no heads.
+        leaf that no pattern matches and for an axis that the heads do not divide.
 
     Example:
-        >>> path = "encoder/layer/0/attention/self/query/kernel"
-        >>> per_head(2).expand(path, jnp.array([1.0, 0.0]), (1, 4)).tolist()
+        >>> per_head(2, {".*/q_proj": 1}).expand("0/q_proj", jnp.array([1.0, 0.0]), (1, 4)).tolist()
         [[1.0, 1.0, 0.0, 0.0]]
     """
 
     def reduce(path: str, weight: jax.Array) -> jax.Array:
-        axis = _head_axis(path, weight.shape, num_heads)
+        axis = _head_axis(path, weight.shape, num_heads, axes)
         others = tuple(other for other in range(weight.ndim) if other != axis)
         along = jnp.abs(weight).mean(axis=others, dtype=jnp.float32)
         return gather(along).reshape(num_heads, -1).mean(axis=1)
 
     def expand(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-        axis = _head_axis(path, shape, num_heads)
+        axis = _head_axis(path, shape, num_heads, axes)
         _check_shape(path, mask, (num_heads,))
-        each = (num_heads, shape[axis] // num_heads)
-        along = jnp.broadcast_to(gather(mask)[:, None], each)
+        along = jnp.broadcast_to(gather(mask)[:, None], (num_heads, shape[axis] // num_heads))
         aligned = along.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return jnp.broadcast_to(aligned, shape)
 
@@ -109,14 +113,13 @@ def by_path(choices: Mapping[str, Granularity]) -> Granularity:
     )
 
 
-def _head_axis(path: str, shape: tuple[int, ...], num_heads: int) -> int:
-    axes = {"query": len(shape) - 1, "key": len(shape) - 1, "value": len(shape) - 1}
-    if len(shape) == 2:
-        axes["attention_output"] = 0
-    kind = kind_of(path)
-    if kind not in axes:
-        raise ValueError(f"{path}: has no attention heads; per-head scores need query, key, value.")
-    axis = axes[kind]
+def _head_axis(path: str, shape: tuple[int, ...], num_heads: int, axes: Mapping[str, int]) -> int:
+    matching = [axis for pattern, axis in axes.items() if re.fullmatch(pattern, path)]
+    if not matching or not -len(shape) <= matching[0] < len(shape):
+        raise ValueError(
+            f"{path}: has no attention heads; expected a path that matches {', '.join(axes)}."
+        )
+    axis = matching[0] % len(shape)
     if shape[axis] % num_heads:
         raise ValueError(f"{path}: axis of {shape[axis]} does not divide into {num_heads} heads.")
     return axis

@@ -1,7 +1,7 @@
 """Pretrained encoders behind pure functions: BERT, RoBERTa and DistilBERT with one shared block.
 
-Flax lives in this room and nowhere else. What leaves it are nested dicts of arrays and functions
-over them.
+Flax is used in this package and nowhere else. What leaves it are nested dicts of arrays, and
+functions over them.
 """
 
 from maskjax.models.base import Base, load_base
@@ -14,21 +14,35 @@ from maskjax.models.hf_names import (
     swap_layout,
     torch_name,
 )
+from maskjax.models.matrix_types import (
+    MATRIX_TYPES,
+    block_of,
+    count_by_block,
+    count_by_type,
+    encoder_rules,
+    matrix_type,
+)
 from maskjax.models.model import Model, build_model, head_paths, init_head, with_head
 from maskjax.models.reinit import reinitialize
 
 __all__ = [
+    "MATRIX_TYPES",
     "Base",
     "EncoderConfig",
     "Kind",
     "Model",
+    "block_of",
     "build_model",
     "checkpoint_name",
+    "count_by_block",
+    "count_by_type",
+    "encoder_rules",
     "head_paths",
     "hold_matrices",
     "init_head",
     "is_ignored",
     "load_base",
+    "matrix_type",
     "normalize_name",
     "reinitialize",
     "swap_layout",

@@ -13,7 +13,8 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from maskjax.errors import InputError
-from maskjax.masking import flatten_with_paths, fold_in_path, update_leaves
+from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.paths import fold_in_path
 from maskjax.models.config import EncoderConfig, Kind
 from maskjax.models.encoder import Encoder, Inputs
 from maskjax.models.heads import make_head

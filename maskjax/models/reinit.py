@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import flatten_with_paths, fold_in_path, update_leaves
+from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.paths import fold_in_path
 from maskjax.models.base import Base
 from maskjax.models.config import EncoderConfig
 

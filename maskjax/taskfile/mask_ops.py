@@ -11,8 +11,8 @@ from collections.abc import Callable, Container
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking import block_of, paired
-from maskjax.masking.packed import PackedMask
+from maskjax.masking.packed import PackedMask, paired
+from maskjax.models.matrix_types import block_of
 from maskjax.taskfile.taskfile import TaskFile
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maskjax.masking import Count, count_packed
-from maskjax.masking.packed import packed_size
+from maskjax.masking import Count
+from maskjax.masking.packed import count_packed, packed_size
 from maskjax.taskfile.entries import MASKS
 from maskjax.taskfile.header import TaskHeader, read_task_header
 from maskjax.taskfile.taskfile import read_content

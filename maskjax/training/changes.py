@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from maskjax.adaptation import Adaptation
-from maskjax.masking import Difference
-from maskjax.masking.packed import pack_bits
+from maskjax.masking.packed import Difference, pack_bits
 from maskjax.models.model import Params
 from maskjax.training.seeds import LaneParams, Lanes
 

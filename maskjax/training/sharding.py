@@ -8,7 +8,8 @@ from typing import Any
 
 from jax.sharding import PartitionSpec
 
-from maskjax.masking import choose, flatten_with_paths, update_leaves
+from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.selection import choose
 
 DATA = "data"
 """The axis of devices that share the rows of a batch."""

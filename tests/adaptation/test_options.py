@@ -8,9 +8,10 @@ import pytest
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.masking import flatten_with_paths, kind_of
+from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import PackedMask
 from maskjax.models import head_paths
+from maskjax.models.matrix_types import matrix_type
 
 KEY = jax.random.key(0)
 FAMILIES = ("bert", "roberta", "distilbert")
@@ -94,7 +95,7 @@ def test_only_structured_kinds_share_scores(model_of, parameters, move, config, 
     applied = flatten_with_paths(adaptation.apply(trainable, params))
     seen = set()
     for path, scores in trainable["scores"].items():
-        kind = "head" if path in head_paths(model) else str(kind_of(path))
+        kind = "head" if path in head_paths(model) else str(matrix_type(path))
         seen.add(kind)
         mask = np.asarray(applied[path]) != 0
         if kind in config["structured"]:

@@ -11,8 +11,7 @@ from scipy.stats import hypergeom
 from maskjax.analysis.dissimilarity import distance_of, study_dissimilarity
 from maskjax.analysis.runs import load_runs
 from maskjax.errors import InputError
-from maskjax.masking import compare_masks
-from maskjax.masking.packed import PackedMask
+from maskjax.masking.packed import PackedMask, compare_masks
 
 
 def draw(random, keep, shape=(60, 70)):

@@ -8,16 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from maskjax.masking import (
-    constant,
-    double_uniform,
-    magnitude,
-    proportional,
-    random_count,
-    threshold_mask,
-    uniform,
-)
-from maskjax.masking.initializers import THRESHOLD
+from maskjax.masking import constant, magnitude, proportional, threshold_mask, uniform
+from maskjax.masking.initializers import THRESHOLD, double_uniform, random_count
 
 KEY = jax.random.key(0)
 EXACT = {"magnitude": magnitude, "random": random_count, "double_uniform": double_uniform}

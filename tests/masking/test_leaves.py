@@ -11,15 +11,14 @@ from maskjax.adaptation import lora, masking, train_weights
 from maskjax.masking import (
     Rule,
     bernoulli_mask,
-    choose,
     constant,
     flatten_with_paths,
-    select_paths,
     sign_mask,
     threshold_mask,
     top_k_mask,
     update_leaves,
 )
+from maskjax.masking.selection import choose, select_paths
 
 KEY = jax.random.key(0)
 FACTORIES = {

@@ -8,12 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.masking import (
-    MASKED_WEIGHT,
-    flatten_with_paths,
-    threshold_mask,
-    update_leaves,
-)
+from maskjax.masking import flatten_with_paths, threshold_mask, update_leaves
+from maskjax.masking.transform import MASKED_WEIGHT
 
 # Leaves and hidden states (of 4 tokens) have shapes of their own, so that a product is known by
 # its shape, transposed or not.

@@ -1,4 +1,4 @@
-"""Rules on paths against `re.fullmatch`, kinds of encoder matrices, paths and keys of leaves."""
+"""Rules on paths against `re.fullmatch`, paths and keys of leaves."""
 
 import re
 
@@ -8,18 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from maskjax.masking import (
-    KINDS,
-    Rule,
-    block_of,
-    choose,
-    encoder_rules,
-    flatten_with_paths,
-    fold_in_path,
-    kind_of,
-    select_paths,
-    update_leaves,
-)
+from maskjax.masking import Rule, flatten_with_paths, update_leaves
+from maskjax.masking.paths import fold_in_path
+from maskjax.masking.selection import choose, select_paths
 
 PATHS = [f"{a}/{b}/{c}" for a in "01" for b in ("key", "query") for c in ("bias", "kernel")]
 PATTERNS = [
@@ -91,78 +82,6 @@ def test_first_pattern_that_matches_the_whole_path_wins():
     assert [choose(path, choices) for path in ("0/key/bias", "0/query/bias")] == [2, 3]
     with pytest.raises(ValueError, match=r"1/query/bias: expected a pattern that matches it"):
         choose("1/query/bias", choices)
-
-
-MODULES = {
-    "query": "encoder/layer/{}/attention/self/query",
-    "key": "encoder/layer/{}/attention/self/key",
-    "value": "encoder/layer/{}/attention/self/value",
-    "attention_output": "encoder/layer/{}/attention/output/dense",
-    "intermediate": "encoder/layer/{}/intermediate/dense",
-    "output": "encoder/layer/{}/output/dense",
-    "pooler": "pooler/dense",
-}
-HEADS = {
-    "bert": ["classifier"],
-    "roberta": ["classifier/dense", "classifier/out_proj"],
-    "distilbert": ["pre_classifier", "classifier"],
-}
-FROZEN = [
-    "embeddings/word_embeddings/embedding",
-    "embeddings/LayerNorm/scale",
-    "encoder/layer/1/output/LayerNorm/bias",
-    "encoder/layer/1/attention/output/LayerNorm/scale",
-]
-
-
-def encoder_paths(family: str, blocks: int = 12) -> list[str]:
-    modules = [m.format(i) for m in MODULES.values() for i in range(blocks) if "{}" in m]
-    modules += ["pooler/dense"] * (family == "bert") + HEADS[family]
-    return [f"{m}/{leaf}" for m in modules for leaf in ("bias", "kernel")] + FROZEN
-
-
-@pytest.mark.parametrize("biases", [False, True])
-@pytest.mark.parametrize("blocks", [None, [1], [0, 11], range(2, 12)])
-@pytest.mark.parametrize("kind", MODULES)
-def test_encoder_rules_select_a_kind_in_its_blocks(kind, blocks, biases):
-    """Block 1 is not block 11."""
-    numbers = range(12) if blocks is None else blocks
-    leaves = ("bias", "kernel") if biases else ("kernel",)
-    expected = {f"{MODULES[kind].format(i)}/{leaf}" for i in numbers for leaf in leaves}
-    rules = encoder_rules([kind], blocks=blocks, biases=biases)
-    assert set(select_paths(encoder_paths("bert"), rules)) == expected
-
-
-@pytest.mark.parametrize("family", HEADS)
-def test_encoder_rules_select_the_head(family):
-    rules = encoder_rules(["head"], biases=True)
-    expected = {f"{module}/{leaf}" for module in HEADS[family] for leaf in ("kernel", "bias")}
-    assert set(select_paths(encoder_paths(family), rules)) == expected
-
-
-@pytest.mark.parametrize("family", HEADS)
-def test_kind_and_block_are_read_from_every_path(family):
-    for path in encoder_paths(family):
-        module = path.rsplit("/", 1)[0]
-        block = re.match(r"encoder/layer/(\d+)/", path)
-        by_name = {m.format(block[1] if block else ""): kind for kind, m in MODULES.items()}
-        kind = by_name.get(module, "head" if module in HEADS[family] else None)
-        assert kind_of(path) == kind
-        assert block_of(path) == (int(block[1]) if block else None)
-
-
-def test_every_kind_is_tested():
-    assert set(KINDS) == {*MODULES, "head"}
-
-
-def test_unknown_kind_is_refused():
-    with pytest.raises(ValueError, match=r"kinds among query.*got \['qerry'\]"):
-        encoder_rules(["query", "qerry"])
-
-
-def test_empty_blocks_are_refused():
-    with pytest.raises(ValueError, match="at least one block"):
-        encoder_rules(["query"], blocks=[])
 
 
 def test_paths_join_keys_indices_and_attributes():

@@ -14,18 +14,17 @@ from maskjax.masking import (
     PER_WEIGHT,
     bernoulli_mask,
     constant,
-    double_uniform,
     flatten_with_paths,
     magnitude,
     mean_sparsity,
     per_head,
     proportional,
-    random_count,
     sign_mask,
     threshold_mask,
     top_k_mask,
     uniform,
 )
+from maskjax.masking.initializers import double_uniform, random_count
 from maskjax.masking.packed import (
     PackedMask,
     pack_bits,

@@ -5,15 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.masking import (
-    Count,
-    count_by_block,
-    count_by_kind,
-    count_zeros,
-    hard_threshold,
-    mean_sparsity,
-    total_count,
-)
+from maskjax.masking import Count, count_zeros, hard_threshold, mean_sparsity, total_count
 
 SHAPES = {
     "encoder/layer/0/attention/self/query/kernel": (4, 4),
@@ -46,27 +38,6 @@ def test_total_count_adds_all_leaves(masks):
     total = total_count(count_zeros(masks))
     assert total == ((~every).sum(), every.size)
     assert total.sparsity == 1 - every.mean()
-
-
-def test_counts_are_grouped_by_kind_and_by_block(masks):
-    counts = count_zeros(masks)
-    query, output, bias, last, pooler, head, out, other = counts.values()
-
-    def add(*some: Count) -> Count:
-        return Count(sum(c.zeros for c in some), sum(c.total for c in some))
-
-    assert count_by_kind(counts) == {
-        "query": query,
-        "output": add(output, bias, last),
-        "pooler": pooler,
-        "head": add(head, out),
-        "other": other,
-    }
-    assert count_by_block(counts) == {
-        "0": add(query, output, bias),
-        "11": last,
-        "other": add(pooler, head, out, other),
-    }
 
 
 def test_counts_of_empty_masks_are_zero():

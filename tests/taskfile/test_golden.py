@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from maskjax.adaptation import Delta
-from maskjax.masking import count_packed
-from maskjax.masking.packed import RandomMaskSpec
+from maskjax.masking.packed import RandomMaskSpec, count_packed
 from maskjax.taskfile import (
     TaskFile,
     load_task_file,

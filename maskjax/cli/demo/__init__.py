@@ -15,7 +15,7 @@ from maskjax.cli.picture import save_picture
 from maskjax.cli.saved import refuse_existing
 from maskjax.extras import require
 from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.masking import count_packed
+from maskjax.masking.packed import count_packed
 
 
 def command(arguments: Sequence[str]) -> int:

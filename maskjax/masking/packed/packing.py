@@ -6,6 +6,7 @@ arrays, so that masks unpack on the device that uses them.
 """
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.masking.placement import gather
+from maskjax.masking.sparsity import Count
 
 Array = TypeVar("Array", np.ndarray, jax.Array)
 
@@ -122,3 +124,19 @@ class PackedMask(NamedTuple):
     def zeros(self) -> int:
         """Weights that it drops."""
         return self.size - int(np.bitwise_count(self.bits).sum())
+
+
+def count_packed(masks: Mapping[str, PackedMask]) -> dict[str, Count]:
+    """Counts the zeros of packed masks, without unpacking them.
+
+    Args:
+        masks: `{path: packed mask}`.
+
+    Returns:
+        `{path: count}`.
+
+    Example:
+        >>> count_packed({"kernel": PackedMask.of(np.array([True, False]))})
+        {'kernel': Count(zeros=1, total=2)}
+    """
+    return {path: Count(mask.zeros, mask.size) for path, mask in masks.items()}

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.masking import random_mask_spec, uniform
+from maskjax.masking import uniform
+from maskjax.masking.initializers import random_mask_spec
 from maskjax.masking.packed import RandomMaskSpec, philox_words
 from maskjax.masking.packed.philox import philox_block, start_zeros
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from maskjax.masking import compare_masks, total_difference
-from maskjax.masking.packed import PackedMask
+from maskjax.masking.packed import PackedMask, compare_masks, total_difference
 
 RANDOM = np.random.default_rng(0)
 SHAPES = {"a": (3, 5), "b": (8,), "c": (1,), "d": (0, 4)}
