@@ -6,7 +6,6 @@ from maskjax.errors import InputError
 
 DISTRIBUTIONS = {
     "prometheus_client": "prometheus-client",
-    "sklearn": "scikit-learn",
     "torch": "PyTorch",
 }
 """Names of packages that differ from the names of their modules."""

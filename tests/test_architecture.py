@@ -113,6 +113,14 @@ def test_torch_is_imported_by_two_modules_only():
     assert {i.split(".")[0] for i in IMPORTS["maskjax.export.maskjax_torch"]} <= allowed
 
 
+def test_scorers_are_imported_within_functions():
+    """They take a second to import, and predictions need no score."""
+    for name, file in MODULES.items():
+        for node in ast.parse(file.read_text(encoding="utf8")).body:
+            module = getattr(node, "module", None) or ""
+            assert module.split(".")[0] not in {"sklearn", "seqeval"}, name
+
+
 def test_files_have_at_most_300_lines():
     sizes = {name: len(f.read_text(encoding="utf8").splitlines()) for name, f in MODULES.items()}
     assert {name: size for name, size in sizes.items() if size > 300} == {}

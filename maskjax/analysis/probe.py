@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.extras import require
 
 FOLDS = 5
 
@@ -28,7 +27,6 @@ class Probe(NamedTuple):
 
 def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> Probe:
     """Scores logistic regression on standardized vectors by cross-validation in five folds."""
-    _require_sklearn()
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
     from sklearn.pipeline import make_pipeline
@@ -50,7 +48,6 @@ def probe_accuracy(vectors: np.ndarray, labels: np.ndarray) -> Probe:
 
 def pca_points(vectors: np.ndarray) -> np.ndarray:
     """The two directions in which vectors vary most."""
-    _require_sklearn()
     from sklearn.decomposition import PCA
 
     return PCA(2, svd_solver="full").fit_transform(np.asarray(vectors, np.float64))
@@ -62,12 +59,7 @@ def tsne_points(vectors: np.ndarray) -> np.ndarray:
     It starts from the principal components and a fixed seed, so that a figure can be drawn again.
     Distances between clusters and their sizes mean nothing.
     """
-    _require_sklearn()
     from sklearn.manifold import TSNE
 
     perplexity = min(30.0, (len(vectors) - 1) / 3)
     return TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(vectors)
-
-
-def _require_sklearn() -> None:
-    require("this study", "sklearn", install="maskjax[analysis]")

@@ -63,7 +63,7 @@ def seam(pair: tuple[str, str]) -> list[str]:
 
 
 def _classify(train: Split, dev: Split, test: Split) -> np.ndarray:
-    # Imported here because only the extras "demo" and "analysis" install scikit-learn.
+    # scikit-learn is slow to import.
     from sklearn.linear_model import LogisticRegression
 
     features = _fit_features(train.texts)

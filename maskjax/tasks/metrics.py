@@ -1,4 +1,4 @@
-"""The metrics that tasks are scored by; in all of them, higher is better.
+"""The metrics that tasks are scored by, from scikit-learn and SciPy; in all, higher is better.
 
 Those of named entities, which need to know where sentences end, are in `maskjax.tasks.ner_metrics`.
 """
@@ -9,88 +9,62 @@ import numpy as np
 
 from maskjax.errors import InputError
 
+# scikit-learn and SciPy take a second to import, so each metric imports what it needs.
 
-def accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the share of rows that are predicted right.
 
-    Example:
-        >>> accuracy(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]))
-        0.75
-    """
+def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(predictions == labels))
 
 
-def f1(predictions: np.ndarray, labels: np.ndarray, positive: int = 1) -> float:
-    """Computes the harmonic mean of precision and recall of the positive class.
+def _f1(predictions: np.ndarray, labels: np.ndarray, positive: int = 1) -> float:
+    from sklearn.metrics import f1_score
 
-    Example:
-        >>> f1(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1]))
-        0.8
-    """
-    found, true = predictions == positive, labels == positive
-    return float(2 * np.sum(found & true) / max(np.sum(found) + np.sum(true), 1))
+    of_class = f1_score(labels, predictions, labels=[positive], average=None, zero_division=0)
+    return float(of_class[0])
 
 
-def matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the Matthews correlation of two or more classes.
+def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from sklearn.metrics import matthews_corrcoef
 
-    It is the correlation of the two one-hot matrices (Gorodkin, "Comparing two K-category
-    assignments by a K-category correlation coefficient", 2004), which for two classes is the
-    correlation that Matthews defined in 1975.
-
-    Example:
-        >>> round(matthews(np.array([0, 1, 1, 1]), np.array([0, 1, 0, 1])), 3)
-        0.577
-    """
-    classes = np.union1d(predictions, labels)
-    return _correlation(
-        predictions[:, None] == classes[None, :], labels[:, None] == classes[None, :]
-    )
-
-
-def macro_recall(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the mean, over the classes, of the share of their rows that is predicted right.
-
-    Example:
-        >>> macro_recall(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
-        0.75
-    """
-    right = predictions == labels
-    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
-
-
-def pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the linear correlation of predicted and true numbers.
-
-    Example:
-        >>> round(pearson(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 3.0])), 3)
-        0.982
-    """
+    # scikit-learn warns of a confusion matrix with one entry, for which it returns 0 too.
     if _is_constant(predictions) or _is_constant(labels):
         return 0.0
-    return _correlation(predictions.astype(np.float64), labels.astype(np.float64))
+    return float(matthews_corrcoef(labels, predictions))
 
 
-def spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the correlation of the ranks of predicted and true numbers.
+def _macro_recall(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from sklearn.metrics import recall_score
 
-    Example:
-        >>> round(spearman(np.array([1.0, 2.0, 9.0, 8.0]), np.array([1.0, 2.0, 3.0, 4.0])), 3)
-        0.8
-    """
-    from scipy.stats import rankdata  # slow to import
+    present = np.unique(labels)
+    return float(recall_score(labels, predictions, labels=present, average="macro"))
 
-    return pearson(rankdata(predictions), rankdata(labels))
+
+def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from scipy.stats import pearsonr
+
+    if _is_constant(predictions) or _is_constant(labels):
+        return 0.0
+    return float(pearsonr(predictions.astype(np.float64), labels.astype(np.float64)).statistic)
+
+
+def _spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from scipy.stats import spearmanr
+
+    if _is_constant(predictions) or _is_constant(labels):
+        return 0.0
+    return float(spearmanr(predictions, labels).statistic)
 
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "accuracy": accuracy,
-    "f1": f1,
-    "matthews": matthews,
-    "macro_recall": macro_recall,
-    "pearson": pearson,
-    "spearman": spearman,
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "matthews": _matthews,
+    "macro_recall": _macro_recall,
+    "pearson": _pearson,
+    "spearman": _spearman,
 }
+"""Metric → `(predictions, labels) -> score`. `macro_recall` is the mean recall of the classes that
+are labels; correlations with a constant are 0."""
 
 
 def score(metric: str, predictions: np.ndarray, labels: np.ndarray, *, positive: int = 1) -> float:
@@ -122,16 +96,8 @@ def score(metric: str, predictions: np.ndarray, labels: np.ndarray, *, positive:
             f" {predictions.shape} and labels of shape {labels.shape}."
         )
     if metric == "f1":
-        return f1(predictions, labels, positive)
+        return _f1(predictions, labels, positive)
     return METRICS[metric](predictions, labels)
-
-
-def _correlation(predicted: np.ndarray, actual: np.ndarray) -> float:
-    """Correlates two arrays whose first axis is that of rows, each column around its own mean."""
-    predicted = predicted - predicted.mean(axis=0, keepdims=True)
-    actual = actual - actual.mean(axis=0, keepdims=True)
-    scale = np.sqrt(np.sum(predicted**2) * np.sum(actual**2))
-    return float(np.clip(np.sum(predicted * actual) / scale, -1, 1)) if scale else 0.0
 
 
 def _is_constant(values: np.ndarray) -> bool:

@@ -1,34 +1,20 @@
-"""The F1 score of named entities, read from the tags O, B-TYPE and I-TYPE.
+"""The F1 score of named entities, read by seqeval from the tags O, B-TYPE and I-TYPE.
 
 Two readings are in use. That of `conlleval`, the program of the shared tasks of CoNLL, begins an
-entity also at an I- that no entity of its type stands before. The strict reading of IOB2 knows no
+entity also at an I- that no entity of its type precedes. The strict reading of IOB2 accepts no
 entity without a B-. In both, an entity is right if its first word, last word and type are.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 ENTITY_METRICS = ("entity_f1", "entity_f1_strict")
 
 
-class Entity(NamedTuple):
-    """An entity in a sequence of words.
-
-    Attributes:
-        start: The number of its first word.
-        end: One more than the number of its last word.
-        type: What follows B- and I-.
-    """
-
-    start: int
-    end: int
-    type: str
-
-
 def tag_parts(tag: str) -> tuple[str, str] | None:
-    """Takes a tag apart.
+    """Splits a tag into its prefix and type; None where it is no tag of an entity.
 
     Example:
         >>> tag_parts("B-PER"), tag_parts("O"), tag_parts("VERB")
@@ -36,20 +22,8 @@ def tag_parts(tag: str) -> tuple[str, str] | None:
     """
     if tag == "O":
         return "O", ""
-    prefix, _, kind = tag.partition("-")
-    return (prefix, kind) if prefix in ("B", "I") and kind else None
-
-
-def entities(tags: Sequence[str], sizes: np.ndarray, *, strict: bool = False) -> set[Entity]:
-    """Finds the entities of sentences.
-
-    Example:
-        >>> sorted(entities(["B-X", "I-X", "I-Y", "O"], np.array([4])))
-        [Entity(start=0, end=2, type='X'), Entity(start=2, end=3, type='Y')]
-        >>> entities(["B-X", "I-X", "I-Y", "O"], np.array([4]), strict=True)
-        {Entity(start=0, end=2, type='X')}
-    """
-    return {entity for first, entity in _chunks(tags, sizes) if first == "B" or not strict}
+    prefix, _, name = tag.partition("-")
+    return (prefix, name) if prefix in ("B", "I") and name else None
 
 
 def count_orphans(tags: Sequence[str], sizes: np.ndarray) -> int:
@@ -59,7 +33,8 @@ def count_orphans(tags: Sequence[str], sizes: np.ndarray) -> int:
         >>> count_orphans(["O", "I-X", "I-X", "B-X", "I-Y"], np.array([3, 2]))
         2
     """
-    return sum(first == "I" for first, _ in _chunks(tags, sizes))
+    pairs = [pair for sentence in _split(tags, sizes) for pair in pairwise(["O", *sentence])]
+    return sum(tag[:2] == "I-" and before not in (tag, f"B{tag[1:]}") for before, tag in pairs)
 
 
 def entity_score(
@@ -91,6 +66,9 @@ def entity_score(
         >>> entity_score("entity_f1", predicted, actual, names=names, sizes=sizes)
         0.5
     """
+    from seqeval.metrics import f1_score  # slow to import
+    from seqeval.scheme import IOB2
+
     if metric not in ENTITY_METRICS:
         raise ValueError(f"Expected one of {', '.join(ENTITY_METRICS)}, got {metric!r}.")
     if predictions.shape != labels.shape or labels.shape != (int(sizes.sum()),):
@@ -99,23 +77,14 @@ def entity_score(
             f" {predictions.shape} and {labels.shape}."
         )
     tags = [*names, "O"]  # the last is that of class -1
-    found, true = (
-        entities([tags[label] for label in ids.tolist()], sizes, strict=metric != "entity_f1")
-        for ids in (predictions, labels)
+    predicted, actual = (
+        _split([tags[label] for label in ids.tolist()], sizes) for ids in (predictions, labels)
     )
-    return 2 * len(found & true) / max(len(found) + len(true), 1)
+    reading = {} if metric == "entity_f1" else {"mode": "strict", "scheme": IOB2}
+    return float(f1_score(actual, predicted, zero_division=0, **reading))
 
 
-def _chunks(tags: Sequence[str], sizes: np.ndarray) -> Iterator[tuple[str, Entity]]:
-    """The entities as conlleval reads them, each with the prefix of its first tag."""
+def _split(tags: Sequence[str], sizes: np.ndarray) -> list[list[str]]:
+    """The tags of each sentence."""
     ends = np.cumsum(sizes).tolist()
-    for begin, end in zip([0, *ends], ends, strict=False):
-        parts = [tag_parts(tag) or ("O", "") for tag in tags[begin:end]]
-        place = 0
-        while place < len(parts):
-            start, (prefix, kind) = place, parts[place]
-            place += 1
-            if prefix != "O":
-                while place < len(parts) and parts[place] == ("I", kind):
-                    place += 1
-                yield prefix, Entity(begin + start, begin + place, kind)
+    return [list(tags[begin:end]) for begin, end in pairwise([0, *ends])]

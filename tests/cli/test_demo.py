@@ -21,7 +21,6 @@ from maskjax.tasks.docstrings import corpus
 from maskjax.tasks.docstrings.sources import source_files
 from maskjax.training import RunResult
 
-pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
 
 TASKS = ("docstrings/ending", "docstrings/order")

@@ -12,13 +12,12 @@ from maskjax.cli.main import main
 
 SWEEPS = ("sparsity", "layers")
 COMMANDS = [
-    ("sklearn", "demo", ["demo"]),
+    ("matplotlib", "demo", ["demo"]),
     ("matplotlib", "analysis", ["report", "x"]),
     *(
         ("matplotlib", "analysis", ["analyze", study, *([] if study in SWEEPS else ["x"])])
         for study in _studies()
     ),
-    ("sklearn", "analysis", ["analyze", "representations", "x"]),
     ("psutil", "analysis", ["memory"]),
     ("matplotlib", "analysis", ["memory"]),
     ("starlette", "serve", ["serve", "--base", "x", "--tasks", "x"]),
@@ -29,7 +28,7 @@ COMMANDS = [
     ("onnxscript", "onnx", ["export", "x", "--to", "onnx"]),
     ("matplotlib", "analysis", ["info", "x"]),
 ]
-NAMES = {"sklearn": "scikit-learn", "prometheus_client": "prometheus-client", "torch": "PyTorch"}
+NAMES = {"prometheus_client": "prometheus-client", "torch": "PyTorch"}
 WITH_OTHER_OUTPUT = {"info": ["--picture", "out.png"], "serve": []}
 
 
@@ -93,7 +92,7 @@ def test_help_needs_no_extra():
     """None in `sys.modules` makes an import fail as if there were no such package."""
     program = """
 import sys
-missing = "matplotlib sklearn psutil starlette uvicorn prometheus_client onnx onnxscript gcsfs"
+missing = "matplotlib psutil starlette uvicorn prometheus_client onnx onnxscript gcsfs"
 sys.modules |= dict.fromkeys(missing.split())
 from maskjax.cli.main import main
 for command in ("demo", "memory", "serve", "report", "export", "import", "info"):

@@ -6,8 +6,6 @@ import pytest
 from maskjax.tasks import LoadedTask, Split, Task
 from maskjax.tasks.baselines import baseline_scores, shares
 
-pytest.importorskip("sklearn")
-
 TFIDF = "bag of words (tf-idf)"
 
 

@@ -24,7 +24,7 @@ class RepresentationsArguments(StudyArguments):
         layer: The number of blocks below: 0 for the embeddings; by default the last block.
     """
 
-    NEEDS: ClassVar[tuple[str, ...]] = ("matplotlib", "sklearn")
+    NEEDS: ClassVar[tuple[str, ...]] = ("matplotlib",)
 
     split: str | None = None
     rows: int = 1000

@@ -21,7 +21,7 @@ from maskjax.masking.packed import count_packed
 def command(arguments: Sequence[str]) -> int:
     """Runs `maskjax demo`."""
     given = tyro.cli(DemoArguments, args=arguments, prog="maskjax demo")
-    require("maskjax demo", "sklearn", "matplotlib", install="maskjax[demo]")
+    require("maskjax demo", "matplotlib", install="maskjax[demo]")
     refuse_existing(given.out)
     console = Console()
     start = time.monotonic()
