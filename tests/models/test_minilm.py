@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks.reexpress import write_as_distilbert, write_as_roberta
+from experiments.reexpress import write_as_distilbert, write_as_roberta
 from maskjax.masking import update_leaves
 from maskjax.models import build_model, head_paths, load_base, swap_layout, torch_name, with_head
 

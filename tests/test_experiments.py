@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.cells import Cell, missing_cells
-from benchmarks.suites import SUITES
+from experiments.cells import Cell, missing_cells
+from experiments.suites import SUITES
 
 
 def _run(suite: str, parts: int) -> Counter[Cell]:

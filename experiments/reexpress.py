@@ -1,6 +1,6 @@
 """MiniLM's weights re-expressed as the other two families, which compute the same hidden states.
 
-    python -m benchmarks.reexpress --out bases
+    python -m experiments.reexpress --out bases
 
 DistilBERT has no token types and no pooler, so type 0 is folded into the positions. RoBERTa's
 positions begin two rows later, and its padding has id 1. Neither is a pretrained DistilBERT or

@@ -1,11 +1,11 @@
-"""The cells of `benchmarks.quality`, one run each, and the tables they make."""
+"""The cells of `experiments.quality`, one run each, and the tables they make."""
 
 import itertools
 import statistics
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from benchmarks.suites import SUITES, TASKS
+from experiments.suites import SUITES, TASKS
 
 BERT = "bert"
 """The encoder that others are compared with, and whose held-out rows choose the rates."""

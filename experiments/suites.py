@@ -1,4 +1,4 @@
-"""The suites of `benchmarks.quality`: which tasks, methods, rates and seeds stand in a table."""
+"""The suites of `experiments.quality`: which tasks, methods, rates and seeds stand in a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,9 +1,9 @@
 """Masking against its rivals on real tasks: a table of cells, each one a run of MiniLM.
 
-    python -m benchmarks.quality tasks --data ../shared/data --out runs/quality
-    python -m benchmarks.quality tasks --data ../shared/data --out runs/quality \
+    python -m experiments.quality tasks --data ../shared/data --out runs/quality
+    python -m experiments.quality tasks --data ../shared/data --out runs/quality \
         --only mrpc bert mask 1e-3 0
-    python -m benchmarks.quality tasks --table
+    python -m experiments.quality tasks --table
 
 The first command trains every cell of the suite `tasks` that is missing, the second one cell, the
 third prints the tables of what is there. Finished cells are lines of docs/quality/SUITE.jsonl, so
@@ -22,9 +22,9 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from benchmarks.cells import Cell, missing_cells, print_tables
-from benchmarks.reexpress import write_as_distilbert, write_as_roberta
-from benchmarks.suites import SUITES, TASKS
+from experiments.cells import Cell, missing_cells, print_tables
+from experiments.reexpress import write_as_distilbert, write_as_roberta
+from experiments.suites import SUITES, TASKS
 from maskjax.analysis.resumable import Key, read_cells, run_cells
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder

@@ -1,0 +1,1 @@
+"""Experiments behind docs/results.md: many trainings, compared by their scores."""
