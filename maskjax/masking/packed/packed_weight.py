@@ -1,7 +1,9 @@
 """A frozen weight and a packed mask in place of an array: W ⊙ M is made for its product only."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,16 @@ from jax.typing import DTypeLike
 from maskjax.masking.packed.bit_planes import unpack_planes
 from maskjax.masking.packed.pallas import masked_product
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, UInt8
+
 Product = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """`(x, W, planes of M) -> x @ (W ⊙ M)`."""
 
 
-def late_product(x: jax.Array, weight: jax.Array, planes: jax.Array) -> jax.Array:
+def late_product(
+    x: Float[Array, "batch in"], weight: Float[Array, "in out"], planes: UInt8[Array, "bytes out"]
+) -> Float[Array, "batch out"]:
     """`x @ (W ⊙ M)`, with W ⊙ M made when x is there.
 
     XLA on CPU otherwise makes the masked weights of all blocks before the first product: nothing
@@ -106,12 +113,12 @@ class PackedWeight:
         """The dtype of the array."""
         return self._weight.dtype
 
-    def __getitem__(self, index: Any) -> "PackedWeight":
+    def __getitem__(self, index: Any) -> PackedWeight:
         if index is not Ellipsis:
             raise ValueError(f"A packed weight has no parts, got index {index}.")
         return self
 
-    def astype(self, dtype: DTypeLike) -> "PackedWeight":
+    def astype(self, dtype: DTypeLike) -> PackedWeight:
         """The same in another dtype."""
         return PackedWeight(self._weight.astype(dtype), self._planes, self._product)
 
