@@ -60,7 +60,9 @@ print(examples)
 
 
 def test_calls_keep_to_the_annotated_shapes():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True
+    )
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     assert int(done.stdout) > 100
 
