@@ -1,12 +1,13 @@
-"""Pretrained encoders behind pure functions: BERT, RoBERTa and DistilBERT with one shared block.
+"""Pretrained encoders behind pure functions, one file per family in `maskjax.models.families`.
 
 Flax is used in this package and nowhere else. What leaves it are nested dicts of arrays, and
 functions over them.
 """
 
+from maskjax.models.architecture import Architecture
 from maskjax.models.base import Base, load_base
 from maskjax.models.cast import hold_matrices
-from maskjax.models.config import EncoderConfig, Kind
+from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.hf_names import (
     checkpoint_name,
     is_ignored,
@@ -23,14 +24,23 @@ from maskjax.models.matrix_types import (
     matrix_type,
 )
 from maskjax.models.model import Model, build_model, head_paths, init_head, with_head
+from maskjax.models.registry import (
+    ARCHITECTURES,
+    architecture_of,
+    read_config,
+    register_architecture,
+)
 from maskjax.models.reinit import reinitialize
 
 __all__ = [
+    "ARCHITECTURES",
     "MATRIX_TYPES",
+    "Architecture",
     "Base",
     "EncoderConfig",
-    "Kind",
     "Model",
+    "TaskType",
+    "architecture_of",
     "block_of",
     "build_model",
     "checkpoint_name",
@@ -44,6 +54,8 @@ __all__ = [
     "load_base",
     "matrix_type",
     "normalize_name",
+    "read_config",
+    "register_architecture",
     "reinitialize",
     "swap_layout",
     "torch_name",

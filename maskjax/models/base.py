@@ -7,6 +7,7 @@ from typing import NamedTuple
 from maskjax.models.config import EncoderConfig
 from maskjax.models.hub import resolve
 from maskjax.models.model import Params, build_model, pretrained_part
+from maskjax.models.registry import read_config
 from maskjax.models.weights import load_weights, read_json, tensor_names
 
 
@@ -29,7 +30,7 @@ class Base(NamedTuple):
 
 
 def load_base(name: str | Path, *, revision: str | None = None, offline: bool = False) -> Base:
-    """Loads a pretrained BERT, RoBERTa or DistilBERT.
+    """Loads a pretrained encoder of one of `ARCHITECTURES`.
 
     Args:
         name: A local folder, a Hub id such as `FacebookAI/roberta-base`, or `minilm` for the
@@ -47,7 +48,7 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
     """
     folder, commit = resolve(str(name), revision, offline=offline)
     source = folder / "config.json"
-    config = EncoderConfig.from_hf(read_json(source), str(source))
+    config = read_config(read_json(source), str(source))
     config = dataclasses.replace(config, has_pooler=_has_pooler(folder, config))
     leaves = pretrained_part(build_model(config, num_outputs=1))
     params = load_weights(folder, config.family, leaves)

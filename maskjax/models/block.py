@@ -1,4 +1,4 @@
-"""The transformer block that BERT, RoBERTa and DistilBERT share (arXiv 1706.03762, section 3).
+"""The transformer block of BERT and its relatives (arXiv 1706.03762, section 3).
 
 Attributes are named so that the paths of the parameters are those of a BERT checkpoint.
 Activations stay [batch * seq, hidden] between the dense layers.
@@ -14,10 +14,14 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from maskjax.models.config import EncoderConfig
-from maskjax.models.layers import Dense, LayerNorm, dropout, gelu, site_key
+from maskjax.models.layers import ACTIVATIONS, Dense, LayerNorm, dropout, site_key
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Float32, PRNGKeyArray
+    from jaxtyping import Array, Float, PRNGKeyArray
+
+Biases = tuple[jax.Array | None, jax.Array]
+"""What is added to attention scores: a bias per head and distance, float32 [1, heads, seq, seq], or
+None; and a bias that hides padding, float32 [batch, 1, 1, seq]."""
 
 
 class SelfAttention(nnx.Module):
@@ -33,16 +37,18 @@ class SelfAttention(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "tokens hidden"],
-        bias: Float32[Array, "batch 1 1 seq"],
+        biases: Biases,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "tokens hidden"]:
         """Lets each token gather values from the tokens of its sequence."""
-        batch, seq = bias.shape[0], bias.shape[-1]
+        batch, seq = biases[1].shape[0], biases[1].shape[-1]
         queries = self._split_heads(self.query(x), batch, seq)
         keys = self._split_heads(self.key(x), batch, seq)
         values = self._split_heads(self.value(x), batch, seq)
         scores = _batched_dot(queries, keys, contract=(3, 3), dtype=jnp.float32)
-        weights = jax.nn.softmax(scores * self.config.head_size**-0.5 + bias)
+        scores = scores * self.config.head_size**-0.5
+        scores = scores if biases[0] is None else scores + biases[0]
+        weights = jax.nn.softmax(scores + biases[1])
         weights = dropout(weights, self.config.attention_dropout, key).astype(x.dtype)
         context = _batched_dot(weights, values, contract=(3, 2), dtype=x.dtype)
         return context.transpose(0, 2, 1, 3).reshape(x.shape)
@@ -91,30 +97,30 @@ class Attention(nnx.Module):
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.self = SelfAttention(config, dtype)
-        # transformers has no dropout at this place of DistilBERT.
-        rate = 0.0 if config.family == "distilbert" else config.hidden_dropout
+        rate = config.hidden_dropout if config.drops_attention_output else 0.0
         self.output = ResidualOutput(config.hidden_size, config, rate, dtype)
 
     def __call__(
         self,
         x: Float[Array, "tokens hidden"],
-        bias: Float32[Array, "batch 1 1 seq"],
+        biases: Biases,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "tokens hidden"]:
-        """Attends, with `bias` added to the attention scores."""
-        context = self.self(x, bias, site_key(key, 0))
+        """Attends, with the biases added to the attention scores."""
+        context = self.self(x, biases, site_key(key, 0))
         return self.output(context, x, site_key(key, 1))
 
 
 class Intermediate(nnx.Module):
-    """The widening layer of the feed-forward half, and its GELU."""
+    """The widening layer of the feed-forward half, and its activation."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.intermediate_size, dtype)
+        self.activation = ACTIVATIONS[config.activation]
 
     def __call__(self, x: Float[Array, "rows hidden"]) -> Float[Array, "rows intermediate"]:
         """Widens each row."""
-        return gelu(self.dense(x))
+        return self.activation(self.dense(x))
 
 
 class Block(nnx.Module):
@@ -129,9 +135,9 @@ class Block(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "tokens hidden"],
-        bias: Float32[Array, "batch 1 1 seq"],
+        biases: Biases,
         key: PRNGKeyArray | None,
     ) -> Float[Array, "tokens hidden"]:
         """Maps the hidden state below the block to the one above it."""
-        x = self.attention(x, bias, site_key(key, 0))
+        x = self.attention(x, biases, site_key(key, 0))
         return self.output(self.intermediate(x), x, site_key(key, 1))

@@ -1,97 +1,77 @@
-"""The shape of an encoder, read from the `config.json` of a Hugging Face checkpoint."""
+"""The shape of an encoder: everything that fixes its arithmetic."""
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from maskjax.errors import InputError
 
-Family = Literal["bert", "roberta", "distilbert"]
-Kind = Literal["classification", "regression", "tokens", "choice"]
+TaskType = Literal["classification", "regression", "tokens", "choice"]
 """What a head predicts: one class, one number, a class for each word, or one of several texts."""
+Positions = Literal["columns", "tokens"]
+"""Whether positions number the columns of a batch, or the tokens that are not padding."""
+Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 
-# field: its key in config.json for BERT and RoBERTa, and for DistilBERT (None: has no such thing)
-HF_KEYS: dict[str, tuple[str, str | None]] = {
-    "vocab_size": ("vocab_size", "vocab_size"),
-    "hidden_size": ("hidden_size", "dim"),
-    "num_layers": ("num_hidden_layers", "n_layers"),
-    "num_heads": ("num_attention_heads", "n_heads"),
-    "intermediate_size": ("intermediate_size", "hidden_dim"),
-    "max_positions": ("max_position_embeddings", "max_position_embeddings"),
-    "type_vocab_size": ("type_vocab_size", None),
-    "pad_token_id": ("pad_token_id", "pad_token_id"),
-    "layer_norm_eps": ("layer_norm_eps", None),
-    "hidden_dropout": ("hidden_dropout_prob", "dropout"),
-    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
-    "head_dropout": ("classifier_dropout", "seq_classif_dropout"),
-    "initializer_range": ("initializer_range", "initializer_range"),
-}
-# What transformers takes for an absent key, by family. A field that is not here is required.
-BERT_DEFAULTS = {
-    "type_vocab_size": 2,
-    "pad_token_id": 0,
-    "layer_norm_eps": 1e-12,
-    "hidden_dropout": 0.1,
-    "attention_dropout": 0.1,
-    "head_dropout": None,  # as hidden_dropout
-    "initializer_range": 0.02,
-}
-DEFAULTS: dict[Family, dict[str, Any]] = {
-    "bert": BERT_DEFAULTS,
-    "roberta": BERT_DEFAULTS | {"pad_token_id": 1},
-    "distilbert": BERT_DEFAULTS | {"type_vocab_size": 0, "head_dropout": 0.2},
-}
-# The variants that the encoders compute; "gelu" is the exact one, with erf.
-COMPUTED = {
-    "hidden_act": "gelu",
-    "activation": "gelu",
-    "position_embedding_type": "absolute",
-    "is_decoder": False,
-    "add_cross_attention": False,
-}
+RATES = ("hidden_dropout", "attention_dropout", "head_dropout", "token_dropout", "choice_dropout")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """Everything that fixes the arithmetic of an encoder, and whether it has a pooler.
+    """Everything that fixes the arithmetic of an encoder and its heads.
 
     Attributes:
-        family: Which names, position ids and head the encoder has.
+        family: The `model_type` of its architecture, a key of `ARCHITECTURES`.
         vocab_size: Number of token ids.
+        embedding_size: Width of the embeddings; another than `hidden_size` means that a dense layer
+            stands between them and the first block.
         hidden_size: Width of the residual stream.
         num_layers: Number of transformer blocks.
-        num_heads: Attention heads of a block; divides `hidden_size`.
+        num_heads: Attention heads per block; divides `hidden_size`.
         intermediate_size: Width between the two products of the feed-forward part.
+        activation: The function between these two.
         max_positions: The longest sequence, in tokens.
+        positions: How tokens are numbered.
         position_offset: Row of the position embeddings that belongs to the first token.
+        relative_buckets: Buckets of distances with a learned bias per head; 0 for none.
         type_vocab_size: Number of token types (segments); 0 where the family has none.
+        uses_token_types: Whether token types come with the inputs; else all tokens have type 0.
         pad_token_id: The token id of padding.
         layer_norm_eps: Added to the variance in LayerNorm.
         hidden_dropout: Dropout rate of the residual stream.
+        drops_attention_output: Whether that rate holds after the attention output too.
         attention_dropout: Dropout rate of the attention probabilities.
-        head_dropout: Dropout rate in the head, where that is one of its own.
+        head_dropout: Dropout rate in the head of a class or a number.
+        token_dropout: Dropout rate in the head of words.
+        choice_dropout: Dropout rate in the head of choices.
         initializer_range: Standard deviation of newly drawn kernels.
         has_pooler: Whether a pretrained pooler comes with it, as with BERT. RoBERTa was trained
             without one: where a checkpoint holds a pooler, it holds random numbers.
     """
 
-    family: Family
+    family: str
     vocab_size: int
+    embedding_size: int
     hidden_size: int
     num_layers: int
     num_heads: int
     intermediate_size: int
+    activation: Activation = "gelu"
     max_positions: int
-    position_offset: int
+    positions: Positions = "columns"
+    position_offset: int = 0
+    relative_buckets: int = 0
     type_vocab_size: int
+    uses_token_types: bool
     pad_token_id: int
     layer_norm_eps: float
     hidden_dropout: float
+    drops_attention_output: bool = True
     attention_dropout: float
     head_dropout: float
+    token_dropout: float
+    choice_dropout: float
     initializer_range: float
-    has_pooler: bool
+    has_pooler: bool = False
 
     def __post_init__(self) -> None:
         """Checks every field."""
@@ -114,96 +94,33 @@ class EncoderConfig:
             rate: In [0, 1); None leaves the rates of the checkpoint.
 
         Returns:
-            The configuration with that rate in residual stream, attention and head.
+            The configuration with that rate in residual stream, attention and heads.
 
         Raises:
             InputError: If it is no such rate.
         """
-        if rate is None:
-            return self
-        rates = dict.fromkeys(("hidden_dropout", "attention_dropout", "head_dropout"), rate)
-        return dataclasses.replace(self, **rates)
-
-    @classmethod
-    def from_hf(cls, config: Mapping[str, Any], source: str) -> "EncoderConfig":
-        """Reads the configuration of a Hugging Face checkpoint.
-
-        Args:
-            config: The content of `config.json`.
-            source: Where it came from, for error messages.
-
-        Returns:
-            The configuration; an absent optional key has the value that transformers gives it.
-
-        Raises:
-            InputError: Another architecture, a variant that these encoders do not compute, or a
-                missing or impossible value.
-
-        Example:
-            >>> tiny = {"model_type": "distilbert", "vocab_size": 9, "dim": 4, "n_layers": 1}
-            >>> tiny |= {"n_heads": 2, "hidden_dim": 8, "max_position_embeddings": 16}
-            >>> EncoderConfig.from_hf(tiny, "config.json").head_dropout
-            0.2
-        """
-        family = _supported_family(config, source)
-        fields = _read_fields(config, family, source)
-        try:
-            has_pooler = family == "bert"
-            plain = cls(family=family, position_offset=0, has_pooler=has_pooler, **fields)
-            return _with_offset(plain) if family == "roberta" else plain
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from error
-
-
-def _supported_family(config: Mapping[str, Any], source: str) -> Family:
-    name = config.get("model_type")
-    if name not in tuple(DEFAULTS):
-        raise InputError(
-            f"{source}: model_type {name!r} is not supported; use one of: {', '.join(DEFAULTS)}"
-        )
-    for key, value in COMPUTED.items():
-        if config.get(key, value) != value:
-            raise InputError(f"{source}: {key} {config[key]!r} is not supported, only {value!r}")
-    return name
-
-
-def _read_fields(config: Mapping[str, Any], family: Family, source: str) -> dict[str, Any]:
-    fields: dict[str, Any] = {}
-    for field, keys in HF_KEYS.items():
-        key = keys[family == "distilbert"]
-        if key is not None and key in config:
-            fields[field] = config[key]
-        elif field in DEFAULTS[family]:
-            fields[field] = DEFAULTS[family][field]
-        else:
-            raise InputError(f"{source}: key {key!r} is missing; is it the config of an encoder?")
-    if fields["head_dropout"] is None:
-        fields["head_dropout"] = fields["hidden_dropout"]
-    return fields
-
-
-def _with_offset(config: EncoderConfig) -> EncoderConfig:
-    """Sets aside the rows of the position embeddings up to that of padding, as RoBERTa does."""
-    offset = config.pad_token_id + 1
-    usable = config.max_positions - offset
-    return dataclasses.replace(config, position_offset=offset, max_positions=usable)
+        return self if rate is None else dataclasses.replace(self, **dict.fromkeys(RATES, rate))
 
 
 def _check(name: str, value: Any) -> None:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    is_number = is_whole or (isinstance(value, float) and math.isfinite(value))
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    is_number = is_integer or (isinstance(value, float) and math.isfinite(value))
     match name:
         case "family":
-            valid, expected = value in get_args(Family), f"one of {', '.join(get_args(Family))}"
-        case "position_offset" | "type_vocab_size" | "pad_token_id":
-            valid, expected = is_whole and value >= 0, "an integer, 0 or more"
-        case "hidden_dropout" | "attention_dropout" | "head_dropout":
-            valid, expected = is_number and 0 <= value < 1, "a rate in [0, 1)"
+            valid, expected = isinstance(value, str), "a name"
+        case "activation":
+            valid, expected = value in get_args(Activation), f"one of {get_args(Activation)}"
+        case "positions":
+            valid, expected = value in get_args(Positions), f"one of {get_args(Positions)}"
+        case "position_offset" | "type_vocab_size" | "pad_token_id" | "relative_buckets":
+            valid, expected = is_integer and value >= 0, "an integer, 0 or more"
         case "layer_norm_eps" | "initializer_range":
             valid, expected = is_number and value > 0, "a number above 0"
-        case "has_pooler":
+        case "has_pooler" | "uses_token_types" | "drops_attention_output":
             valid, expected = isinstance(value, bool), "a bool"
+        case _ if name in RATES:
+            valid, expected = is_number and 0 <= value < 1, "a rate in [0, 1)"
         case _:
-            valid, expected = is_whole and value > 0, "an integer above 0"
+            valid, expected = is_integer and value > 0, "an integer above 0"
     if not valid:
         raise InputError(f"{name} is {value!r}; expected {expected}")

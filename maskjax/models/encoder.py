@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
 from maskjax.models.block import Block
 from maskjax.models.config import EncoderConfig
-from maskjax.models.layers import LayerNorm, dropout, site_key
+from maskjax.models.layers import Dense, LayerNorm, dropout, site_key
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
@@ -42,7 +43,7 @@ class Embeddings(nnx.Module):
     """The sum of token, token type and position embeddings, normalized."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
-        size = config.hidden_size
+        size = config.embedding_size
         self.word_embeddings = Embedding(config.vocab_size, size)
         self.position_embeddings = Embedding(config.position_offset + config.max_positions, size)
         if config.type_vocab_size:
@@ -57,13 +58,13 @@ class Embeddings(nnx.Module):
         if self.config.type_vocab_size:
             x = x + self.token_type_embeddings(self._token_types(inputs))
         x = x + self.position_embeddings(position_ids(ids, self.config))
-        x = self.LayerNorm(x.reshape(-1, self.config.hidden_size))
+        x = self.LayerNorm(x.reshape(-1, self.config.embedding_size))
         return dropout(x, self.config.hidden_dropout, key)
 
     def _token_types(self, inputs: Inputs) -> jax.Array:
-        if self.config.family == "roberta":  # one type for all tokens, also those of a second text
-            return jnp.zeros((1, 1), jnp.int32)
-        return inputs["token_type_ids"]
+        if self.config.uses_token_types:
+            return inputs["token_type_ids"]
+        return jnp.zeros((1, 1), jnp.int32)
 
 
 def position_ids(
@@ -71,11 +72,10 @@ def position_ids(
 ) -> Int[Array, "rows seq"]:
     """Numbers the tokens.
 
-    BERT and DistilBERT count columns. RoBERTa counts the tokens that are not padding, from
-    `pad_token_id + 1`, and gives all padding the position `pad_token_id`
-    (`create_position_ids_from_input_ids` in transformers).
+    Where it counts tokens, those that are not padding count from `pad_token_id + 1`, and all padding
+    has the position `pad_token_id` (`create_position_ids_from_input_ids` in transformers).
     """
-    if config.family != "roberta":
+    if config.positions == "columns":
         return jnp.arange(input_ids.shape[1], dtype=jnp.int32)[None, :]
     is_token = (input_ids != config.pad_token_id).astype(jnp.int32)
     return jnp.cumsum(is_token, axis=1) * is_token + config.pad_token_id
@@ -104,29 +104,54 @@ class Stack(nnx.Module):
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
         self.layer = Blocks(config, dtype)
-        self.num_layers = config.num_layers
+        if config.relative_buckets:
+            self.relative_attention_bias = Embedding(config.relative_buckets, config.num_heads)
+        self.config = config
         self.remat = remat
 
     def __call__(
         self,
         x: Float[Array, "tokens hidden"],
-        bias: Float32[Array, "batch 1 1 seq"],
+        padding: Float32[Array, "batch 1 1 seq"],
         key: PRNGKeyArray | None,
     ) -> tuple[Float[Array, "tokens hidden"], ...]:
         """Returns what goes into the first block and what comes out of each."""
+        biases = (self._relative_bias(padding.shape[-1]), padding)
         states = [x]
-        for i in range(self.num_layers):
+        for i in range(self.config.num_layers):
             block = getattr(self.layer, str(i))
             block = jax.checkpoint(block) if self.remat else block
-            states.append(block(states[-1], bias, site_key(key, i)))
+            states.append(block(states[-1], biases, site_key(key, i)))
         return tuple(states)
+
+    def _relative_bias(self, seq: int) -> Float32[Array, "1 heads seq seq"] | None:
+        if not self.config.relative_buckets:
+            return None
+        buckets = distance_buckets(seq, self.config.relative_buckets)
+        return self.relative_attention_bias(jnp.asarray(buckets)).transpose(2, 0, 1)[None]
+
+
+def distance_buckets(seq: int, buckets: int, longest: int = 128) -> np.ndarray:
+    """Numbers the distances between tokens, [seq, seq]: near ones exactly, far ones by logarithm.
+
+    This is T5's numbering, in which each direction has half of the buckets (arXiv 1910.10683).
+    """
+    distance = np.arange(seq)[:, None] - np.arange(seq)[None, :]
+    half = buckets // 2
+    exact = half // 2
+    far = np.log(np.maximum(np.abs(distance), 1).astype(np.float32) / np.float32(exact))
+    far = exact + (far / np.float32(np.log(longest / exact)) * (half - exact)).astype(np.int32)
+    size = np.where(np.abs(distance) < exact, np.abs(distance), np.minimum(far, half - 1))
+    return (half * (distance < 0) + size).astype(np.int32)
 
 
 class Encoder(nnx.Module):
-    """A BERT, RoBERTa or DistilBERT without head (arXiv 1810.04805, 1907.11692, 1910.01108)."""
+    """An encoder whose blocks are BERT's, without head."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool = False) -> None:
         self.embeddings = Embeddings(config, dtype)
+        if config.embedding_size != config.hidden_size:
+            self.embeddings_project = Dense(config.embedding_size, config.hidden_size, dtype)
         self.encoder = Stack(config, dtype, remat)
 
     def __call__(
@@ -134,6 +159,8 @@ class Encoder(nnx.Module):
     ) -> tuple[Float[Array, "batch seq hidden"], ...]:
         """Encodes a batch."""
         x = self.embeddings(inputs, site_key(key, 0))
+        if hasattr(self, "embeddings_project"):
+            x = self.embeddings_project(x)
         bias = attention_bias(inputs["attention_mask"])
         states = self.encoder(x, bias, site_key(key, 1))
         batch, seq = inputs["input_ids"].shape

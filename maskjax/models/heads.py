@@ -1,21 +1,22 @@
-"""The heads of the three families: hidden states to logits.
+"""The heads of all families: hidden states to logits.
 
-Each computes what the family's class in transformers computes: `...ForSequenceClassification`,
-which with one output serves regression, `...ForTokenClassification`, `...ForMultipleChoice`.
-`HEADS` says which family has which head for which kind of task.
+Each computes what a class of transformers computes: `...ForSequenceClassification`, which with one
+output serves regression, `...ForTokenClassification`, `...ForMultipleChoice`. The files in
+`maskjax.models.families` say which family has which head for which type of task.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from maskjax.models.config import EncoderConfig, Family, Kind
-from maskjax.models.layers import Dense, dropout, site_key
+from maskjax.models.config import EncoderConfig
+from maskjax.models.layers import Dense, dropout, gelu, site_key
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Float32, PRNGKeyArray
@@ -50,8 +51,8 @@ class PoolerHead(nnx.Module):
         return self.classifier(dropout(pooled, self.rate, key))
 
 
-class RobertaClassifier(nnx.Module):
-    """Dropout, dense, tanh, dropout, dense."""
+class DenseClassifier(nnx.Module):
+    """Dropout, dense, activation, dropout, dense."""
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
@@ -61,30 +62,68 @@ class RobertaClassifier(nnx.Module):
         self.rate = rate
 
     def __call__(
-        self, first: Float[Array, "batch hidden"], key: PRNGKeyArray | None
+        self,
+        first: Float[Array, "batch hidden"],
+        activation: Callable[[jax.Array], jax.Array],
+        key: PRNGKeyArray | None,
     ) -> Float32[Array, "batch outputs"]:
         """Returns the logits."""
         x = dropout(first, self.rate, site_key(key, 0))
-        x = jnp.tanh(self.dense(x))
+        x = activation(self.dense(x))
         return self.out_proj(dropout(x, self.rate, site_key(key, 1)))
 
 
-class RobertaHead(nnx.Module):
-    """`RobertaClassifier` on the first token, `<s>`."""
+class TanhHead(nnx.Module):
+    """`DenseClassifier` with tanh on the first token."""
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
     ) -> None:
-        self.classifier = RobertaClassifier(config, num_outputs, rate, dtype)
+        self.classifier = DenseClassifier(config, num_outputs, rate, dtype)
 
     def __call__(
         self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
     ) -> Float32[Array, "batch outputs"]:
         """Returns the logits."""
-        return self.classifier(hidden[:, 0], key)
+        return self.classifier(hidden[:, 0], jnp.tanh, key)
 
 
-class DistilBertHead(nnx.Module):
+class GeluHead(TanhHead):
+    """`DenseClassifier` with GELU on the first token."""
+
+    def __call__(
+        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch outputs"]:
+        """Returns the logits."""
+        return self.classifier(hidden[:, 0], gelu, key)
+
+
+class Summary(nnx.Module):
+    """The dense layer of `SummaryHead`."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.summary = Dense(config.hidden_size, config.hidden_size, dtype)
+
+
+class SummaryHead(nnx.Module):
+    """Dense, GELU, dropout, dense, on the first token."""
+
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        self.sequence_summary = Summary(config, dtype)
+        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
+        self.rate = rate
+
+    def __call__(
+        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch outputs"]:
+        """Returns the logits."""
+        x = gelu(self.sequence_summary.summary(hidden[:, 0]))
+        return self.classifier(dropout(x, self.rate, key))
+
+
+class PreClassifierHead(nnx.Module):
     """Dense, ReLU, dropout, dense, on the first token."""
 
     def __init__(
@@ -121,27 +160,5 @@ class TokenHead(nnx.Module):
         return self.classifier(x).reshape(batch, seq, -1)
 
 
-Head = PoolerHead | RobertaHead | DistilBertHead | TokenHead
-Rate = Literal["head_dropout", "hidden_dropout"]
-
-HEADS: dict[tuple[Family, Kind], tuple[type[Head], Rate]] = {
-    ("bert", "classification"): (PoolerHead, "head_dropout"),
-    ("bert", "regression"): (PoolerHead, "head_dropout"),
-    ("bert", "tokens"): (TokenHead, "head_dropout"),
-    ("bert", "choice"): (PoolerHead, "head_dropout"),
-    ("roberta", "classification"): (RobertaHead, "head_dropout"),
-    ("roberta", "regression"): (RobertaHead, "head_dropout"),
-    ("roberta", "tokens"): (TokenHead, "head_dropout"),
-    ("roberta", "choice"): (PoolerHead, "hidden_dropout"),
-    ("distilbert", "classification"): (DistilBertHead, "head_dropout"),
-    ("distilbert", "regression"): (DistilBertHead, "head_dropout"),
-    ("distilbert", "tokens"): (TokenHead, "hidden_dropout"),
-    ("distilbert", "choice"): (DistilBertHead, "head_dropout"),
-}
-"""The head of each family and kind, and which of the encoder's dropout rates it has."""
-
-
-def make_head(config: EncoderConfig, kind: Kind, num_outputs: int, dtype: DTypeLike) -> Head:
-    """Makes the head of a model."""
-    head, rate = HEADS[config.family, kind]
-    return head(config, num_outputs, getattr(config, rate), dtype)
+MakeHead = Callable[[EncoderConfig, int, float, DTypeLike], nnx.Module]
+"""`(config, num_outputs, rate, dtype) -> head`."""

@@ -1,7 +1,9 @@
-"""The four small computations that every block is made of."""
+"""The small computations that every block is made of."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -9,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
+
+from maskjax.models.config import Activation
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
@@ -72,6 +76,14 @@ def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         0.8413
     """
     return 0.5 * x * (1.0 + jax.lax.erf(x * 0.5**0.5))
+
+
+ACTIVATIONS: dict[Activation, Callable[[jax.Array], jax.Array]] = {
+    "gelu": gelu,
+    "gelu_tanh": partial(jax.nn.gelu, approximate=True),
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+}
 
 
 def dropout(

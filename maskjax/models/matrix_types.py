@@ -19,7 +19,7 @@ MATRIX_TYPES: dict[str, str] = {
     "intermediate": _BLOCK + r"intermediate/dense",
     "output": _BLOCK + r"output/dense",
     "pooler": r"pooler/dense",
-    "head": r"(?:pre_)?classifier(?:/dense|/out_proj)?",
+    "head": r"(?:(?:pre_)?classifier(?:/dense|/out_proj)?|sequence_summary/summary)",
 }
 """Matrix type → pattern of the module that holds it. `{blocks}` stands for block numbers.
 

@@ -15,16 +15,25 @@ from jax.typing import DTypeLike
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.paths import fold_in_path
-from maskjax.models.config import EncoderConfig, Kind
-from maskjax.models.encoder import Encoder, Inputs
-from maskjax.models.heads import make_head
+from maskjax.models.config import EncoderConfig, TaskType
+from maskjax.models.encoder import Inputs
 from maskjax.models.layers import site_key
+from maskjax.models.registry import architecture_of
 
 Params = dict[str, Any]
 """A nested dict of arrays with string keys."""
 
-ENCODER_PARTS = ("embeddings", "encoder")
+ENCODER_PARTS = ("embeddings", "embeddings_project", "encoder")
 """The top-level parts that come with every checkpoint."""
+
+
+RATES: dict[TaskType, str] = {
+    "classification": "head_dropout",
+    "regression": "head_dropout",
+    "tokens": "token_dropout",
+    "choice": "choice_dropout",
+}
+"""The field of `EncoderConfig` with the dropout rate of the head."""
 
 
 class Apply(Protocol):
@@ -55,7 +64,7 @@ class Model(NamedTuple):
 
     config: EncoderConfig
     num_outputs: int
-    kind: Kind
+    kind: TaskType
     abstract: Params
     apply: Apply
     hidden_states: Callable[[Mapping[str, Any], Inputs], tuple[jax.Array, ...]]
@@ -65,7 +74,7 @@ def build_model(
     config: EncoderConfig,
     num_outputs: int,
     *,
-    kind: Kind = "classification",
+    kind: TaskType = "classification",
     compute_dtype: DTypeLike = jnp.float32,
     remat_blocks: bool = False,
 ) -> Model:
@@ -86,10 +95,11 @@ def build_model(
         InputError: `num_outputs` is not positive.
 
     Example:
+        >>> from maskjax.models import read_config
         >>> tiny = {"model_type": "bert", "vocab_size": 9, "hidden_size": 4, "intermediate_size": 8}
         >>> tiny |= {"num_hidden_layers": 1, "num_attention_heads": 2}
         >>> tiny |= {"max_position_embeddings": 16}
-        >>> config = EncoderConfig.from_hf(tiny, "example")
+        >>> config = read_config(tiny, "example")
         >>> model = build_model(config, num_outputs=3)
         >>> params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), model.abstract)
         >>> ids = jnp.zeros((2, 5), jnp.int32)
@@ -99,10 +109,12 @@ def build_model(
     """
     if num_outputs < 1:
         raise InputError(f"num_outputs is {num_outputs}; expected 1 for regression, or more")
-    encoder_def, encoder_leaves = _split(lambda: Encoder(config, compute_dtype, remat_blocks))
+    family = architecture_of(config)
+    encoder_def, encoder_leaves = _split(lambda: family.encoder(config, compute_dtype, remat_blocks))
     # A choice is scored by itself; the scores of a row's choices are its logits.
     width = 1 if kind == "choice" else num_outputs
-    head_def, head_leaves = _split(lambda: make_head(config, kind, width, compute_dtype))
+    rate = getattr(config, RATES[kind])
+    head_def, head_leaves = _split(lambda: family.heads[kind](config, width, rate, compute_dtype))
     abstract = encoder_leaves | head_leaves
 
     def encode(

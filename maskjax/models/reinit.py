@@ -18,9 +18,9 @@ from maskjax.models.base import Base
 from maskjax.models.config import EncoderConfig
 
 PARTS = {
-    "embeddings": r"embeddings/\w+_embeddings/embedding",
+    "embeddings": r"embeddings/\w+_embeddings/embedding|embeddings_project/.*",
     "layer_norm": r".*/LayerNorm/(?:scale|bias)",
-    "attention": r"encoder/layer/\d+/attention/self/.*",
+    "attention": r"encoder/layer/\d+/attention/self/.*|encoder/relative_attention_bias/embedding",
     "attention_output": r"encoder/layer/\d+/attention/output/dense/.*",
     "intermediate": r"encoder/layer/\d+/intermediate/.*",
     "output": r"encoder/layer/\d+/output/dense/.*",
@@ -75,6 +75,6 @@ def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -
 
 
 def _has_padding(path: str, config: EncoderConfig) -> bool:
-    """Whether a row stands for padding: among the words, and among RoBERTa's positions."""
-    tables = ["word_embeddings"] + ["position_embeddings"] * (config.family == "roberta")
+    """Whether a row stands for padding: among the words, and among positions that count tokens."""
+    tables = ["word_embeddings"] + ["position_embeddings"] * (config.positions == "tokens")
     return any(path == f"embeddings/{table}/embedding" for table in tables)

@@ -14,7 +14,6 @@ from safetensors import SafetensorError, safe_open
 from maskjax.config import parse_json
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths, update_leaves
-from maskjax.models.config import Family
 from maskjax.models.hf_names import is_ignored, is_kernel, normalize_name, swap_layout, torch_name
 from maskjax.models.model import Params
 
@@ -31,7 +30,7 @@ class Tensor(NamedTuple):
     key: str
 
 
-def load_weights(folder: Path, family: Family, abstract: Params) -> Params:
+def load_weights(folder: Path, family: str, abstract: Params) -> Params:
     """Reads the parameters of a base."""
     source, files = _weight_files(folder)
     leaves = flatten_with_paths(abstract)
@@ -47,7 +46,7 @@ def load_weights(folder: Path, family: Family, abstract: Params) -> Params:
     return update_leaves(abstract, filled)
 
 
-def tensor_names(folder: Path, family: Family) -> frozenset[str]:
+def tensor_names(folder: Path, family: str) -> frozenset[str]:
     """Lists the tensors of a checkpoint."""
     _, files = _weight_files(folder)
     with ExitStack() as stack:
@@ -122,7 +121,7 @@ def _open(path: Path) -> Any:
 
 
 def _find_tensors(
-    files: list[Any], expected: dict[str, str], family: Family
+    files: list[Any], expected: dict[str, str], family: str
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Finds the expected tensors by name, and says what is missing, unexpected or there twice."""
     tensors: dict[str, Tensor] = {}

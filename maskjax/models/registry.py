@@ -1,0 +1,55 @@
+"""The architectures that maskjax computes, by the `model_type` of their `config.json`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from maskjax.errors import InputError
+from maskjax.models.architecture import Architecture
+from maskjax.models.config import EncoderConfig
+from maskjax.models.families import FAMILIES
+
+ARCHITECTURES: dict[str, Architecture] = {family.name: family for family in FAMILIES}
+"""`model_type` → architecture."""
+
+
+def register_architecture(architecture: Architecture) -> None:
+    """Adds an architecture, so that every command takes its checkpoints.
+
+    Args:
+        architecture: The architecture; one of the same name is replaced.
+    """
+    ARCHITECTURES[architecture.name] = architecture
+
+
+def read_config(values: Mapping[str, Any], source: str) -> EncoderConfig:
+    """Reads the configuration of a Hugging Face checkpoint.
+
+    Args:
+        values: The content of `config.json`.
+        source: Where it came from, for error messages.
+
+    Returns:
+        The configuration; an absent optional key has the value that transformers gives it.
+
+    Raises:
+        InputError: Another architecture, a variant that is not computed, or a missing or impossible
+            value.
+
+    Example:
+        >>> tiny = {"model_type": "distilbert", "vocab_size": 9, "dim": 4, "n_layers": 1}
+        >>> tiny |= {"n_heads": 2, "hidden_dim": 8, "max_position_embeddings": 16}
+        >>> read_config(tiny, "config.json").head_dropout
+        0.2
+    """
+    name = values.get("model_type")
+    if name not in ARCHITECTURES:
+        raise InputError(
+            f"{source}: model_type {name!r} is not supported; use one of: "
+            f"{', '.join(ARCHITECTURES)}, or add yours by maskjax.models.register_architecture"
+        )
+    return ARCHITECTURES[name].read_config(values, source)
+
+
+def architecture_of(config: EncoderConfig) -> Architecture:
+    """The architecture of a configuration."""
+    return ARCHITECTURES[config.family]
