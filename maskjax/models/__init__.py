@@ -6,7 +6,7 @@ functions over them.
 
 from maskjax.models.base import Base, load_base
 from maskjax.models.cast import hold_matrices
-from maskjax.models.config import EncoderConfig, Kind
+from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.hf_names import (
     checkpoint_name,
     is_ignored,
@@ -29,8 +29,8 @@ __all__ = [
     "MATRIX_TYPES",
     "Base",
     "EncoderConfig",
-    "Kind",
     "Model",
+    "TaskType",
     "block_of",
     "build_model",
     "checkpoint_name",

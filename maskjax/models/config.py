@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 from maskjax.errors import InputError
 
 Family = Literal["bert", "roberta", "distilbert"]
-Kind = Literal["classification", "regression", "tokens", "choice"]
+TaskType = Literal["classification", "regression", "tokens", "choice"]
 """What a head predicts: one class, one number, a class for each word, or one of several texts."""
 
 # field: its key in config.json for BERT and RoBERTa, and for DistilBERT (None: has no such thing)

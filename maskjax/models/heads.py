@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from maskjax.models.config import EncoderConfig, Family, Kind
+from maskjax.models.config import EncoderConfig, Family, TaskType
 from maskjax.models.layers import Dense, dropout, site_key
 
 
@@ -109,7 +109,7 @@ class TokenHead(nnx.Module):
 Head = PoolerHead | RobertaHead | DistilBertHead | TokenHead
 Rate = Literal["head_dropout", "hidden_dropout"]
 
-HEADS: dict[tuple[Family, Kind], tuple[type[Head], Rate]] = {
+HEADS: dict[tuple[Family, TaskType], tuple[type[Head], Rate]] = {
     ("bert", "classification"): (PoolerHead, "head_dropout"),
     ("bert", "regression"): (PoolerHead, "head_dropout"),
     ("bert", "tokens"): (TokenHead, "head_dropout"),
@@ -126,7 +126,7 @@ HEADS: dict[tuple[Family, Kind], tuple[type[Head], Rate]] = {
 """The head of each family and kind, and which of the encoder's dropout rates it has."""
 
 
-def make_head(config: EncoderConfig, kind: Kind, num_outputs: int, dtype: DTypeLike) -> Head:
+def make_head(config: EncoderConfig, kind: TaskType, num_outputs: int, dtype: DTypeLike) -> Head:
     """Makes the head of a model."""
     head, rate = HEADS[config.family, kind]
     return head(config, num_outputs, getattr(config, rate), dtype)

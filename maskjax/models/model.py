@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.paths import fold_in_path
-from maskjax.models.config import EncoderConfig, Kind
+from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.encoder import Encoder, Inputs
 from maskjax.models.heads import make_head
 from maskjax.models.layers import site_key
@@ -55,7 +55,7 @@ class Model(NamedTuple):
 
     config: EncoderConfig
     num_outputs: int
-    kind: Kind
+    kind: TaskType
     abstract: Params
     apply: Apply
     hidden_states: Callable[[Mapping[str, Any], Inputs], tuple[jax.Array, ...]]
@@ -65,7 +65,7 @@ def build_model(
     config: EncoderConfig,
     num_outputs: int,
     *,
-    kind: Kind = "classification",
+    kind: TaskType = "classification",
     compute_dtype: DTypeLike = jnp.float32,
     remat_blocks: bool = False,
 ) -> Model:
