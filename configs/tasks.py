@@ -20,7 +20,7 @@ from maskjax.config import (
     TaskConfig,
     TrainConfig,
 )
-from maskjax.errors import InputError, near_names
+from maskjax.errors import InputError, suggest
 
 TASKS = {
     # name: the task in the registry, rows a batch in the paper
@@ -103,7 +103,7 @@ def _meaning(word: str) -> str:
         if word in words:
             return meaning
     words = [word for group in known.values() for word in group]
-    raise InputError(f"expected one of {', '.join(words)}, got {word!r}; {near_names(word, words)}")
+    raise InputError(f"expected one of {', '.join(words)}, got {word!r}; {suggest(word, words)}")
 
 
 def _small(config: Config) -> Config:

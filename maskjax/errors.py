@@ -28,11 +28,11 @@ class StoppedError(Exception):
     """SIGTERM stopped training after its state was saved; the message names the step."""
 
 
-def near_names(name: str, known: Sequence[str], count: int = 3) -> str:
+def suggest(name: str, known: Sequence[str], count: int = 3) -> str:
     """Lists the known names that look most like `name`, for the end of an error message.
 
     Example:
-        >>> near_names("learning_rat", ["learning_rate", "epochs"])
+        >>> suggest("learning_rat", ["learning_rate", "epochs"])
         'did you mean learning_rate?'
     """
     near = difflib.get_close_matches(name, known, n=count, cutoff=0.5)

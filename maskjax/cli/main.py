@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from maskjax.cli.closed_pipe import silent_when_pipe_closes
-from maskjax.errors import InputError, NotFiniteError, StoppedError, near_names, os_error_text
+from maskjax.errors import InputError, NotFiniteError, StoppedError, os_error_text, suggest
 
 
 class Command(NamedTuple):
@@ -131,7 +131,7 @@ def _dispatch(words: list[str]) -> int:
 def import_command(name: str) -> Callable[[Sequence[str]], int]:
     """Imports one command of `COMMANDS`, and no other."""
     if name not in COMMANDS:
-        raise InputError(f"no command {name!r}; {near_names(name, list(COMMANDS))}")
+        raise InputError(f"no command {name!r}; {suggest(name, list(COMMANDS))}")
     return import_module(f"maskjax.cli.{MODULES.get(name, name)}").command
 
 

@@ -70,13 +70,13 @@ def command(arguments: Sequence[str]) -> int:
     split = Split(inputs.texts, _no_labels(predictor.task, inputs.texts), predictor.task.kind)
     words = split.sizes.tolist() if predictor.task.kind == "tokens" else None
     if given.output:  # what the format cannot hold is refused before anything is computed
-        encode_rows(given.output, inputs.columns, words=words)
+        encode_rows(given.output, inputs.columns, word_counts=words)
     with show_progress():
         logits = predictor.logits(predictor.encode(split))
     predictions = predictor.to_predictions(logits)
     if given.output:
         columns = inputs.columns | _new_columns(given, predictor.task, inputs, predictions, logits)
-        write_atomically(given.output, encode_rows(given.output, columns, words=words))
+        write_atomically(given.output, encode_rows(given.output, columns, word_counts=words))
     elif words is None:
         _print(inputs.texts, predictions)
     else:

@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.errors import InputError, near_names
+from maskjax.errors import InputError, suggest
 from maskjax.tasks import METRICS_OF, REGISTRY, Columns, Entry
 
 NOTE = (
@@ -36,7 +36,7 @@ def command(arguments: Sequence[str]) -> int:
         console.print(_overview())
         return 0
     if given.name not in REGISTRY:
-        raise InputError(f"no task {given.name!r}; {near_names(given.name, list(REGISTRY))}")
+        raise InputError(f"no task {given.name!r}; {suggest(given.name, list(REGISTRY))}")
     for line in _details(given.name, REGISTRY[given.name]):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0

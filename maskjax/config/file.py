@@ -12,7 +12,7 @@ from typing import Any, Literal
 from maskjax.config.config import Config
 from maskjax.config.json_file import read_json
 from maskjax.config.packaged import ConfigSource, find_config
-from maskjax.errors import InputError, near_names
+from maskjax.errors import InputError, suggest
 
 
 def load_config(name: str | Path) -> Config:
@@ -109,7 +109,7 @@ def _read(cls: type, values: Any, where: str) -> Any:
     hints = typing.get_type_hints(cls)
     for key in values:
         if key not in hints:
-            raise InputError(f"{where}: unknown setting {key!r}; {near_names(key, list(hints))}")
+            raise InputError(f"{where}: unknown setting {key!r}; {suggest(key, list(hints))}")
     return cls(**{key: _value(hints[key], v, f"{where}.{key}") for key, v in values.items()})
 
 

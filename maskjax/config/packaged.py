@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from maskjax.errors import InputError, near_names
+from maskjax.errors import InputError, suggest
 
 
 class ConfigSource(NamedTuple):
@@ -64,7 +64,7 @@ def _packaged(name: str) -> Path:
     if name not in known:
         raise InputError(
             f"{name!r}: no packaged configuration has this name, and a path has a slash or ends in "
-            f".py or .json; {near_names(name, list(known))}"
+            f".py or .json; {suggest(name, list(known))}"
         )
     return known[name]
 
@@ -75,7 +75,7 @@ def _existing(path: Path) -> Path:
     if path.stem in packaged_configs():
         remedy = f"the packaged one needs no path: --config {path.stem}."
     elif known := sorted(str(found) for found in path.parent.glob("*.py")):
-        remedy = near_names(str(path), known)
+        remedy = suggest(str(path), known)
     else:
         remedy = f"there is no .py file in {path.parent}."
     raise InputError(f"{path}: no such configuration; {remedy}")

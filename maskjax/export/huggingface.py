@@ -16,13 +16,13 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import TaskPredictor
 from maskjax.masking import flatten_with_paths
-from maskjax.models import Kind, checkpoint_name, swap_layout
+from maskjax.models import TaskType, checkpoint_name, swap_layout
 from maskjax.models.config import Family
 from maskjax.tasks import Task, load_tokenizer
 from maskjax.tasks.tokenizer import import_transformers
 
 PREFIXES: dict[Family, str] = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
-HEADS: dict[Kind, str] = {
+HEADS: dict[TaskType, str] = {
     "classification": "ForSequenceClassification",
     "regression": "ForSequenceClassification",
     "tokens": "ForTokenClassification",
@@ -30,7 +30,7 @@ HEADS: dict[Kind, str] = {
 }
 """What transformers calls the head of each kind of task."""
 
-PROBLEM_TYPES: dict[Kind, str] = {
+PROBLEM_TYPES: dict[TaskType, str] = {
     "classification": "single_label_classification",
     "regression": "regression",
 }

@@ -10,7 +10,7 @@ from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.importing import Imported
 from maskjax.masking import flatten_with_paths
-from maskjax.models import Base, Kind
+from maskjax.models import Base, TaskType
 from maskjax.taskfile import TASK_FILE, make_meta, make_task_file, save_task_file
 from maskjax.tasks import Table, Task
 from maskjax.tasks.build_task import define_task
@@ -41,7 +41,7 @@ def save_imported(imported: Imported, base: Base, config: Config, folder: Path) 
         return save_task_file(part / TASK_FILE, file)
 
 
-def kind_of_head(config: TaskConfig) -> Kind | None:
+def kind_of_head(config: TaskConfig) -> TaskType | None:
     """What a head is for, as far as the settings of its task tell.
 
     Args:
@@ -56,7 +56,10 @@ def kind_of_head(config: TaskConfig) -> Kind | None:
 
 
 def imported_task(
-    config: Config, num_outputs: int, kind: Kind = "classification", doubt: Kind | None = None
+    config: Config,
+    num_outputs: int,
+    kind: TaskType = "classification",
+    doubt: TaskType | None = None,
 ) -> Task:
     """Defines the task of a head whose rows are not at hand.
 

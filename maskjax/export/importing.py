@@ -19,7 +19,7 @@ from maskjax.export.parameter_names import list_names, spell_name
 from maskjax.export.recognized_head import OUTPUT, RecognizedHead, recognize_head
 from maskjax.export.state_parts import StateDict, StateParts, check_shapes, sort_state
 from maskjax.masking import flatten_with_paths
-from maskjax.models import Base, Kind, Model, build_model, head_paths, torch_name
+from maskjax.models import Base, Model, TaskType, build_model, head_paths, torch_name
 from maskjax.taskfile.limits import MAX_LABELS
 
 Leaves = dict[str, np.ndarray]
@@ -43,12 +43,12 @@ class Imported(NamedTuple):
     num_outputs: int
     changed: tuple[str, ...]
     unused: tuple[str, ...]
-    kind: Kind
-    doubt: Kind | None
+    kind: TaskType
+    doubt: TaskType | None
 
 
 def import_state(
-    state: StateDict, base: Base, *, kind: Kind | None = None, threshold: float = 1e-2
+    state: StateDict, base: Base, *, kind: TaskType | None = None, threshold: float = 1e-2
 ) -> Imported:
     """Takes the masks, the head and whatever else differs from the base out of a state dict.
 
@@ -101,7 +101,7 @@ def _recognize(state: StateDict, base: Base) -> RecognizedHead | None:
     return recognize_head(weights, family, outputs)
 
 
-def _num_outputs(state: StateDict, base: Base, kind: Kind, found: RecognizedHead | None) -> int:
+def _num_outputs(state: StateDict, base: Base, kind: TaskType, found: RecognizedHead | None) -> int:
     """The width of the head, from the shape of its last kernel."""
     family = base.config.family
     leaves = flatten_with_paths(_model(base.config, 1, kind=kind).abstract)
@@ -124,7 +124,7 @@ def _num_outputs(state: StateDict, base: Base, kind: Kind, found: RecognizedHead
     )
 
 
-def _other_head(found: RecognizedHead, kind: Kind) -> str:
+def _other_head(found: RecognizedHead, kind: TaskType) -> str:
     return (
         f"the state dict has no head for {kind} but one that looks as if it were for {found.kind}; "
         f"give --task.kind {found.kind}, or another --task.kind."

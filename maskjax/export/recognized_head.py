@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from maskjax.models.config import Family, Kind
+from maskjax.models.config import Family, TaskType
 
 OUTPUT = "classifier.weight"
 
@@ -16,10 +16,10 @@ class RecognizedHead(NamedTuple):
         doubt: Another kind that would have the same tensors; None where there is none.
     """
 
-    kind: Kind
-    doubt: Kind | None
+    kind: TaskType
+    doubt: TaskType | None
 
-    def may_be(self, kind: Kind) -> bool:
+    def may_be(self, kind: TaskType) -> bool:
         """Says whether the tensors leave a kind open: words differ in theirs from all others."""
         kinds = [self.kind, *([self.doubt] if self.doubt else ())]
         return any((kind == "tokens") == (one == "tokens") for one in kinds)

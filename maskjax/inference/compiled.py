@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from maskjax.inference.packed_task import Leaves, maskable_paths
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.packed import PackedWeight, kernel_product, late_product
-from maskjax.models import EncoderConfig, Kind, Model, build_model, head_paths
+from maskjax.models import EncoderConfig, Model, TaskType, build_model, head_paths
 
 LEAST_WIDTH = 8
 """Outputs of the narrowest head; wider ones are powers of two."""
@@ -68,7 +68,7 @@ def width_of(outputs: int) -> int:
 
 @cache
 def make_programs(
-    config: EncoderConfig, kind: Kind, outputs: int, dtype: str, *, kernel: bool = False
+    config: EncoderConfig, kind: TaskType, outputs: int, dtype: str, *, kernel: bool = False
 ) -> CompiledModel:
     """Makes the programs of a task; those of the same kind and width are the same object."""
     head = "classification" if kind == "regression" else kind
@@ -107,7 +107,9 @@ def stack(*trees: Any) -> Any:
 
 
 @cache
-def _make(config: EncoderConfig, kind: Kind, width: int, dtype: str, kernel: bool) -> CompiledModel:
+def _make(
+    config: EncoderConfig, kind: TaskType, width: int, dtype: str, kernel: bool
+) -> CompiledModel:
     product = kernel_product if kernel else late_product
     model = build_model(config, width, kind=kind, compute_dtype=jnp.dtype(dtype))
 

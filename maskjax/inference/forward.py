@@ -91,12 +91,12 @@ def gather_logits(encoded: Encoded, pieces: Sequence[tuple[np.ndarray, np.ndarra
     starts = np.cumsum(sizes) - sizes
     outputs = np.full((int(sizes.sum()), pieces[0][1].shape[-1]), np.nan, np.float32)
     for rows, logits in pieces:
-        if encoded.places is None:
+        if encoded.word_positions is None:
             outputs[rows] = logits[: len(rows)]
             continue
         for row, sequence in zip(rows, logits, strict=False):  # the rest fills the batch up
-            words = np.flatnonzero(encoded.places[row] >= 0)
-            outputs[starts[row] + words] = sequence[encoded.places[row][words]]
+            words = np.flatnonzero(encoded.word_positions[row] >= 0)
+            outputs[starts[row] + words] = sequence[encoded.word_positions[row][words]]
     return outputs
 
 

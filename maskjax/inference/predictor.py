@@ -11,7 +11,7 @@ from typing import Literal
 import jax
 import numpy as np
 
-from maskjax.errors import near_names
+from maskjax.errors import suggest
 from maskjax.inference.batching import BUCKETS, ROWS
 from maskjax.inference.executor import Executor, Work
 from maskjax.inference.pooling import Pooling, pool, read_pooling
@@ -279,7 +279,7 @@ class Predictor:
     def _find(self, name: str) -> RegisteredTask:
         known = self._known
         if name not in known:
-            hint = near_names(name, list(known)) if known else "there are no tasks"
+            hint = suggest(name, list(known)) if known else "there are no tasks"
             raise UnknownTaskError(f"task {name!r} is not there; {hint}.")
         return known[name]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.inference.batching import Tokens
-from maskjax.models import Base, Kind
+from maskjax.models import Base, TaskType
 from maskjax.tasks import Split, Task, encode, load_base_tokenizer
 from maskjax.tasks.encode import WordPiece
 from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
@@ -42,12 +42,12 @@ class InputSpec(NamedTuple):
     word_piece: WordPiece = "last"
 
     @property
-    def kind(self) -> Kind | None:
+    def kind(self) -> TaskType | None:
         """The task's kind."""
         return self.task and self.task.kind
 
     @property
-    def form(self) -> tuple[Kind | None, int]:
+    def form(self) -> tuple[TaskType | None, int]:
         """Kind and number of texts: of tasks that share it, each takes the rows of the other."""
         if self.task is None:
             return None, 1
@@ -107,7 +107,7 @@ class Reader:
         each, found = encoded.choices, {}
         for number, texts in enumerate(rows):
             own = tuple(tokens[number * each : (number + 1) * each])
-            places = encoded.places
+            places = encoded.word_positions
             found[texts] = (
                 TokenizedRow(own) if places is None else TokenizedRow(own, texts, places[number])
             )
@@ -117,7 +117,7 @@ class Reader:
 class _Way(NamedTuple):
     """What is tokenized in one go: rows of one kind and number of texts, cut at one length."""
 
-    kind: Kind
+    kind: TaskType
     texts: int
     max_length: int
     word_piece: WordPiece
@@ -138,7 +138,7 @@ def _cut(texts: tuple[str, ...], way: _Way) -> tuple[str, ...]:
 def _way(asked: InputSpec, texts: tuple[str, ...]) -> _Way:
     if asked.kind == "tokens":
         return _Way("tokens", 0, asked.max_length, asked.word_piece)
-    kind: Kind = "choice" if asked.kind == "choice" else "classification"
+    kind: TaskType = "choice" if asked.kind == "choice" else "classification"
     return _Way(kind, len(texts), asked.max_length, "last")
 
 

@@ -12,7 +12,7 @@ from maskjax.inference.packed_task import Leaves, PackedTask, pack_task
 from maskjax.inference.preprocess import InputSpec
 from maskjax.inference.saved_run import task_of
 from maskjax.masking import flatten_with_paths
-from maskjax.models import EncoderConfig, Kind, build_model, head_paths
+from maskjax.models import EncoderConfig, TaskType, build_model, head_paths
 from maskjax.places import expand_home
 from maskjax.taskfile import (
     TASK_FILE,
@@ -112,7 +112,7 @@ class Registry:
 
 
 @cache
-def _head(config: EncoderConfig, outputs: int, kind: Kind) -> dict[str, Any]:
+def _head(config: EncoderConfig, outputs: int, kind: TaskType) -> dict[str, Any]:
     """Shapes of the leaves that the task must bring."""
     model = build_model(config, outputs, kind=kind)
     leaves = flatten_with_paths(model.abstract)

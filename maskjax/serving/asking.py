@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from starlette.exceptions import HTTPException
 
-from maskjax.errors import near_names
+from maskjax.errors import suggest
 from maskjax.inference import Answer, Row
 from maskjax.serving.entities import shape_words
 from maskjax.serving.parameters import Parameters, read_parameters
@@ -57,7 +57,7 @@ def read_question(
         raise HTTPException(422, "inputs: expected one or a list of them, got none")
     name = path_task if vectors and path_task is None else _task_name(values, path_task)
     if name is not None and name not in tasks:
-        raise HTTPException(404, f"there is no task {name!r}; {near_names(name, list(tasks))}")
+        raise HTTPException(404, f"there is no task {name!r}; {suggest(name, list(tasks))}")
     task = None if name is None else tasks[name]
     kind = VECTORS if vectors else "features" if task is None else task.kind
     parameters = read_parameters(given or {}, kind)
@@ -139,7 +139,7 @@ def _task_name(values: Mapping[str, Any], path_task: str | None) -> str | None:
 
 def _refuse_unknown(values: Mapping[str, Any]) -> None:
     for key in sorted(values.keys() - BODY):
-        raise HTTPException(422, f"the body: there is no {key!r}; {near_names(key, sorted(BODY))}")
+        raise HTTPException(422, f"the body: there is no {key!r}; {suggest(key, sorted(BODY))}")
 
 
 def _normalized(answer: Answer) -> list[float]:

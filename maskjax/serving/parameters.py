@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, get_args
 
 from starlette.exceptions import HTTPException
 
-from maskjax.errors import near_names
+from maskjax.errors import suggest
 from maskjax.inference import Function
 
 AGGREGATIONS = ("none", "simple", "first", "average", "max")
@@ -36,7 +36,7 @@ def read_parameters(values: Mapping[str, Any], kind: str) -> Parameters:
     for name in sorted(values.keys() - known.keys()):
         if any(name in others for others in _KNOWN.values()):
             raise HTTPException(422, f"parameters.{name}: means nothing for {kind}")
-        hint = near_names(name, sorted(known)) if known else f"there are none for {kind}"
+        hint = suggest(name, sorted(known)) if known else f"there are none for {kind}"
         raise HTTPException(422, f"parameters: there is no {name!r}; {hint}")
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import Any, get_args
 
 from maskjax.errors import InputError
-from maskjax.models import Kind
+from maskjax.models import TaskType
 from maskjax.taskfile.fields import (
     integer,
     list_problems,
@@ -35,7 +35,7 @@ DIGEST = text(pattern="[0-9a-f]{16}", form="16 hexadecimal digits")
 _TASK = record(
     {
         "name": _NAME,
-        "kind": one_of(*get_args(Kind)),
+        "kind": one_of(*get_args(TaskType)),
         "labels": sequence(text(), MAX_LABELS),
         "metric": _NAME,
         "text": _COLUMNS,

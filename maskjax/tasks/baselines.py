@@ -1,4 +1,4 @@
-"""Baselines without a pretrained encoder, which a model of texts should beat."""
+"""Baselines without a pretrained encoder, for comparison with trained models."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,12 +17,12 @@ Features = Callable[[Texts], sparse.csr_array]
 
 
 def baseline_scores(data: LoadedTask) -> dict[str, float]:
-    """Scores models that see the words of the same rows as a pretrained encoder.
+    """Scores models that read the words of the same rows as a pretrained encoder.
 
     They are the most frequent label of "train", and logistic regression on tf-idf weighted words
-    and word pairs, fitted on "train", which takes its regularization from the rows that select
-    models. Of two texts, which are a pair or a text and one to choose, it also sees both as one
-    text, the words and endings of words where they meet, and what they share. It ranks choices.
+    and word pairs, fitted on "train", with the regularization that is best on the rows that select
+    models. For two texts, which are a pair or a text and a choice, its features also include both
+    as one text, the words and word endings where they meet, and their overlap. It ranks choices.
     """
     if data.task.kind not in ("classification", "choice"):
         return {}
@@ -38,15 +38,15 @@ def baseline_scores(data: LoadedTask) -> dict[str, float]:
 
 
 def shares(first: str, second: str) -> Iterator[float]:
-    """Measures what two texts have in common.
+    """Computes the shares of words and of letter pairs that two texts have in common.
 
     Example:
         >>> [round(share, 2) for share in shares("read csv", "Read a file")]
         [0.5, 0.33, 0.6, 0.5]
     """
     words = [set(text.lower().split()) for text in (first, second)]
-    letters = [{word[i : i + 2] for word in some for i in range(len(word) - 1)} for some in words]
-    for a, b in (words, letters):
+    bigrams = [{w[i : i + 2] for w in text for i in range(len(w) - 1)} for text in words]
+    for a, b in (words, bigrams):
         yield len(a & b) / max(len(a), 1)
         yield len(a & b) / max(len(b), 1)
 
@@ -77,12 +77,13 @@ def _classify(train: Split, dev: Split, test: Split) -> np.ndarray:
 
 
 def _choose(train: Split, dev: Split, test: Split) -> np.ndarray:
-    """Ranks choices by a linear score, fitted to put the right one before each of the others."""
+    """Ranks choices by a linear score, fitted to put the correct one before each other one."""
     from sklearn.linear_model import LogisticRegression
 
     features = _fit_features(_options(train))
-    ahead = _differences(features(_options(train)), train.labels)
-    inputs, signs = sparse.vstack([ahead, -ahead]), np.repeat([1, -1], _row_count(ahead))
+    differences = _differences(features(_options(train)), train.labels)
+    inputs = sparse.vstack([differences, -differences])
+    signs = np.repeat([1, -1], _row_count(differences))
     weights = [
         LogisticRegression(C=c, solver="newton-cg", fit_intercept=False).fit(inputs, signs).coef_[0]
         for c in STRENGTHS
@@ -93,7 +94,7 @@ def _choose(train: Split, dev: Split, test: Split) -> np.ndarray:
 
 
 def _options(split: Split) -> Texts:
-    """Each text to choose, behind the text before it."""
+    """Each choice, paired with the text that it continues."""
     return [(row[0], choice) for row in split.texts for choice in row[1:]]
 
 
@@ -102,15 +103,15 @@ def _ranked_first(scores: np.ndarray, split: Split) -> np.ndarray:
 
 
 def _differences(features: sparse.csr_array, labels: np.ndarray) -> sparse.csr_array:
-    """The features of the right choice of each row minus those of each other choice."""
+    """The features of the correct choice of each row minus those of each other choice."""
     choices = _row_count(features) // len(labels)
-    right = np.arange(len(labels)) * choices + labels
-    others = np.setdiff1d(np.arange(_row_count(features)), right)
-    return features[np.repeat(right, choices - 1)] - features[others]
+    correct = np.arange(len(labels)) * choices + labels
+    incorrect = np.setdiff1d(np.arange(_row_count(features)), correct)
+    return features[np.repeat(correct, choices - 1)] - features[incorrect]
 
 
 def _row_count(features: Any) -> int:
-    return features.shape[0]  # which scipy's stubs leave open for sparse arrays
+    return features.shape[0]  # not in the stubs of scipy's sparse arrays
 
 
 def _fit_features(train: Texts) -> Features:
@@ -120,13 +121,13 @@ def _fit_features(train: Texts) -> Features:
     vectorizers = [TfidfVectorizer(ngram_range=(1, 2), min_df=2).fit(texts) for texts in columns]
     if len(columns) == 1:
         return lambda texts: sparse.csr_array(vectorizers[0].transform(_columns(texts)[0]))
-    at_seam = TfidfVectorizer(analyzer=seam).fit(train)  # pyright: ignore[reportArgumentType]
+    seam_vectorizer = TfidfVectorizer(analyzer=seam).fit(train)  # pyright: ignore[reportArgumentType]
 
     def features(texts: Texts) -> sparse.csr_array:
         pairs = zip(vectorizers, _columns(texts), strict=True)
-        parts = [vectorizer.transform(column) for vectorizer, column in pairs]
-        common = sparse.csr_array([list(shares(*pair)) for pair in texts])
-        return sparse.csr_array(sparse.hstack([*parts, at_seam.transform(texts), common]))
+        blocks = [vectorizer.transform(column) for vectorizer, column in pairs]
+        overlap = sparse.csr_array([list(shares(*pair)) for pair in texts])
+        return sparse.csr_array(sparse.hstack([*blocks, seam_vectorizer.transform(texts), overlap]))
 
     return features
 

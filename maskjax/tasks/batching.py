@@ -70,7 +70,7 @@ def train_batches(
 
     Example:
         >>> from maskjax.tasks import Ragged
-        >>> ids = Ragged.of([[7] * length for length in (2, 3, 3)])
+        >>> ids = Ragged.from_rows([[7] * length for length in (2, 3, 3)])
         >>> encoded = Encoded(ids, ids, np.array([0, 1, 1], np.int32), truncated=0)
         >>> options = dict(batch_size=2, buckets=(4, 8), pad_id=0, seed=0, epoch=0)
         >>> [batch["weights"].tolist() for batch in train_batches(encoded, **options)]
@@ -104,7 +104,7 @@ def eval_batches(
 
     Example:
         >>> from maskjax.tasks import Ragged
-        >>> ids = Ragged.of([[7] * length for length in (2, 8, 3)])
+        >>> ids = Ragged.from_rows([[7] * length for length in (2, 8, 3)])
         >>> encoded = Encoded(ids, ids, np.zeros(3, np.int32), truncated=0)
         >>> for rows, batch in eval_batches(encoded, batch_size=2, buckets=(4, 8), pad_id=0):
         ...     print(rows, batch["input_ids"].shape)
@@ -127,7 +127,7 @@ def num_batches(encoded: Encoded, batch_size: int) -> int:
 
     Example:
         >>> from maskjax.tasks import Ragged
-        >>> ids = Ragged.of([[7] * 4] * 5)
+        >>> ids = Ragged.from_rows([[7] * 4] * 5)
         >>> num_batches(Encoded(ids, ids, np.zeros(5, np.int32), truncated=0), batch_size=2)
         3
     """
@@ -150,7 +150,7 @@ def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> t
 
     Example:
         >>> from maskjax.tasks import Ragged
-        >>> ids = Ragged.of([[7] * length for length in (3, 3, 3, 12)])
+        >>> ids = Ragged.from_rows([[7] * length for length in (3, 3, 3, 12)])
         >>> encoded = Encoded(ids, ids, np.zeros(4, np.int32), truncated=0)
         >>> buckets_used(encoded, batch_size=2, buckets=(4, 8, 16))
         (4, 16)
@@ -170,10 +170,10 @@ def _group(
     waiting = order[:0]
     for index in np.unique(bucket_of):
         waiting = np.concatenate([waiting, order[bucket_of == index]])
-        full = len(waiting) // batch_size * batch_size
-        batches = waiting[:full].reshape(-1, batch_size)
+        num_full = len(waiting) // batch_size * batch_size
+        batches = waiting[:num_full].reshape(-1, batch_size)
         groups += [Group(rows, buckets[index]) for rows in batches]
-        waiting = waiting[full:]
+        waiting = waiting[num_full:]
     if len(waiting):
         groups.append(Group(waiting, buckets[bucket_of.max()]))
     return groups
@@ -181,18 +181,18 @@ def _group(
 
 def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Batch:
     rows = np.resize(group.rows, batch_size)  # repeats rows until the batch is full
-    real = (np.arange(batch_size) < len(group.rows)).astype(np.float32)
+    row_weights = (np.arange(batch_size) < len(group.rows)).astype(np.float32)
     inputs = _inputs(encoded, rows, group.bucket, pad_id)
-    if encoded.places is None:
-        return {**inputs, "labels": encoded.labels[rows], "weights": real}
+    if encoded.word_positions is None:
+        return {**inputs, "labels": encoded.labels[rows], "weights": row_weights}
     shape = (batch_size, group.bucket)
     labels, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    places = encoded.places.padded(rows, width=int(encoded.sizes[rows].max()), fill=-1)
-    row, word = np.nonzero(places >= 0)
-    place = places[row, word]
-    label = encoded.labels[encoded.places.starts[rows][row] + word]
-    labels[row, place] = np.where(label == IGNORED, 0, label)
-    weights[row, place] = real[row] * (label != IGNORED)
+    positions = encoded.word_positions.padded(rows, width=int(encoded.sizes[rows].max()), fill=-1)
+    batch_row, word = np.nonzero(positions >= 0)
+    position = positions[batch_row, word]
+    label = encoded.labels[encoded.word_positions.offsets[rows][batch_row] + word]
+    labels[batch_row, position] = np.where(label == IGNORED, 0, label)
+    weights[batch_row, position] = row_weights[batch_row] * (label != IGNORED)
     return {**inputs, "labels": labels, "weights": weights}
 
 

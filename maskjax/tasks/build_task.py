@@ -1,11 +1,11 @@
-"""From the settings of a task to its definition."""
+"""The definition of a task from its settings and training rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 from maskjax.tasks.ner_metrics import ENTITY_METRICS, tag_parts
 from maskjax.tasks.readers import Table
 from maskjax.tasks.registry import WORDS, lookup
@@ -16,7 +16,7 @@ from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 from maskjax.tasks.validation import label_names
 
 # The first is the default.
-METRICS_OF: dict[Kind, tuple[str, ...]] = {
+METRICS_OF: dict[TaskType, tuple[str, ...]] = {
     "classification": ("accuracy", "f1", "matthews", "macro_recall"),
     "regression": ("pearson", "spearman"),
     "tokens": ("accuracy", *ENTITY_METRICS),
@@ -25,7 +25,7 @@ METRICS_OF: dict[Kind, tuple[str, ...]] = {
 
 
 def define_task(config: TaskConfig, train: Table) -> Task:
-    """Fills in from the registry and the training rows what the settings leave open.
+    """Completes the settings with the registry and the training rows.
 
     Example:
         >>> import pandas as pd
@@ -43,8 +43,8 @@ def define_task(config: TaskConfig, train: Table) -> Task:
     metric = config.metric or (entry.metric if kind == entry.kind else None) or METRICS_OF[kind][0]
     positive = config.positive
     if metric == "f1" and len(labels) == 2:
-        found = LabelIndex(labels).find(positive) if positive else 1
-        positive = positive if found is None else labels[found]
+        positive_id = LabelIndex(labels).find(positive) if positive else 1
+        positive = positive if positive_id is None else labels[positive_id]
     task = Task(
         name=task_name(config),
         kind=kind,
@@ -61,7 +61,7 @@ def define_task(config: TaskConfig, train: Table) -> Task:
 
 
 def find_columns(config: TaskConfig, table: Table) -> Columns:
-    """Finds out which of a task's published forms a table has.
+    """Finds which of a task's published forms a table has.
 
     Example:
         >>> import pandas as pd
@@ -84,7 +84,7 @@ def find_columns(config: TaskConfig, table: Table) -> Columns:
 
 
 def columns_of(task: Task, config: TaskConfig, table: Table) -> Columns:
-    """Finds the columns of a task that is trained already in other rows."""
+    """Finds the columns of a trained task in other rows."""
     trained = Columns(task.text, task.label, task.choices)
     return min(
         (trained, find_columns(config, table)), key=lambda columns: _count_missing(columns, table)
@@ -99,14 +99,14 @@ def _count_missing(columns: Columns, table: Table) -> int:
 def task_name(config: TaskConfig) -> str:
     """The name of the task that the settings will define."""
     if config.path is not None and config.name.startswith("docstrings/"):
-        place = Path(config.path).resolve()  # its rows are not those of docstrings
-        return place.stem if place.is_file() else place.name
+        path = Path(config.path).resolve()  # its rows are not those of docstrings
+        return path.stem if path.is_file() else path.name
     # A data set in a local folder is stored under its path.
     return Path(config.name).name if Path(config.name).is_absolute() else config.name
 
 
 def _problems(task: Task) -> Iterator[str]:
-    """Says what does not fit together, one sentence each."""
+    """Yields a message for each setting that does not fit the others."""
     if task.metric not in METRICS_OF[task.kind]:
         metrics = ", ".join(METRICS_OF[task.kind])
         yield f"--task.metric: expected one of {metrics} for {task.kind}, got {task.metric}."
@@ -121,11 +121,11 @@ def _problems(task: Task) -> Iterator[str]:
         yield f"--task.text: expected one column of words, got {', '.join(task.text)}."
     yield from _problems_of_choices(task)
     if task.metric in ENTITY_METRICS:
-        wrong = [label for label in task.labels if tag_parts(label) is None]
-        if wrong:
+        invalid = [label for label in task.labels if tag_parts(label) is None]
+        if invalid:
             yield (
                 f"--task.metric: {task.metric} is of the labels O, B-TYPE and I-TYPE, task"
-                f" {task.name} has {wrong[0]!r}; choose accuracy."
+                f" {task.name} has {invalid[0]!r}; choose accuracy."
             )
 
 

@@ -1,7 +1,7 @@
-"""Tokenized rows on disk, found by what they were made of.
+"""Tokenized rows on disk.
 
 The name of an entry is a hash of everything that tokens depend on, so an entry is never out of
-date: other texts or another tokenizer have another name. Labels are no part of it. The folder may
+date: other texts or another tokenizer have another name. Labels are not part of it. The folder may
 be deleted at any time.
 """
 
@@ -21,7 +21,7 @@ from maskjax.places import cache_folder
 from maskjax.tasks.encode import Encoded, WordPiece, encode
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
-from maskjax.tasks.tokenizer import in_rust
+from maskjax.tasks.tokenizer import rust_tokenizer
 
 if TYPE_CHECKING:  # slow to import
     from transformers import PreTrainedTokenizerBase
@@ -36,15 +36,15 @@ def encode_cached(
     max_length: int,
     word_piece: WordPiece = "last",
 ) -> tuple[Encoded, list[str]]:
-    """Does what `encode` does, once for all runs on the same texts.
+    """Tokenizes a split as `encode` does, or reads it from the cache on disk.
 
-    An entry that is damaged, or is not what its name says, is made again. A folder that cannot be
-    written, or a user without one, is not an error.
+    An entry that is damaged, or does not match its name, is replaced. A cache that cannot be
+    written, or a user without a home folder, is not an error.
 
     Args:
         split: The rows.
         tokenizer: A fast tokenizer.
-        max_length: The most tokens of a sequence.
+        max_length: The maximum number of tokens of a sequence.
         word_piece: For tokens, which piece of a word stands for it.
 
     Returns:
@@ -65,7 +65,7 @@ def encode_cached(
         _check(encoded, split, max_length, len(tokenizer))
         return encoded, []
     except (FileNotFoundError, NotADirectoryError):
-        pass  # as it is the first time
+        pass  # not cached yet
     except (OSError, _DamagedError) as error:
         notes.append(f"{path}: {_reason(error)}; the rows were tokenized again")
     encoded = encode(split, tokenizer, max_length, word_piece)
@@ -77,7 +77,7 @@ def encode_cached(
 
 
 class _DamagedError(ValueError):
-    """The content of an entry is not what was written."""
+    """The content of a cache entry is not valid."""
 
 
 def _key(
@@ -85,12 +85,12 @@ def _key(
 ) -> str:
     import tokenizers
 
-    rust = json.loads(in_rust(tokenizer).to_str())
-    del rust["truncation"], rust["padding"]  # what the last call has left there
-    parts = {
+    settings = json.loads(rust_tokenizer(tokenizer).to_str())
+    del settings["truncation"], settings["padding"]  # state of the last call
+    content = {
         "format": FORMAT,
         "tokenizers": tokenizers.__version__,
-        "tokenizer": rust,
+        "tokenizer": settings,
         "inputs": tokenizer.model_input_names,
         "side": tokenizer.truncation_side,
         "max_length": max_length,
@@ -98,7 +98,7 @@ def _key(
         "kind": split.kind,
         "texts": split.texts,
     }
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _pack(encoded: Encoded, key: str) -> bytes:
@@ -109,8 +109,9 @@ def _pack(encoded: Encoded, key: str) -> bytes:
         "lengths": encoded.input_ids.lengths,
         "numbers": np.array([encoded.truncated, encoded.choices]),
     }
-    if encoded.places is not None:
-        tensors |= {"places": encoded.places.values, "sizes": encoded.places.lengths}
+    if encoded.word_positions is not None:
+        positions = encoded.word_positions
+        tensors |= {"places": positions.values, "sizes": positions.lengths}
     payload = save(tensors)
     return hashlib.sha256(payload).digest() + payload
 
@@ -122,16 +123,16 @@ def _unpack(content: bytes, key: str, labels: np.ndarray) -> Encoded:
     try:
         tensors = load(payload)
         if tensors["key"].tobytes().hex() != key:
-            raise _DamagedError("the entry is one of other rows")
+            raise _DamagedError("the entry belongs to other rows")
         truncated, choices = tensors["numbers"].tolist()
-        places = Ragged(tensors["places"], tensors["sizes"]) if "places" in tensors else None
+        positions = Ragged(tensors["places"], tensors["sizes"]) if "places" in tensors else None
         return Encoded(
             input_ids=Ragged(tensors["ids"], tensors["lengths"]),
             token_type_ids=Ragged(tensors["types"], tensors["lengths"]),
             labels=labels,
             truncated=truncated,
             choices=choices,
-            places=places,
+            word_positions=positions,
         )
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, _DamagedError):
@@ -140,7 +141,7 @@ def _unpack(content: bytes, key: str, labels: np.ndarray) -> Encoded:
 
 
 def _check(encoded: Encoded, split: Split, max_length: int, vocabulary: int) -> None:
-    """Compares what an entry holds with the rows that it claims to be."""
+    """Compares the shapes and ranges of an entry with the rows of its name."""
     ids, types, lengths = encoded.input_ids, encoded.token_type_ids, encoded.input_ids.lengths
     rows = [texts if split.kind == "tokens" else texts[1:] for texts in split.texts]
     choices = len(rows[0]) if rows and split.kind == "choice" else 1
@@ -151,19 +152,19 @@ def _check(encoded: Encoded, split: Split, max_length: int, vocabulary: int) -> 
         and _within(ids.values, 0, vocabulary)
         and _within(types.values, 0, 2)
         and _within(lengths, 1, max_length + 1)
-        and (encoded.places is not None) == (split.kind == "tokens")
+        and (encoded.word_positions is not None) == (split.kind == "tokens")
     )
-    if fits and encoded.places is not None:
-        sizes = encoded.places.lengths
+    if fits and encoded.word_positions is not None:
+        sizes = encoded.word_positions.lengths
         fits = np.array_equal(sizes, split.sizes) and _within(
-            encoded.places.values, -1, np.repeat(lengths, sizes)
+            encoded.word_positions.values, -1, np.repeat(lengths, sizes)
         )
     if not fits:
         raise _DamagedError("the entry does not fit its rows")
 
 
-def _within(values: np.ndarray, least: int, below: int | np.ndarray) -> bool:
-    return values.dtype.kind == "i" and bool(((values >= least) & (values < below)).all())
+def _within(values: np.ndarray, lower: int, upper: int | np.ndarray) -> bool:
+    return values.dtype.kind == "i" and bool(((values >= lower) & (values < upper)).all())
 
 
 def _read(path: Path) -> bytes:
@@ -178,14 +179,14 @@ def _read(path: Path) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     """Writes a temporary file and renames it; the checksum finds what a power cut leaves."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(content)
+        temporary.write_bytes(content)
         if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)  # its name is a hash, so that only a cache has it
-        part.replace(path)
+            shutil.rmtree(path)  # only the cache uses hashes as names
+        temporary.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""How classes are mistaken for each other, and the scores of each class that follow from it."""
+"""The confusion matrix and the scores of each class that follow from it."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -45,22 +45,22 @@ class Confusion(NamedTuple):
     @property
     def precision(self) -> np.ndarray:
         """The share of a class's predictions that are right, 0 without any; `[classes]`."""
-        return self._right / np.maximum(self.predicted, 1)
+        return self._correct / np.maximum(self.predicted, 1)
 
     @property
     def recall(self) -> np.ndarray:
         """The share of a class's units that are found, 0 without any; `[classes]`."""
-        return self._right / np.maximum(self.support, 1)
+        return self._correct / np.maximum(self.support, 1)
 
     @property
     def f1(self) -> np.ndarray:
         """The harmonic mean of precision and recall; `[classes]`."""
-        return 2 * self._right / np.maximum(self.predicted + self.support, 1)
+        return 2 * self._correct / np.maximum(self.predicted + self.support, 1)
 
     @property
     def accuracy(self) -> float:
         """The share of units that are predicted right."""
-        return float(self._right.sum() / max(self.counts.sum(), 1))
+        return float(self._correct.sum() / max(self.counts.sum(), 1))
 
     @property
     def macro_f1(self) -> float:
@@ -69,24 +69,24 @@ class Confusion(NamedTuple):
         return float(self.f1[occurs].mean()) if occurs.any() else 0.0
 
     @property
-    def _right(self) -> np.ndarray:
+    def _correct(self) -> np.ndarray:
         return np.diagonal(self.counts)
 
-    def mistakes(self, most: int) -> list[tuple[str, str, int]]:
+    def mistakes(self, limit: int) -> list[tuple[str, str, int]]:
         """Lists the most frequent confusions.
 
         Args:
-            most: How many at most.
+            limit: The maximum number of confusions.
 
         Returns:
             Label, prediction and count, the most frequent first.
         """
-        wrong = self.counts.copy()
-        np.fill_diagonal(wrong, 0)
-        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-        places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+        errors = self.counts.copy()
+        np.fill_diagonal(errors, 0)
+        order = np.argsort(-errors, axis=None, kind="stable")[:limit]
+        indices = zip(*np.unravel_index(order, errors.shape), strict=True)
         columns = (*self.names, NO_CLASS)
-        return [(self.names[a], columns[b], int(wrong[a, b])) for a, b in places if wrong[a, b]]
+        return [(self.names[a], columns[b], int(errors[a, b])) for a, b in indices if errors[a, b]]
 
 
 def count_confusion(predictions: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> Confusion:

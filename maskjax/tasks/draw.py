@@ -8,20 +8,20 @@ from maskjax.tasks.task import Split
 
 
 def draw_train(train: Split, config: TaskConfig) -> dict[str, Split]:
-    """Draws the training rows, and out of these the rows that are held out.
+    """Draws the training rows, and the held-out rows from among them.
 
-    Fewer rows are a subset of more rows. Asking for more than there are draws all of them.
+    A smaller draw is a subset of a larger one, and a number beyond the number of rows draws all.
     """
     order = _order(train, config.train_rows, config, "train_rows")
-    held = round(len(order) * config.holdout)
-    if config.holdout and not 0 < held < len(order):
+    num_held = round(len(order) * config.holdout)
+    if config.holdout and not 0 < num_held < len(order):
         raise InputError(
-            f"--task.holdout: {config.holdout} of {len(order)} training rows is {held} rows;"
+            f"--task.holdout: {config.holdout} of {len(order)} training rows is {num_held} rows;"
             " expected at least one row held out and one left."
         )
-    if not held:
+    if not num_held:
         return {"train": train.take(order)}
-    return {"train": train.take(order[:-held]), "holdout": train.take(order[-held:])}
+    return {"train": train.take(order[:-num_held]), "holdout": train.take(order[-num_held:])}
 
 
 def draw_eval(split: Split, config: TaskConfig) -> Split:

@@ -1,7 +1,7 @@
-"""From text to token ids.
+"""Tokenization of splits.
 
-A sequence is what goes through the encoder: a row is one sequence, or one for each choice, where
-the sequences of a row stand side by side.
+A sequence is one input of the encoder: a row is one sequence, or one for each choice, and the
+sequences of a row are adjacent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from maskjax.errors import InputError
 from maskjax.progress import counted
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import IGNORED, Split
-from maskjax.tasks.tokenizer import in_rust
+from maskjax.tasks.tokenizer import rust_tokenizer
 from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 
 if TYPE_CHECKING:  # slow to import
@@ -34,10 +34,11 @@ class Encoded(NamedTuple):
         token_type_ids: 1 for the tokens of a second text if the model distinguishes the two texts,
             else 0.
         labels: Class ids, int32, or regression targets, float32; [units].
-        truncated: How many rows were too long and have been cut.
+        truncated: The number of rows that were too long and have been truncated.
         choices: Sequences of a row.
-        places: For tokens, where in its sequence each word of a row is; -1 for a word that has
-            been cut off, or of which the tokenizer keeps nothing. For the other kinds None.
+        word_positions: For tokens, the position in its sequence of each word of a row; -1 for a
+            word that has been truncated, or for which the tokenizer has no token. None for the
+            other kinds.
     """
 
     input_ids: Ragged
@@ -45,7 +46,7 @@ class Encoded(NamedTuple):
     labels: np.ndarray
     truncated: int
     choices: int = 1
-    places: Ragged | None = None
+    word_positions: Ragged | None = None
 
     @property
     def rows(self) -> int:
@@ -54,23 +55,23 @@ class Encoded(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
-        """The tokens of the longest sequence of each row; [rows] int64."""
+        """The number of tokens of the longest sequence of each row; [rows] int64."""
         lengths = self.input_ids.lengths
         return lengths.reshape(self.rows, self.choices).max(axis=1, initial=0)
 
     @property
     def sizes(self) -> np.ndarray:
         """The number of units of each row; [rows] int64."""
-        if self.places is None:
+        if self.word_positions is None:
             return np.ones(self.rows, np.int64)
-        return self.places.lengths
+        return self.word_positions.lengths
 
     @property
-    def lost(self) -> int:
-        """How many labeled words have no token: no model sees them, and each counts as wrong."""
-        if self.places is None:
+    def unseen_words(self) -> int:
+        """The number of labeled words without a token, each of which counts as an error."""
+        if self.word_positions is None:
             return 0
-        return int(((self.places.values < 0) & (self.labels != IGNORED)).sum())
+        return int(((self.word_positions.values < 0) & (self.labels != IGNORED)).sum())
 
 
 def encode(
@@ -85,18 +86,19 @@ def encode(
     No process is forked, neither here nor later.
 
     Args:
-        split: The rows; all have the same number of texts, but for words.
+        split: The rows; all have the same number of texts, except in tasks on words.
         tokenizer: A fast tokenizer; for words from `load_tokenizer(folder, "tokens")`.
-        max_length: The most tokens of a sequence, special tokens included. A longer row is cut at
-            the end; a pair is cut at the end of whichever of its texts is longer.
-        word_piece: For tokens, which piece of a word stands for it. Of a word that is cut in the
-            middle it is the first or last that is left.
+        max_length: The maximum number of tokens of a sequence, special tokens included. A longer
+            row is truncated at the end; a pair at the end of its longer text.
+        word_piece: For tokens, which piece of a word stands for it: of a word that is truncated in
+            the middle, the first or last remaining piece.
 
     Returns:
         The tokenized rows.
 
     Raises:
-        InputError: If max_length leaves no room for a token of each text, or a text is no Unicode.
+        InputError: If max_length leaves no room for a token of each text, or a text is not valid
+            Unicode.
     """
     _check_unicode(split)
     words = split.kind == "tokens"
@@ -104,21 +106,21 @@ def encode(
     if sequences:
         _check_length(tokenizer, max_length, pair=isinstance(sequences[0], tuple))
     has_types = "token_type_ids" in tokenizer.model_input_names
-    ids, types, places, cut = [], [], [], []
-    for row, one in enumerate(_tokenize(tokenizer, sequences, max_length, words=words)):
-        ids.append(np.array(one.ids, np.int32))
-        types.append(np.array(one.type_ids, np.int32) * has_types)
-        cut.append(bool(one.overflowing))
+    ids, types, positions, truncated = [], [], [], []
+    for row, encoding in enumerate(_tokenize(tokenizer, sequences, max_length, words=words)):
+        ids.append(np.array(encoding.ids, np.int32))
+        types.append(np.array(encoding.type_ids, np.int32) * has_types)
+        truncated.append(bool(encoding.overflowing))
         if words:
-            places.append(_places(one.word_ids, len(split.texts[row]), word_piece))
+            positions.append(_word_positions(encoding.word_ids, len(split.texts[row]), word_piece))
     choices = len(sequences) // max(len(split.texts), 1) or 1
     return Encoded(
-        input_ids=Ragged.of(ids),
-        token_type_ids=Ragged.of(types),
+        input_ids=Ragged.from_rows(ids),
+        token_type_ids=Ragged.from_rows(types),
         labels=split.labels,
-        truncated=int(np.array(cut, bool).reshape(-1, choices).any(axis=1).sum()),
+        truncated=int(np.array(truncated, bool).reshape(-1, choices).any(axis=1).sum()),
         choices=choices,
-        places=Ragged.of(places) if words else None,
+        word_positions=Ragged.from_rows(positions) if words else None,
     )
 
 
@@ -140,8 +142,8 @@ def _sequences(split: Split) -> list[Any]:
 def _tokenize(
     tokenizer: "PreTrainedTokenizerBase", sequences: Sequence[Any], max_length: int, *, words: bool
 ) -> "Iterator[Encoding]":
-    """What calling the tokenizer does, without the lists of everything that it would make."""
-    rust = in_rust(tokenizer)
+    """Tokenizes as a call of the tokenizer does, without its lists of all outputs."""
+    rust = rust_tokenizer(tokenizer)
     rust.no_padding()
     side = tokenizer.truncation_side
     rust.enable_truncation(max_length, strategy="longest_first", direction=side)
@@ -153,17 +155,19 @@ def _tokenize(
 
 
 def _check_length(tokenizer: "PreTrainedTokenizerBase", max_length: int, *, pair: bool) -> None:
-    least = 1 + pair + tokenizer.num_special_tokens_to_add(pair=pair)
-    if max_length < least:
+    minimum = 1 + pair + tokenizer.num_special_tokens_to_add(pair=pair)
+    if max_length < minimum:
         raise InputError(
-            f"--task.max_length: expected at least {least}, one token for each text besides the"
+            f"--task.max_length: expected at least {minimum}, one token for each text besides the"
             f" special tokens, got {max_length}."
         )
 
 
-def _places(word_ids: Sequence[int | None], words: int, word_piece: WordPiece) -> np.ndarray:
-    places = np.full(words, -1, np.int32)
-    pieces = [(place, word) for place, word in enumerate(word_ids) if word is not None]
-    for place, word in pieces if word_piece == "last" else reversed(pieces):
-        places[word] = place  # the last one to be written stays
-    return places
+def _word_positions(
+    word_ids: Sequence[int | None], count: int, word_piece: WordPiece
+) -> np.ndarray:
+    positions = np.full(count, -1, np.int32)
+    pieces = [(position, word) for position, word in enumerate(word_ids) if word is not None]
+    for position, word in pieces if word_piece == "last" else reversed(pieces):
+        positions[word] = position  # overwrites those of earlier pieces
+    return positions

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from maskjax.errors import InputError, near_names
+from maskjax.errors import InputError, suggest
 from maskjax.models.hub_retry import with_backoff
 from maskjax.tasks.readers import Table
 from maskjax.tasks.registry import REGISTRY
@@ -24,17 +24,17 @@ if TYPE_CHECKING:  # slow to import
 
 def read_hub(task: str, entry: Entry, label: str, *, offline: bool) -> dict[str, Table]:
     """Reads a data set from the Hub, or from the local cache if it has been read before."""
-    found = _load(task, entry, offline)
-    if entry.splits["train"] not in found:
-        splits = ", ".join(map(str, found))
+    datasets = _load(task, entry, offline)
+    if entry.splits["train"] not in datasets:
+        splits = ", ".join(map(str, datasets))
         raise InputError(
             f"Data set {entry.hub}: expected a split {entry.splits['train']!r}, got {splits}."
         )
-    readers = _readers(found, entry, label)
+    readers = _readers(datasets, entry, label)
     tables = {split: readers[split]() for split in entry.splits if split in readers}
-    others = [split for split in readers if split not in tables]
+    unread = [split for split in readers if split not in tables]
     title = f"Data set {_title(entry)}"
-    notes = (f"{title}: not read: split {', '.join(others)}",) if others else ()
+    notes = (f"{title}: not read: split {', '.join(unread)}",) if unread else ()
     return tables | {"train": tables["train"]._replace(unread=notes)}
 
 
@@ -45,13 +45,13 @@ def hub_readers(
     return _readers(_load(task, entry, offline), entry, label)
 
 
-def _readers(found: "DatasetDict", entry: Entry, label: str) -> dict[str, Callable[[], Table]]:
-    known = {_name_there(other, found): split for split, other in entry.splits.items()}
+def _readers(datasets: "DatasetDict", entry: Entry, label: str) -> dict[str, Callable[[], Table]]:
+    split_of = {_hub_name(name, datasets): split for split, name in entry.splits.items()}
     return {
-        known.get(str(other), str(other)): partial(
-            _to_table, f"{_title(entry)} split {other}", dataset, label
+        split_of.get(str(name), str(name)): partial(
+            _to_table, f"{_title(entry)} split {name}", dataset, label
         )
-        for other, dataset in found.items()
+        for name, dataset in datasets.items()
     }
 
 
@@ -59,10 +59,10 @@ def _title(entry: Entry) -> str:
     return f"{entry.hub}/{entry.subset}" if entry.subset else str(entry.hub)
 
 
-def _name_there(name: str, found: "DatasetDict") -> str:
-    """What a data set calls a split; the dev split has several names."""
-    names = ("validation", *DEV_NAMES) if name == "validation" else (name,)
-    return next((other for other in names if other in found), name)
+def _hub_name(name: str, datasets: "DatasetDict") -> str:
+    """The name of a split in a data set; the dev split has several names."""
+    candidates = ("validation", *DEV_NAMES) if name == "validation" else (name,)
+    return next((candidate for candidate in candidates if candidate in datasets), name)
 
 
 def _load(task: str, entry: Entry, offline: bool) -> "DatasetDict":
@@ -72,34 +72,34 @@ def _load(task: str, entry: Entry, offline: bool) -> "DatasetDict":
     subset, options = _request(entry)
     name = str(entry.hub)
     # A data set takes its name from its folder, and "." has none.
-    place = str(Path(name).resolve()) if Path(name).is_dir() else name
+    source = str(Path(name).resolve()) if Path(name).is_dir() else name
     try:
         with _no_network():
-            return load_dataset(place, subset, **options)
+            return load_dataset(source, subset, **options)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         if offline:
             raise InputError(_explain(task, name, error, offline)) from error
     try:
-        return with_backoff(lambda: load_dataset(place, subset, **options), f"Data set {name}")
+        return with_backoff(lambda: load_dataset(source, subset, **options), f"Data set {name}")
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise InputError(_explain(task, name, error, offline)) from error
 
 
 def _request(entry: Entry) -> tuple[str | None, dict[str, Any]]:
-    """The subset and the keywords that `load_dataset` is to be asked for.
+    """The subset and the keywords for `load_dataset`.
 
-    The Hub's own Parquet copies know no subsets: these are folders of files there.
+    The Hub's own Parquet copies have no subsets: these are folders of files there.
     """
     if entry.revision != PARQUET:
         return entry.subset, {"revision": entry.revision} if entry.revision else {}
-    there = entry.splits.values()
-    files = {split: f"{entry.subset or 'default'}/{split}/*.parquet" for split in there}
+    folder = entry.subset or "default"
+    files = {split: f"{folder}/{split}/*.parquet" for split in entry.splits.values()}
     return None, {"revision": PARQUET, "data_files": files}
 
 
 @contextmanager
 def _no_network() -> Iterator[None]:
-    """Lets `datasets` look at what is stored locally only, and keep quiet about it."""
+    """Restricts `datasets` to local copies, without its messages."""
     from datasets import config, logging
 
     offline, verbosity = config.HF_HUB_OFFLINE, logging.get_verbosity()
@@ -126,18 +126,18 @@ def _explain(task: str, name: str, error: Exception, offline: bool) -> str:
                 f"Task {task} is built in, its rows are not: there is no local copy of data set"
                 f" {name}, {state}; run once online, or give the rows by --task.path."
             )
-        return f"Data set {name}: no local copy, {state}; {_near_tasks(name)}"
+        return f"Data set {name}: no local copy, {state}; {_suggest_tasks(name)}"
     if isinstance(error, FileNotFoundError):
-        return f"Data set {name}: {reason.removesuffix('.')}; {_near_tasks(name)}"
+        return f"Data set {name}: {reason.removesuffix('.')}; {_suggest_tasks(name)}"
     return f"Data set {name}: {reason}"
 
 
-def _near_tasks(name: str) -> str:
-    return f"among the built-in tasks, {near_names(name, list(REGISTRY))}"
+def _suggest_tasks(name: str) -> str:
+    return f"among the built-in tasks, {suggest(name, list(REGISTRY))}"
 
 
 def _reason(error: BaseException) -> str:
-    """The text of an error in one line, or that of the reader's error that it wraps."""
+    """The text of an error, or of the reader's error that it wraps, in one line."""
     from datasets.exceptions import DatasetGenerationError
 
     if type(error) is DatasetGenerationError and error.__cause__:
@@ -164,23 +164,23 @@ def _to_table(source: str, dataset: "Dataset", label: str) -> Table:
     return Table(source, frame, declared=tuple(item.names))
 
 
-def _tag_names(cell: Any, names: Sequence[str], place: str) -> list[str | int | None] | None:
-    ids = as_list(cell)  # None where all labels of a row are withheld
+def _tag_names(cell: Any, names: Sequence[str], location: str) -> list[str | int | None] | None:
+    ids = as_list(cell)  # None if all labels of a row are withheld
     if ids is None:
         return None
     return [
-        IGNORED if tag == IGNORED else _class_name(tag, names, f"{place} word {word}")
+        IGNORED if tag == IGNORED else _class_name(tag, names, f"{location} word {word}")
         for word, tag in enumerate(ids, 1)
     ]
 
 
-def _class_name(cell: Any, names: Sequence[str], place: str) -> str | None:
+def _class_name(cell: Any, names: Sequence[str], location: str) -> str | None:
     """The name of a class; None where it is withheld, which is stored as null or as -1."""
     if pd.isna(cell) or cell == -1:
         return None
     if not 0 <= cell < len(names):
         raise InputError(
-            f"{place}: expected a class from 0 to {len(names) - 1}, which is all that the data set"
-            f" names, got {int(cell)}."
+            f"{location}: expected a class from 0 to {len(names) - 1}, as the data set declares,"
+            f" got {int(cell)}."
         )
     return names[int(cell)]

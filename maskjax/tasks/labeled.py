@@ -1,4 +1,4 @@
-"""Labeled rows to score: those of a run, or of any other file, folder or data set."""
+"""Labeled rows for evaluation: those of a run, or of any file, folder or data set."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -32,15 +32,15 @@ def load_labeled(
     rows: int | Literal["all"] | None = None,
     offline: bool = False,
 ) -> LoadedTask:
-    """Loads rows for a task that is trained already. No training rows are needed.
+    """Loads labeled rows for a trained task. No training rows are needed.
 
     Args:
         task: The task, whose labels the rows have.
         config: The settings that it was trained with.
         path: A file or folder to read instead of the run's rows; every file of a folder is a
             split.
-        split: Only this split, under any name that the data has; None means those that training
-            knows, and with `path` every file.
+        split: Only this split, under any name in the data; None means those that training
+            reads, and with `path` every file.
         rows: How many rows of a split are drawn, or all of them; None means as many as
             `eval_rows` says, and with `path` all.
         offline: Never ask the network.
@@ -63,14 +63,14 @@ def load_labeled(
     readers = table_readers(config, task.kind, offline=offline)
     if path is None and config.path is not None and Path(config.path).is_file():
         readers = {"train": readers[next(iter(readers))]}  # whatever its name, as in training
-    names = _choose(readers, config, split, every=path is not None)
+    names = _choose(readers, config, split, include_all=path is not None)
     splits: dict[str, Split] = {}
     notes: list[str] = []
     for name in names:
-        asked = split is not None or name in SPLITS or len(names) == 1
-        found = _read_table(task, config, name, readers[name], notes, asked=asked)
-        if found is not None:
-            splits |= _read_rows(*found, config, name, notes)
+        required = split is not None or name in SPLITS or len(names) == 1
+        source = _read_table(task, config, name, readers[name], notes, required=required)
+        if source is not None:
+            splits |= _read_rows(*source, config, name, notes)
     if split is not None:
         splits = {name: rows for name, rows in splits.items() if name == split_name(split)}
     if not splits:
@@ -94,36 +94,38 @@ def read_labeled_part(
     Raises:
         InputError: If a label is none of the task's.
     """
-    here = with_columns(task, config, table)
-    table = rename_as_trained(task, config, table, here.label)
-    if table.column(here.label) is None or not has_labels(table, here):
+    task = with_columns(task, config, table)
+    table = rename_as_trained(task, config, table)
+    if table.column(task.label) is None or not has_labels(table, task):
         return None
-    table, rows = keep_labeled(table, here)
-    return rows, read_split(table, here, trained=True)
+    table, rows = keep_labeled(table, task)
+    return rows, read_split(table, task, trained=True)
 
 
 def with_columns(task: Task, config: TaskConfig, table: Table) -> Task:
-    """The task with the column names that a table has of those that are known for it."""
+    """The task with the column names of the published form that fits a table best."""
     columns = columns_of(task, config, table)
     return replace(task, text=columns.text, label=columns.label, choices=columns.choices)
 
 
-def rename_as_trained(task: Task, config: TaskConfig, table: Table, column: str) -> Table:
-    """Gives the labels of raw rows the names that they had in training."""
-    return rename_labels(table, column, stored_renames(config.labels, task.labels))
+def rename_as_trained(task: Task, config: TaskConfig, table: Table) -> Table:
+    """Renames the labels of raw rows as in training."""
+    return rename_labels(table, task.label, stored_renames(config.labels, task.labels))
 
 
-def _choose(readers: Readers, config: TaskConfig, split: str | None, *, every: bool) -> list[str]:
+def _choose(
+    readers: Readers, config: TaskConfig, split: str | None, *, include_all: bool
+) -> list[str]:
     """The names of the tables to read; a holdout is drawn from the training rows."""
     if split is None:
-        known = {*SPLITS, *lookup(config.name).splits}
-        return [name for name in readers if every or name in known]
+        standard = {*SPLITS, *lookup(config.name).splits}
+        return [name for name in readers if include_all or name in standard]
     name = split_name(split)
     if name == "holdout" and config.holdout and "train" in readers:
         return ["train"]
     if name not in readers:
-        known = ", ".join([*readers, *(["holdout"] if config.holdout else [])])
-        raise InputError(f"--split: there is no {split!r}; there are {known}.")
+        available = ", ".join([*readers, *(["holdout"] if config.holdout else [])])
+        raise InputError(f"--split: there is no {split!r}; there are {available}.")
     return [name]
 
 
@@ -134,26 +136,26 @@ def _read_table(
     read: Callable[[], Table],
     notes: list[str],
     *,
-    asked: bool,
+    required: bool,
 ) -> tuple[Task, Table] | None:
     """Reads a table with the task's names for its columns and labels.
 
-    None for one of another purpose that was not asked for by name.
+    Returns None for a table that is not required and does not fit.
     """
     try:
         table = read()
     except InputError as error:
-        if asked:
+        if required:
             raise
         notes.append(f"split {name} is left out: {error}")
         return None
-    here = with_columns(task, config, table)
-    columns = (*here.text, *here.choices, here.label)
-    missing = [column for column in columns if table.column(column) is None]
-    if missing and (not asked or (missing == [here.label] and name.startswith("test"))):
-        notes.append(f"split {name} is left out: {table.source} has no column {missing[0]!r}")
+    task = with_columns(task, config, table)
+    columns = (*task.text, *task.choices, task.label)
+    absent = [column for column in columns if table.column(column) is None]
+    if absent and (not required or (absent == [task.label] and name.startswith("test"))):
+        notes.append(f"split {name} is left out: {table.source} has no column {absent[0]!r}")
         return None
-    return here, rename_as_trained(task, config, table, here.label)
+    return task, rename_as_trained(task, config, table)
 
 
 def _read_rows(

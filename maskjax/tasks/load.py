@@ -1,4 +1,4 @@
-"""From the settings of a task to its rows."""
+"""The rows of a task, loaded by its settings."""
 
 import dataclasses
 from pathlib import Path
@@ -24,13 +24,13 @@ from maskjax.tasks.validation import keep_labeled, read_split, unscored_reason
 def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
     """Loads a task: a built-in one, one from the Hugging Face Hub, or one from a local folder.
 
-    What the settings leave open is filled in from the registry and the training rows. A test split
-    without the label column, or with all labels withheld, is left out, and so are rows of a test
-    split without a label; notes say so.
+    The registry and the training rows complete the settings. A test split without the label column,
+    or with all labels withheld, is left out, and so are rows of a test split without a label; notes
+    say so.
 
     Args:
         config: The settings of the task.
-        offline: Never ask the network.
+        offline: Never use the network.
 
     Returns:
         The task and its rows: "train", "dev" or "holdout" or both, and "test" and further splits
@@ -44,19 +44,19 @@ def load_task(config: TaskConfig, *, offline: bool = False) -> LoadedTask:
     task = define_task(config, train)
     splits = draw_train(read_split(train, task), config)
     _check_train(task, splits["train"])
-    left_out, drawn = [*train.unread], []
+    left_out, eval_notes = [*train.unread], []
     for name, table in tables.items():
         if name == "train":
             continue
-        if reason := _unscored(name, table, task):
+        if reason := _unscored_reason(name, table, task):
             left_out.append(f"split {name} is left out: {reason}")
         else:
-            split = _read_scored(name, table, task, drawn)
+            split = _read_scored(name, table, task, eval_notes)
             splits[name] = draw_eval(split, config)
-            drawn += note_on_eval_rows(name, splits[name], split)
+            eval_notes += note_on_eval_rows(name, splits[name], split)
     _check_selection(task, splits, left_out)
     notes = [note for table in tables.values() for note in table.notes]
-    notes += [*left_out, *drawn, *notes_on_rows(task, config, train, splits)]
+    notes += [*left_out, *eval_notes, *notes_on_rows(task, config, train, splits)]
     return LoadedTask(task, splits, tuple(notes))
 
 
@@ -69,7 +69,7 @@ def load_test_texts(
         task: The task; no training rows are needed.
         config: The settings that it was trained with.
         path: A file or folder to read instead of the run's rows.
-        offline: Never ask the network.
+        offline: Never use the network.
 
     Returns:
         The texts of "test" and of further test splits, as `Split.texts` has them, all rows in
@@ -81,7 +81,7 @@ def load_test_texts(
     config = dataclasses.replace(config, path=path or config.path)
     readers = table_readers(config, task.kind, offline=offline)
     if path is not None and Path(path).is_file():
-        readers = {"test": readers[next(iter(readers))]}  # whatever its name
+        readers = {"test": readers[next(iter(readers))]}  # the file may have any name
     tables = {
         name: readers[name]() for name in SPLITS if name in readers and name.startswith("test")
     }
@@ -91,7 +91,7 @@ def load_test_texts(
 
 
 def _rename(config: TaskConfig, tables: dict[str, Table]) -> tuple[TaskConfig, dict[str, Table]]:
-    """Gives labels their new names, if `--task.labels` has any, in settings and tables."""
+    """Applies the renames in `--task.labels`, if any, to settings and tables."""
     if not any("=" in label for label in config.labels):
         return config, tables
     column = find_columns(config, tables["train"]).label
@@ -104,16 +104,16 @@ def _rename(config: TaskConfig, tables: dict[str, Table]) -> tuple[TaskConfig, d
     return config, {name: rename_labels(t, column, renames) for name, t in tables.items()}
 
 
-def _unscored(name: str, table: Table, task: Task) -> str:
-    """Why a split cannot be scored; empty where it can."""
+def _unscored_reason(name: str, table: Table, task: Task) -> str:
+    """The reason why a split cannot be scored; empty if it can."""
     if table.column(task.label) is None:
-        # A dev split is needed, so that reading it is to fail.
+        # A dev split is required, so reading it must fail with the reason.
         return "" if name == "dev" else f"{table.source} has no column {task.label!r}"
     return unscored_reason(table, task)
 
 
 def _read_scored(name: str, table: Table, task: Task, notes: list[str]) -> Split:
-    """Reads a split to score, of which rows may lack a label if it is for testing."""
+    """Reads a split to score; rows of a test split may lack a label."""
     if name.startswith("test"):
         table, labeled = keep_labeled(table, task)
         notes += note_on_unlabeled_rows(name, labeled)
@@ -123,9 +123,9 @@ def _read_scored(name: str, table: Table, task: Task, notes: list[str]) -> Split
 def _check_train(task: Task, train: Split) -> None:
     if task.kind not in ("classification", "tokens"):
         return
-    found = np.unique(train.labels[train.labels != IGNORED])
-    if len(found) < 2:
-        only = f"{task.labels[found[0]]!r} only" if len(found) else "none"
+    labels = np.unique(train.labels[train.labels != IGNORED])
+    if len(labels) < 2:
+        only = f"{task.labels[labels[0]]!r} only" if len(labels) else "none"
         raise InputError(
             f"Task {task.name}: expected at least two labels among the training rows, got"
             f" {only}; add rows, or draw more with --task.train_rows."
@@ -133,7 +133,7 @@ def _check_train(task: Task, train: Split) -> None:
 
 
 def _check_selection(task: Task, splits: dict[str, Split], left_out: list[str]) -> None:
-    """Refuses a task without rows to select models by, or a split of which no word is scored."""
+    """Rejects a task without rows that select models, or a split without a word to score."""
     if not splits.keys() & {"dev", "holdout"}:
         reasons = f" ({'; '.join(left_out)})" if left_out else ""
         raise InputError(

@@ -1,6 +1,6 @@
-"""The metrics that tasks are scored by, from scikit-learn and SciPy; in all, higher is better.
+"""Metrics from scikit-learn and SciPy; higher is better in all.
 
-Those of named entities, which need to know where sentences end, are in `maskjax.tasks.ner_metrics`.
+Those of named entities, which need sentence boundaries, are in `maskjax.tasks.ner_metrics`.
 """
 
 from collections.abc import Callable
@@ -35,8 +35,8 @@ def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
 def _macro_recall(predictions: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.metrics import recall_score
 
-    present = np.unique(labels)
-    return float(recall_score(labels, predictions, labels=present, average="macro"))
+    classes = np.unique(labels)
+    return float(recall_score(labels, predictions, labels=classes, average="macro"))
 
 
 def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -72,9 +72,9 @@ def score(metric: str, predictions: np.ndarray, labels: np.ndarray, *, positive:
 
     Args:
         metric: A key of `METRICS`.
-        predictions: Class ids, or -1 where there is none, which is never right; for "pearson" and
+        predictions: Class ids, or -1 for no prediction, which is never correct; for "pearson" and
             "spearman", numbers; [rows].
-        labels: What would have been right; [rows].
+        labels: The true class ids or numbers; [rows].
         positive: The positive class of "f1".
 
     Returns:

@@ -2,7 +2,7 @@
 
 Two readings are in use. That of `conlleval`, the program of the shared tasks of CoNLL, begins an
 entity also at an I- that no entity of its type precedes. The strict reading of IOB2 accepts no
-entity without a B-. In both, an entity is right if its first word, last word and type are.
+entity without a B-. In both, an entity is correct if its first word, last word and type are.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ ENTITY_METRICS = ("entity_f1", "entity_f1_strict")
 
 
 def tag_parts(tag: str) -> tuple[str, str] | None:
-    """Splits a tag into its prefix and type; None where it is no tag of an entity.
+    """Splits a tag into its prefix and type; None if it is not a tag of an entity.
 
     Example:
         >>> tag_parts("B-PER"), tag_parts("O"), tag_parts("VERB")
@@ -34,7 +34,7 @@ def count_orphans(tags: Sequence[str], sizes: np.ndarray) -> int:
         2
     """
     pairs = [pair for sentence in _split(tags, sizes) for pair in pairwise(["O", *sentence])]
-    return sum(tag[:2] == "I-" and before not in (tag, f"B{tag[1:]}") for before, tag in pairs)
+    return sum(tag[:2] == "I-" and previous not in (tag, f"B{tag[1:]}") for previous, tag in pairs)
 
 
 def entity_score(
@@ -58,7 +58,7 @@ def entity_score(
         A number from 0 to 1; 0 if there are no entities and none are predicted.
 
     Raises:
-        ValueError: If the metric is another one, or the shapes do not fit.
+        ValueError: If the metric is unknown, or the shapes do not fit.
 
     Example:
         >>> names, sizes = ("O", "B-X", "I-X"), np.array([3, 2])

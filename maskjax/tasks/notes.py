@@ -1,4 +1,4 @@
-"""What people should know of the rows of a task before they believe its scores."""
+"""Notes on the rows of a task that affect how far its scores can be trusted."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -20,7 +20,7 @@ IMBALANCE = 0.95
 def notes_on_rows(
     task: Task, config: TaskConfig, train: Table, splits: Mapping[str, Split]
 ) -> Iterator[str]:
-    """Describes what is odd about rows that could be read."""
+    """Describes oddities of rows that are no errors."""
     rows = len(train.frame)
     if config.train_rows is not None and config.train_rows > rows:
         yield f"--task.train-rows asks for {config.train_rows:,} rows, all {rows:,} are used"
@@ -51,19 +51,21 @@ def _fraction(labels: Sequence[str]) -> str:
 
 
 def note_on_eval_rows(name: str, drawn: Split, split: Split) -> tuple[str, ...]:
-    """Says so if not all rows of a split are scored."""
-    used, rows = len(drawn.texts), len(split.texts)
-    if used == rows:
+    """A note if not all rows of a split are scored."""
+    num_scored, rows = len(drawn.texts), len(split.texts)
+    if num_scored == rows:
         return ()
-    return (f"split {name}: {used:,} of {rows:,} rows are scored (--task.eval-rows)",)
+    return (f"split {name}: {num_scored:,} of {rows:,} rows are scored (--task.eval-rows)",)
 
 
 def note_on_unlabeled_rows(name: str, labeled: np.ndarray) -> tuple[str, ...]:
-    """Says so if rows of a split are left out for want of a label; bool [rows]."""
-    missing = len(labeled) - int(labeled.sum())
-    if not missing:
+    """A note if rows of a split are left out because they have no label; bool [rows]."""
+    num_unlabeled = len(labeled) - int(labeled.sum())
+    if not num_unlabeled:
         return ()
-    return (f"split {name}: {missing:,} of {len(labeled):,} rows have no label and are left out",)
+    return (
+        f"split {name}: {num_unlabeled:,} of {len(labeled):,} rows have no label and are left out",
+    )
 
 
 def _same_columns(task: Task, train: Table) -> Iterator[str]:
@@ -74,12 +76,12 @@ def _same_columns(task: Task, train: Table) -> Iterator[str]:
             yield f"column {text!r}, which is read as text, is the same as the labels"
 
 
-def _are_equal(table: Table, one: str, other: str) -> bool:
-    first, second = table.column(one), table.column(other)
-    if first is None or second is None:
+def _are_equal(table: Table, text_column: str, label_column: str) -> bool:
+    texts, labels = table.column(text_column), table.column(label_column)
+    if texts is None or labels is None:
         return False
-    pairs = zip(first.tolist(), second.tolist(), strict=True)
-    return all(_spell_cell(left) == _spell_cell(right) for left, right in pairs)
+    pairs = zip(texts.tolist(), labels.tolist(), strict=True)
+    return all(_spell_cell(text) == _spell_cell(label) for text, label in pairs)
 
 
 def _spell_cell(cell: Any) -> list[str]:
@@ -87,7 +89,7 @@ def _spell_cell(cell: Any) -> list[str]:
 
 
 def _classes_by_convention(task: Task) -> Iterator[str]:
-    """Classes whose names elsewhere mark rows that have none."""
+    """Notes on classes whose names often mark rows without a class."""
     for label in task.labels:
         if is_ignored(label):
             yield (
@@ -100,9 +102,9 @@ def _classes_by_convention(task: Task) -> Iterator[str]:
 
 
 def _shared_rows(splits: Mapping[str, Split]) -> Iterator[str]:
-    known = {_content(texts) for texts in splits["train"].texts}
+    train_texts = {_content(texts) for texts in splits["train"].texts}
     for name, split in splits.items():
-        shared = sum(_content(texts) in known for texts in split.texts)
+        shared = sum(_content(texts) in train_texts for texts in split.texts)
         if name != "train" and shared:
             yield (
                 f"split {name}: {shared:,} of {len(split.texts):,} rows have the texts of training"
@@ -115,24 +117,24 @@ def _content(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _imbalance(task: Task, splits: Mapping[str, Split]) -> Iterator[str]:
-    found = []
+    dominant = []
     for name, split in splits.items():
         counts = np.bincount(split.labels[split.labels >= 0], minlength=len(task.labels))
         share = counts.max() / max(counts.sum(), 1)
         if share > IMBALANCE:
-            found.append(f"{100 * share:.1f} % {task.labels[counts.argmax()]!r} in {name}")
-    if found:
-        others = _other_metrics(task)
-        remedy = f"; consider --task.metric {' or '.join(others)}" if others else ""
-        yield f"accuracy rewards to always say the same label: {', '.join(found)}{remedy}"
+            dominant.append(f"{100 * share:.1f} % {task.labels[counts.argmax()]!r} in {name}")
+    if dominant:
+        alternatives = _alternative_metrics(task)
+        remedy = f"; consider --task.metric {' or '.join(alternatives)}" if alternatives else ""
+        yield f"accuracy rewards always predicting one label: {', '.join(dominant)}{remedy}"
 
 
-def _other_metrics(task: Task) -> list[str]:
+def _alternative_metrics(task: Task) -> list[str]:
     """The metrics besides accuracy that fit a task's labels."""
-    others = [metric for metric in METRICS_OF[task.kind] if metric != "accuracy"]
+    metrics = [metric for metric in METRICS_OF[task.kind] if metric != "accuracy"]
     if task.kind == "tokens" and None in map(tag_parts, task.labels):
         return []
-    return [metric for metric in others if metric != "f1" or len(task.labels) == 2]
+    return [metric for metric in metrics if metric != "f1" or len(task.labels) == 2]
 
 
 def _ignored_words(splits: Mapping[str, Split]) -> Iterator[str]:
@@ -147,8 +149,8 @@ def _ignored_words(splits: Mapping[str, Split]) -> Iterator[str]:
 
 def _orphans(task: Task, splits: Mapping[str, Split]) -> Iterator[str]:
     for name, split in splits.items():
-        kept, sizes = labeled_words(split.labels, split.sizes)
-        tags = [task.labels[label] for label in split.labels[kept]]
+        scored, sizes = labeled_words(split.labels, split.sizes)
+        tags = [task.labels[label] for label in split.labels[scored]]
         orphans = count_orphans(tags, split.sizes if sizes is None else sizes)
         if orphans:
             yield (

@@ -1,4 +1,4 @@
-"""Rows of different lengths in one flat array."""
+"""Rows of integers of different lengths, stored in one flat array."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,20 +10,20 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Ragged:
-    """Rows of integers, one after the other.
+    """Rows of integers, concatenated.
 
-    One array of all tokens of a data set is read from a file in milliseconds, and rows are taken
-    out of it without a loop; a list of small arrays is slow in both, and larger.
+    One array of all tokens of a data set is read from a file in milliseconds and indexed without a
+    loop; a list of small arrays is slower in both, and larger.
 
     Attributes:
         values: The numbers of all rows; [numbers] int32.
-        lengths: How many of them each row has; [rows] int64.
+        lengths: The length of each row; [rows] int64.
 
     Raises:
-        ValueError: If the lengths are not those of the values.
+        ValueError: If the lengths do not add up to the number of values.
 
     Example:
-        >>> rows = Ragged.of([[1, 2, 3], [], [4]])
+        >>> rows = Ragged.from_rows([[1, 2, 3], [], [4]])
         >>> len(rows), rows[0].tolist()
         (3, [1, 2, 3])
         >>> rows.padded(np.array([2, 0]), width=4, fill=-1).tolist()
@@ -38,39 +38,39 @@ class Ragged:
             raise ValueError(f"The lengths do not add up to {len(self.values)} values.")
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[int] | np.ndarray]) -> Self:
-        """Puts rows together."""
+    def from_rows(cls, rows: Sequence[Sequence[int] | np.ndarray]) -> Self:
+        """Concatenates rows."""
         lengths = np.array([len(row) for row in rows], np.int64)
-        parts = [np.asarray(row, np.int32) for row in rows]
-        return cls(np.concatenate([np.zeros(0, np.int32), *parts]), lengths)
+        arrays = [np.asarray(row, np.int32) for row in rows]
+        return cls(np.concatenate([np.zeros(0, np.int32), *arrays]), lengths)
 
     @cached_property
-    def starts(self) -> np.ndarray:
-        """Where each row begins among the values; [rows] int64."""
+    def offsets(self) -> np.ndarray:
+        """The index of each row's first value; [rows] int64."""
         return np.cumsum(self.lengths) - self.lengths
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        return self.values[self.starts[row] :][: self.lengths[row]]
+        return self.values[self.offsets[row] :][: self.lengths[row]]
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[row] for row in range(len(self)))
 
     def padded(self, rows: np.ndarray, *, width: int, fill: int) -> np.ndarray:
-        """Takes rows out, as a table.
+        """Selects rows and pads them to one width.
 
         Args:
-            rows: Row numbers; [taken].
+            rows: Row numbers; [selected].
             width: At least the length of the longest of them.
-            fill: What stands behind the end of a row.
+            fill: The value that pads a row.
 
         Returns:
-            [taken, width] int32.
+            [selected, width] int32.
         """
-        place = np.arange(width)
-        inside = place < self.lengths[rows, None]
+        columns = np.arange(width)
+        inside = columns < self.lengths[rows, None]
         table = np.full(inside.shape, fill, np.int32)
-        table[inside] = self.values[(self.starts[rows, None] + place)[inside]]
+        table[inside] = self.values[(self.offsets[rows, None] + columns)[inside]]
         return table

@@ -1,4 +1,4 @@
-"""From the settings of a task to its tables: built in, local files, or the Hub."""
+"""The tables of a task: built in, from local files, or from the Hub."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from maskjax.config import TaskConfig
 from maskjax.errors import InputError
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 from maskjax.tasks import docstrings
 from maskjax.tasks.hub import hub_readers, read_hub
 from maskjax.tasks.local import read_folder, split_readers
@@ -17,7 +17,7 @@ from maskjax.tasks.spec import Entry
 
 
 def read_tables(config: TaskConfig, *, offline: bool) -> dict[str, Table]:
-    """Reads the splits that training knows."""
+    """Reads the splits for training and evaluation."""
     entry = lookup(config.name)
     if config.path is not None:
         return read_folder(Path(config.path), config.kind or entry.kind)
@@ -28,9 +28,9 @@ def read_tables(config: TaskConfig, *, offline: bool) -> dict[str, Table]:
 
 
 def table_readers(
-    config: TaskConfig, kind: Kind, *, offline: bool
+    config: TaskConfig, kind: TaskType, *, offline: bool
 ) -> dict[str, Callable[[], Table]]:
-    """Lists all tables; none is required, and each is read only if it is called for."""
+    """Lists a reader for each table; none is required."""
     entry = lookup(config.name)
     if config.path is not None:
         return split_readers(config.path, kind)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from pyarrow import ArrowException
 
-from maskjax.errors import InputError, near_names
+from maskjax.errors import InputError, suggest
 from maskjax.tasks.spelling import class_key, spell
 from maskjax.tasks.unicode import NOT_UNICODE, arrow_frame, has_surrogates
 
@@ -21,16 +21,16 @@ ANY_LENGTH = 2**31 - 1
 
 
 class Table(NamedTuple):
-    """Rows, and where they come from.
+    """Rows with their source.
 
     Attributes:
         source: The file, or the data set and its split, as error messages name it.
         frame: The rows.
         declared: The label names in the order that the data set declares, for lists of labels;
             a column of single labels is categorical instead.
-        notes: What was skipped while reading, for people.
+        notes: Notes on lines that were skipped.
         unread: For training rows, notes on other files that no split is read from.
-        kept: The positions of the rows in the source where some were left out; [rows].
+        source_rows: The positions of the rows in the source where some were left out; [rows].
     """
 
     source: str
@@ -38,30 +38,31 @@ class Table(NamedTuple):
     declared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    kept: np.ndarray | None = None
+    source_rows: np.ndarray | None = None
 
-    def place(self, row: int) -> str:
-        """Names the source and a row of it by its position in the frame."""
-        return f"{self.source} row {(row if self.kept is None else self.kept[row]) + 1}"
+    def location(self, row: int) -> str:
+        """Names the source and the number in it of a row of the frame, for messages."""
+        number = row if self.source_rows is None else self.source_rows[row]
+        return f"{self.source} row {number + 1}"
 
     def take(self, rows: np.ndarray) -> "Table":
-        """Leaves rows out, given whether to keep each of them."""
-        kept = np.arange(len(self.frame)) if self.kept is None else self.kept
-        return self._replace(frame=self.frame[rows], kept=kept[rows])
+        """Keeps the rows that a mask selects; bool [rows]."""
+        source_rows = np.arange(len(self.frame)) if self.source_rows is None else self.source_rows
+        return self._replace(frame=self.frame[rows], source_rows=source_rows[rows])
 
     def column(self, name: str) -> pd.Series | None:
-        """Finds a column; `a:b` is the columns a and b joined by a colon; None if there is none."""
+        """The column of a name, or None; `a:b` is the columns a and b joined by a colon."""
         if name in self.frame.columns:
             return cast(pd.Series, self.frame[name])  # column names are unique
-        parts = name.split(":")
-        if len(parts) == 1 or not set(parts) <= set(self.frame.columns):
+        names = name.split(":")
+        if len(names) == 1 or not set(names) <= set(self.frame.columns):
             return None
-        cells = zip(*(self.frame[part].tolist() for part in parts), strict=True)
+        cells = zip(*(self.frame[column].tolist() for column in names), strict=True)
         return pd.Series([_join(row) for row in cells], dtype=object)
 
 
 def _join(cells: Iterable[Any]) -> str:
-    """Joins cells; what is withheld in all of them, or missing in one, stays so."""
+    """Joins cells; the result is withheld if all are, and missing if one is."""
     names = [spell(cell) for cell in cells]
     if "" in names:
         return ""
@@ -69,10 +70,10 @@ def _join(cells: Iterable[Any]) -> str:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    r"""Reads a file of rows and guesses nothing: every cell of a .tsv or .csv stays a string.
+    r"""Reads a file of rows without inferring types: every cell of a .tsv or .csv is a string.
 
-    In a .tsv, cells are what stands between tabs: nothing is quoted, `"` is an ordinary character,
-    and a cell may be empty. A .csv has the usual quotes. Both start with a line of column names.
+    The cells of a .tsv are separated by tabs and never quoted: `"` is an ordinary character, and a
+    cell may be empty. A .csv has the usual quotes. Both start with a line of column names.
     A .jsonl has one JSON object per line, whose keys are the columns. Blank lines are skipped, and
     a cell may have any length.
 
@@ -99,25 +100,25 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if path.suffix not in READERS:
         raise InputError(f"{path}: expected a file that ends in {' or '.join(READERS)}.")
     if not path.is_file():
-        raise InputError(f"No file {path}; {nearby(path)}")
+        raise InputError(f"No file {path}; {suggest_paths(path)}")
     frame = READERS[path.suffix](path)
     if frame.empty:
         raise InputError(f"{path}: expected at least one row, the file has none.")
     return frame
 
 
-def nearby(path: Path) -> str:
-    """Says what there is where a missing file or folder was looked for.
+def suggest_paths(path: Path) -> str:
+    """Lists the names most similar to a missing file or folder, for messages.
 
     Example:
-        >>> nearby(Path("/no-such-folder/data")).startswith("in /, ")
+        >>> suggest_paths(Path("/no-such-folder/data")).startswith("in /, ")
         True
     """
-    missing = path.absolute()
-    while not missing.parent.is_dir():
-        missing = missing.parent
-    names = sorted(entry.name for entry in missing.parent.iterdir())
-    return f"in {missing.parent}, {near_names(missing.name, names, count=5)}"
+    path = path.absolute()
+    while not path.parent.is_dir():
+        path = path.parent
+    names = sorted(entry.name for entry in path.parent.iterdir())
+    return f"in {path.parent}, {suggest(path.name, names, count=5)}"
 
 
 def _read_tsv(path: Path) -> pd.DataFrame:
@@ -136,7 +137,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 @contextmanager
 def _any_length() -> Iterator[None]:
-    """Lifts the limit on the length of a cell, which the csv module holds for the process."""
+    """Lifts the csv module's limit on the length of a cell, which is global to the process."""
     limit = csv.field_size_limit(ANY_LENGTH)
     try:
         yield
@@ -201,20 +202,20 @@ def _to_frame(path: Path, lines: Iterable[list[str]]) -> pd.DataFrame:
 
 
 def separator_hint(header: Sequence[str]) -> str:
-    """A remedy for cells that stand between something else than the format expects.
+    """A remedy for a header whose separator is not that of the format.
 
     Example:
         >>> separator_hint(["text;label"])
-        "; its cells seem to stand between ';': save it as .csv with commas, or as .tsv with tabs"
+        "; its cells seem to be separated by ';': save it as .csv with commas, or as .tsv with tabs"
         >>> separator_hint(["text", "label"])
         ''
     """
-    found = [mark for mark in (";", "\t", "|", ",") if len(header) == 1 and mark in header[0]]
-    if not found:
+    separators = [mark for mark in (";", "\t", "|", ",") if len(header) == 1 and mark in header[0]]
+    if not separators:
         return ""
     return (
-        f"; its cells seem to stand between {found[0]!r}: save it as .csv with commas, or as .tsv"
-        " with tabs"
+        f"; its cells seem to be separated by {separators[0]!r}: save it as .csv with commas, or as"
+        " .tsv with tabs"
     )
 
 
@@ -223,7 +224,7 @@ def _parse_json(path: Path, row: int, line: str) -> dict[str, object]:
         record = json.loads(line)
     except json.JSONDecodeError as error:
         raise InputError(f"{path} row {row}: not valid JSON: {error}.") from error
-    except (RecursionError, ValueError) as error:  # lists within lists, or a very long number
+    except (RecursionError, ValueError) as error:  # deeply nested lists, or a very long number
         raise InputError(f"{path} row {row}: JSON that cannot be read: {error}.") from error
     if not isinstance(record, dict):
         raise InputError(f"{path} row {row}: expected a JSON object, got {line[:40]}.")

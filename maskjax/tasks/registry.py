@@ -1,4 +1,4 @@
-"""The built-in tasks in one table, which a user extends with `register`."""
+"""The table of built-in tasks, which `register` extends."""
 
 from collections.abc import Mapping
 
@@ -171,11 +171,11 @@ REGISTRY: dict[str, Entry] = {
 
 
 def register(name: str, entry: Entry) -> None:
-    """Adds a task, so that `--task.name` knows it; call it in a configuration file.
+    """Adds a task for `--task.name`; call it in a configuration file.
 
     Args:
-        name: What the task is to be called.
-        entry: Where its rows are, and how to read them.
+        name: The name of the task.
+        entry: The source of its rows, and how to read them.
 
     Raises:
         ValueError: If there is a task of this name.
@@ -200,5 +200,5 @@ def lookup(name: str) -> Entry:
         >>> lookup("someone/reviews").hub
         'someone/reviews'
     """
-    is_ours = name.startswith("docstrings/")  # so that a typo is not looked for on the Hub
-    return REGISTRY.get(name, Entry(hub=None if is_ours else name))
+    is_built_in = name.startswith("docstrings/")  # so that a typo is not looked up on the Hub
+    return REGISTRY.get(name, Entry(hub=None if is_built_in else name))

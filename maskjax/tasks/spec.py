@@ -1,15 +1,15 @@
-"""What the registry knows of a task."""
+"""Entries of the task registry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 
-# What files and data sets call the dev split.
+# The names of the dev split in files and data sets.
 DEV_NAMES = ("dev", "valid", "val", "validation")
 
-# What the Hub calls a split.
+# The names of the splits on the Hub.
 HUB_SPLITS = {"train": "train", "dev": "validation", "test": "test"}
 
 # The branch on which the Hub keeps its own Parquet copy of a data set that is a loading script.
@@ -32,22 +32,22 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Where the rows of a task are, and how to read them.
+    """The source of a task's rows, and how to read them.
 
     Attributes:
-        question: What the task asks about a row; None where no question is written.
-        hub: The id of the data set on the Hugging Face Hub; None where there is none.
+        question: What the task asks about a row, for people; None if no question is written.
+        hub: The id of the data set on the Hugging Face Hub; None if there is none.
         subset: The data set's configuration on the Hub.
         revision: The branch, tag or commit on the Hub; None is the main branch.
-        splits: What the Hub calls each split; "validation" stands for all of `DEV_NAMES`.
+        splits: The name of each split on the Hub; "validation" stands for all of `DEV_NAMES`.
         text: The text columns.
         label: The label column.
         choices: The columns of the texts to choose from, where the kind is choice.
-        also: The column names of other published forms, such as the original files; the form is
-            taken of which a table lacks the fewest columns.
-        kind: What is predicted.
-        metric: The metric that selects models; None is the first of the kind.
-        license: A note on the terms of the rows, no legal advice.
+        also: The column names of other published forms, such as the original files; the form with
+            the fewest missing columns is used.
+        kind: The type of the task.
+        metric: The metric that selects models; None means the first one for the kind.
+        license: A note on the terms of the rows, which is not legal advice.
         tried: Whether this id has been loaded from the live Hub.
     """
 
@@ -60,7 +60,7 @@ class Entry:
     label: str = "label"
     choices: tuple[str, ...] = ()
     also: tuple[Columns, ...] = ()
-    kind: Kind = "classification"
+    kind: TaskType = "classification"
     metric: str | None = None
     license: str = "not stated"
     tried: bool = False

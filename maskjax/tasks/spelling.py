@@ -1,4 +1,4 @@
-"""How labels are spelled: which spellings name one class, and which name none."""
+"""Spellings of labels: which name the same class, and which name none."""
 
 import math
 import re
@@ -20,13 +20,13 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 TRUTH = {"true": "True", "TRUE": "True", "false": "False", "FALSE": "False"}
 WITHHELD = ("", "-1")
-"""Where a data set withholds its labels, all of them are one of these."""
+"""The spellings of labels that a data set withholds."""
 NULLS = frozenset(("null", "none", "nan", "na", "n/a", "<na>", "_", "-"))
-"""What files without types write for null; these can also be the names of classes."""
+"""Spellings of null in files without types; these can also be the names of classes."""
 SHOWN = 20
 """Labels that an error message lists; some tasks have many."""
 
-Place = Callable[[int], str]
+Location = Callable[[int], str]
 """Names the file and row of a label, by the number of the label."""
 
 
@@ -49,15 +49,15 @@ def spell(value: Any) -> str:
 
 
 def class_key(name: str) -> str:
-    """Maps the spellings that certainly name one class to one of them.
+    """Maps spellings that certainly name the same class to one of them.
 
     Example:
         >>> [class_key(name) for name in ("1.0", " 1", "01", "true")]
         ['1', '1', '01', 'True']
     """
     name = name.strip()
-    whole = WHOLE.fullmatch(name)
-    return whole[1] if whole else TRUTH.get(name, name)
+    match = WHOLE.fullmatch(name)
+    return match[1] if match else TRUTH.get(name, name)
 
 
 def is_ignored(name: str) -> bool:
@@ -65,30 +65,31 @@ def is_ignored(name: str) -> bool:
     return class_key(name) == str(IGNORED)
 
 
-def unify(names: Sequence[str], column: str, place: Place) -> list[str]:
+def unify(names: Sequence[str], column: str, location: Location) -> list[str]:
     """Finds the classes behind spellings."""
-    first: dict[str, int] = {}
+    first_unit: dict[str, int] = {}
     for unit, name in enumerate(names):
-        first.setdefault(name, unit)
+        first_unit.setdefault(name, unit)
     spellings: dict[str, list[str]] = {}
-    for name in first:
+    for name in first_unit:
         spellings.setdefault(class_key(name), []).append(name)
-    seen: dict[str | Decimal, str] = {}
-    for same in spellings.values():
-        other = seen.setdefault(_look(same[0]), same[0])
-        if other != same[0]:
+    first_spelling: dict[str | Decimal, str] = {}
+    for variants in spellings.values():
+        name = variants[0]
+        similar = first_spelling.setdefault(_canonical(name), name)
+        if similar != name:
             raise InputError(
-                f"{place(first[same[0]])}: label {same[0]!r} in column {column!r} differs from"
-                f" {other!r} of {place(first[other])} in white space, Unicode form or"
+                f"{location(first_unit[name])}: label {name!r} in column {column!r} differs from"
+                f" {similar!r} of {location(first_unit[similar])} in white space, Unicode form or"
                 " number format only; write them alike, or name both with --task.labels if they"
                 " are two classes."
             )
     # Whole floats among integers, or alone, are integers; among fractions they are not.
-    are_whole = any(name.removeprefix("-").isdecimal() for name in first)
-    are_whole = are_whole or all(map(WHOLE.fullmatch, first))
+    are_whole = any(name.removeprefix("-").isdecimal() for name in first_unit)
+    are_whole = are_whole or all(map(WHOLE.fullmatch, first_unit))
     return [
-        key if len(same) > 1 or (are_whole and WHOLE.fullmatch(same[0])) else same[0]
-        for key, same in spellings.items()
+        key if len(variants) > 1 or (are_whole and WHOLE.fullmatch(variants[0])) else variants[0]
+        for key, variants in spellings.items()
     ]
 
 
@@ -110,14 +111,14 @@ def are_fractions(names: Sequence[str]) -> bool:
     return any(Decimal(name) != Decimal(name).to_integral_value() for name in names)
 
 
-def check_unicode(names: Iterable[str], column: str, place: Place) -> None:
-    """Refuses labels with half of a surrogate pair."""
+def check_unicode(names: Iterable[str], column: str, location: Location) -> None:
+    """Rejects labels with half of a surrogate pair."""
     checked: set[str] = set()
     for unit, name in enumerate(names):
         if name not in checked and has_surrogates(name):
             raise InputError(
-                f"{place(unit)}: {NOT_UNICODE} in column {column!r}: {name!r}; correct it or delete"
-                " the row."
+                f"{location(unit)}: {NOT_UNICODE} in column {column!r}: {name!r}; correct it or"
+                " delete the row."
             )
         checked.add(name)
 
@@ -143,17 +144,17 @@ class LabelIndex:
 
     def similar(self, name: str) -> str | None:
         """The label that differs in white space, Unicode form or number format only."""
-        look = _look(name)
-        return next((label for label in self._exact if _look(label) == look), None)
+        canonical = _canonical(name)
+        return next((label for label in self._exact if _canonical(label) == canonical), None)
 
     def is_withheld(self, name: str) -> bool:
-        """Whether a spelling stands for a label that is not given."""
+        """Whether a spelling stands for a withheld label."""
         is_null = name.casefold() in NULLS and self.find(name) is None
         return class_key(name) in WITHHELD or is_null
 
 
-def _look(name: str) -> str | Decimal:
-    """What is left of a label without white space, invisible characters and number format."""
+def _canonical(name: str) -> str | Decimal:
+    """A label without white space, invisible characters and number format."""
     characters = unicodedata.normalize("NFC", name)
     text = "".join(c for c in characters if not c.isspace() and unicodedata.category(c) != "Cf")
     if text.lower() in ("true", "false"):

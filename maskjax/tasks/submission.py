@@ -1,6 +1,6 @@
-"""Predictions for the GLUE leaderboard, in the form that https://gluebenchmark.com takes.
+"""Predictions for the GLUE leaderboard, in the format of https://gluebenchmark.com.
 
-The diagnostic set, AX, is no task of its own; its file is made from a run on MNLI elsewhere.
+The diagnostic set, AX, is not a task of its own, and no file is written for it.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ FILES = {
     ("glue/wnli", "test"): "WNLI.tsv",
 }
 
-# How the leaderboard spells the labels; those of other files are in the rows as they are here.
+# The leaderboard's spelling of each label name that the rows may have.
 ENTAILMENT = {"entailment": "entailment", "not_entailment": "not_entailment"}
 SPELLING = {
     "glue/cola": {"0": "0", "1": "1", "unacceptable": "0", "acceptable": "1"},
@@ -54,12 +54,12 @@ def submission_file(task: Task, split: str) -> str:
     """
     if (task.name, split) not in FILES:
         names = ", ".join(dict.fromkeys(name for name, _ in FILES))
-        raise InputError(f"Task {task.name}: the GLUE leaderboard takes {split} of {names} only.")
+        raise InputError(f"Task {task.name}: the GLUE leaderboard accepts {split} of {names} only.")
     return FILES[task.name, split]
 
 
 def submission_text(task: Task, predictions: Sequence[str | float]) -> str:
-    r"""Writes predictions as the leaderboard reads them.
+    r"""Formats predictions for the leaderboard.
 
     Args:
         task: A task of GLUE.
@@ -70,7 +70,7 @@ def submission_text(task: Task, predictions: Sequence[str | float]) -> str:
         The lines of the file, the first with the column names.
 
     Raises:
-        InputError: If the leaderboard knows no such label.
+        InputError: If the leaderboard has no such label.
 
     Example:
         >>> submission_text(Task(name="glue/sst2"), ["positive", "negative"])
@@ -88,7 +88,7 @@ def _spell(task: Task, name: str) -> str:
     spelling = SPELLING[task.name]
     if name not in spelling:
         raise InputError(
-            f"Task {task.name}: the GLUE leaderboard knows the labels {', '.join(spelling)}, not"
+            f"Task {task.name}: the GLUE leaderboard has the labels {', '.join(spelling)}, not"
             f" {name!r}; train with --task.labels that are among them."
         )
     return spelling[name]

@@ -1,4 +1,4 @@
-"""What a task is, and what its rows are once loaded.
+"""A task and its loaded rows.
 
 A row is an example, and a unit is what gets a label: each word of a row where the kind is
 `tokens`, otherwise the row itself.
@@ -9,18 +9,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 
 IGNORED = -100
-"""The label id of words that count for nothing, in the loss as in the metrics."""
+"""The label id of words that neither the loss nor the metrics count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One task: what a model reads, what it predicts, and how its predictions are scored.
+    """The inputs, outputs and metric of a task.
 
     Attributes:
-        name: The name of the task, for people.
+        name: The name of the task.
         kind: Classification predicts one of `labels`, regression a number, tokens one of `labels`
             for each word, choice which of several texts continues the first.
         text: The columns that hold the text; two columns make a sentence pair. For tokens, the
@@ -30,7 +30,7 @@ class Task:
             the names of the choices in their order.
         choices: The columns that hold the texts to choose from; empty for the other kinds.
         metric: The metric that selects models, a key of `METRICS` or `ENTITY_METRICS`.
-        positive: The label whose rows f1 is about; None is the second.
+        positive: The positive class of f1; None means the second label.
 
     Example:
         >>> task = Task(name="sst2", text=("sentence",), labels=("negative", "positive"))
@@ -39,7 +39,7 @@ class Task:
     """
 
     name: str
-    kind: Kind = "classification"
+    kind: TaskType = "classification"
     text: tuple[str, ...] = ("text",)
     label: str = "label"
     labels: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class Task:
 
     @property
     def positive_id(self) -> int:
-        """The class id of the label whose rows f1 is about."""
+        """The class id of the positive class of f1."""
         return 1 if self.positive is None else self.labels.index(self.positive)
 
 
@@ -66,7 +66,7 @@ class Split(NamedTuple):
             and then each text that may continue it.
         labels: Class ids, int32, or regression targets, float32; [units]. For tokens, `IGNORED`
             marks words that have no label and are not scored.
-        kind: How `texts` are to be read.
+        kind: The type of the task, which defines `texts`.
 
     Example:
         >>> words = [("a", "b"), ("c",), ("d", "e")]
@@ -77,7 +77,7 @@ class Split(NamedTuple):
 
     texts: list[tuple[str, ...]]
     labels: np.ndarray
-    kind: Kind = "classification"
+    kind: TaskType = "classification"
 
     @property
     def sizes(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class Split(NamedTuple):
         return np.ones(len(self.texts), np.int64)
 
     def take(self, rows: np.ndarray) -> "Split":
-        """Picks rows; whatever the order of their numbers, they stay in that of the split."""
+        """Selects rows, which stay in the order of the split."""
         chosen = np.zeros(len(self.texts), bool)
         chosen[rows] = True
         texts = [self.texts[row] for row in np.flatnonzero(chosen)]
@@ -100,15 +100,15 @@ def labeled_words(
     """Finds the words that are scored.
 
     Example:
-        >>> kept, sizes = labeled_words(np.array([0, IGNORED, 1]), np.array([2, 1]))
-        >>> kept.tolist(), sizes.tolist()
+        >>> labeled, sizes = labeled_words(np.array([0, IGNORED, 1]), np.array([2, 1]))
+        >>> labeled.tolist(), sizes.tolist()
         ([True, False, True], [1, 1])
     """
-    kept = labels != IGNORED
+    labeled = labels != IGNORED
     if sizes is None:
-        return kept, None
+        return labeled, None
     sentences = np.repeat(np.arange(len(sizes)), sizes)
-    return kept, np.bincount(sentences[kept], minlength=len(sizes))
+    return labeled, np.bincount(sentences[labeled], minlength=len(sizes))
 
 
 class LoadedTask(NamedTuple):
@@ -116,9 +116,9 @@ class LoadedTask(NamedTuple):
 
     Attributes:
         task: The task.
-        splits: The rows of "train", and of "dev", "test", "holdout" and further ones where they
+        splits: The rows of "train", and of "dev", "test", "holdout" and further splits if they
             exist.
-        notes: What people should know of the rows, such as lines that were skipped.
+        notes: Notes on the rows for people, such as lines that were skipped.
     """
 
     task: Task
@@ -127,5 +127,5 @@ class LoadedTask(NamedTuple):
 
     @property
     def selection(self) -> str:
-        """The name of the split that selects models: "holdout" where it exists, else "dev"."""
+        """The name of the split that selects models: "holdout" if it exists, else "dev"."""
         return "holdout" if "holdout" in self.splits else "dev"

@@ -1,4 +1,4 @@
-"""The texts of tables; every one is checked here."""
+"""Texts, read from tables and checked."""
 
 from typing import Any
 
@@ -12,18 +12,19 @@ from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 
 
 def read_texts(table: Table, task: Task) -> list[tuple[str, ...]]:
-    """Takes texts out of a table.
+    """Reads the texts of a table.
 
     Args:
         table: The rows.
-        task: Its kind and its columns.
+        task: The task, for its kind and columns.
 
     Returns:
         The one or two texts of each row; for tokens, its words; for choice, the first text and
-        each text to choose from, behind the second text where there is one.
+        each choice, after the second text if there is one.
 
     Raises:
-        InputError: If a column is missing, or if a text is blank, no string or no Unicode.
+        InputError: If a column is missing, or if a text is blank, not a string or not valid
+            Unicode.
 
     Example:
         >>> frame = pd.DataFrame({"a": ["x", "y"], "b": ["z", "w"]})
@@ -43,7 +44,7 @@ def read_texts(table: Table, task: Task) -> list[tuple[str, ...]]:
 
 
 def find_column(table: Table, name: str, option: str) -> pd.Series:
-    """Finds a column, or says which there are."""
+    """Finds a column; an error lists the columns of the table."""
     column = table.column(name)
     if column is None:
         columns = ", ".join(map(repr, table.frame.columns))
@@ -56,7 +57,7 @@ def find_column(table: Table, name: str, option: str) -> pd.Series:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """The items of a cell that holds a list; None if it holds none."""
+    """The items of a cell that holds a list; None for other cells."""
     if not isinstance(value, list | tuple | np.ndarray):
         return None
     return np.asarray(value, object).tolist()
@@ -67,38 +68,41 @@ def _texts(table: Table, column: str, option: str) -> list[str]:
     for row, text in enumerate(texts):
         if not isinstance(text, str) or not text.strip():
             raise InputError(
-                f"{table.place(row)}: expected text in column {column!r}, got {text!r};"
+                f"{table.location(row)}: expected text in column {column!r}, got {text!r};"
                 " fill it in or delete the row."
             )
-        _check_unicode(text, table.place(row), column)
+        _check_unicode(text, table.location(row), column)
     return texts
 
 
 def _sentences(table: Table, column: str) -> list[tuple[str, ...]]:
     cells = find_column(table, column, "--task.text").tolist()
-    return [_words(cell, table.place(row), column) for row, cell in enumerate(cells)]
+    return [_words(cell, table.location(row), column) for row, cell in enumerate(cells)]
 
 
-def _words(cell: Any, place: str, column: str) -> tuple[str, ...]:
+def _words(cell: Any, location: str, column: str) -> tuple[str, ...]:
     words = as_list(cell)
     if words is None:
-        raise InputError(f"{place}: expected a list of words in column {column!r}, got {cell!r}.")
+        raise InputError(
+            f"{location}: expected a list of words in column {column!r}, got {cell!r}."
+        )
     if not words:
         raise InputError(
-            f"{place}: expected at least one word in column {column!r}, got none; delete the row."
+            f"{location}: expected at least one word in column {column!r}, got none; delete the"
+            " row."
         )
     for number, word in enumerate(words, 1):
         if not isinstance(word, str) or not word:
             raise InputError(
-                f"{place} word {number}: expected a word in column {column!r}, got {word!r}; fill"
-                " it in or delete the row."
+                f"{location} word {number}: expected a word in column {column!r}, got {word!r};"
+                " fill it in or delete the row."
             )
-        _check_unicode(word, f"{place} word {number}", column)
+        _check_unicode(word, f"{location} word {number}", column)
     return tuple(words)
 
 
-def _check_unicode(text: str, place: str, column: str) -> None:
+def _check_unicode(text: str, location: str, column: str) -> None:
     if has_surrogates(text):
         raise InputError(
-            f"{place}: {NOT_UNICODE} in column {column!r}; correct it or delete the row."
+            f"{location}: {NOT_UNICODE} in column {column!r}; correct it or delete the row."
         )

@@ -1,6 +1,6 @@
-"""Files of words: one token a line, a blank line between sentences, a column for each label.
+"""Files of words: one token per line, a blank line between sentences, a column for each label.
 
-A token is taken literally: nothing is stripped but what separates columns.
+Tokens are read literally: only the separators of columns are stripped.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from maskjax.errors import InputError
-from maskjax.tasks.readers import Table, is_blank, nearby, read_lines, read_table
+from maskjax.tasks.readers import Table, is_blank, read_lines, read_table, suggest_paths
 
 # https://universaldependencies.org/format.html
 CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -21,8 +21,8 @@ class Line(NamedTuple):
     """One line of a file.
 
     Attributes:
-        number: Counted from 1.
-        cells: What stands in its columns; none means that a sentence ends here.
+        number: The line number, from 1.
+        cells: The cells of its columns; an empty list is the end of a sentence.
     """
 
     number: int
@@ -32,14 +32,14 @@ class Line(NamedTuple):
 def read_token_file(path: str | Path) -> Table:
     r"""Reads a file of sentences, one row for each, whose cells are tuples of strings.
 
-    A .tsv has a line of column names, then one token a line. A .conll or .txt has none: columns
-    stand between blanks or tabs; the first is called `token`, the last `tag`, and those between
-    by their position, counted from 1; lines that begin with `-DOCSTART-` are skipped. In all
-    three, comment lines such as `# id 7` are skipped and counted. A line that begins with `#` is
-    a token if it has as many columns as others and its tag is that of a token too.
+    A .tsv has a line of column names, then one token per line. A .conll or .txt has none: columns
+    are separated by blanks or tabs; the first is called `token`, the last `tag`, and those between
+    by their position, from 1; lines that begin with `-DOCSTART-` are skipped. In all three, comment
+    lines such as `# id 7` are skipped and counted. A line that begins with `#` is a token if it has
+    the number of columns of a token and a tag that another token has.
 
     A .conllu has the ten columns of CoNLL-U, called `id`, `form`, `lemma`, `upos`, `xpos` and so
-    on; multiword ranges and empty nodes are no words of the syntax: they are skipped and counted.
+    on; multiword ranges and empty nodes are not syntactic words: they are skipped and counted.
     A .jsonl or .parquet holds lists.
 
     Args:
@@ -67,7 +67,7 @@ def read_token_file(path: str | Path) -> Table:
         expected = " or ".join((*TOKEN_READERS, ".jsonl", ".parquet"))
         raise InputError(f"{path}: expected a file of words that ends in {expected}.")
     if not path.is_file():
-        raise InputError(f"No file {path}; {nearby(path)}")
+        raise InputError(f"No file {path}; {suggest_paths(path)}")
     return TOKEN_READERS[path.suffix](path)
 
 
@@ -94,16 +94,16 @@ def _read_conll(path: Path) -> Table:
 
 
 def _read_conllu(path: Path) -> Table:
-    lines, ranges, empty = [], 0, 0
+    lines, num_ranges, num_empty_nodes = [], 0, 0
     for number, text in enumerate(read_lines(path), start=1):
         line = text.removesuffix("\r")
         cells = [] if is_blank(line) else line.split("\t")
         if line.startswith("#"):
             continue
         if cells and re.fullmatch(r"\d+-\d+", cells[0]):
-            ranges += 1
+            num_ranges += 1
         elif cells and re.fullmatch(r"\d+\.\d+", cells[0]):
-            empty += 1
+            num_empty_nodes += 1
         elif cells and not cells[0].isdecimal():
             raise InputError(
                 f"{path} line {number}: expected the number of a word, such as 1, 1-2 or 1.1, in"
@@ -111,15 +111,15 @@ def _read_conllu(path: Path) -> Table:
             )
         else:
             lines.append(Line(number, cells))
-    skipped = f"{path}: skipped {ranges} multiword ranges and {empty} empty nodes"
-    notes = (skipped,) if ranges or empty else ()
+    skipped = f"{path}: skipped {num_ranges} multiword ranges and {num_empty_nodes} empty nodes"
+    notes = (skipped,) if num_ranges or num_empty_nodes else ()
     return Table(str(path), _sentences(path, lines, CONLLU), notes=notes)
 
 
 def _drop_comments(
     path: Path, lines: Sequence[Line], width: int
 ) -> tuple[list[Line], tuple[str, ...]]:
-    """Leaves out comment lines, and counts them in a note."""
+    """Drops comment lines and counts them in a note."""
     tags = {cells[-1] for _, cells in lines if len(cells) == width and cells[0][:1] != "#"}
     tokens = [line for line in lines if not _is_comment(line, width, tags)]
     count = len(lines) - len(tokens)

@@ -1,7 +1,7 @@
-"""Text that is no Unicode: halves of surrogate pairs, and bytes that are no UTF-8.
+"""Text that is not valid Unicode: halves of surrogate pairs, and bytes that are not UTF-8.
 
-JSON and the command line can hold half of a surrogate pair, and Arrow bytes of any kind.
-Tokenizers take neither.
+JSON and the command line can hold half of a surrogate pair, and Arrow can hold any bytes.
+Tokenizers accept neither.
 """
 
 import re
@@ -29,7 +29,7 @@ def has_surrogates(text: str) -> bool:
 
 
 def arrow_frame(source: str, table: "pa.Table") -> pd.DataFrame:
-    """Converts a table to pandas, once all of its text is known to be UTF-8."""
+    """Converts a table to pandas after a check that all of its text is UTF-8."""
     for name, column in zip(table.column_names, table.columns, strict=True):
         if not _is_valid(column):
             raise InputError(
@@ -41,14 +41,14 @@ def arrow_frame(source: str, table: "pa.Table") -> pd.DataFrame:
 
 def _first_invalid(column: "pa.ChunkedArray") -> int:
     """The first invalid row of a column that has one, by bisection."""
-    first, after = 0, len(column)
-    while after - first > 1:
-        middle = (first + after) // 2
-        if _is_valid(column.take(list(range(first, middle)))):
-            first = middle
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _is_valid(column.take(list(range(low, middle)))):
+            low = middle
         else:
-            after = middle
-    return first
+            high = middle
+    return low
 
 
 def _is_valid(column: "pa.ChunkedArray") -> bool:

@@ -1,4 +1,4 @@
-"""From tables to splits: labels become class ids or numbers."""
+"""Splits from tables: labels become class ids or numbers."""
 
 import math
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from maskjax.errors import InputError
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 from maskjax.tasks.labels import Labels, read_labels, spellings_in
 from maskjax.tasks.readers import Table
 from maskjax.tasks.spelling import (
@@ -25,7 +25,7 @@ from maskjax.tasks.texts import as_list, find_column, read_texts
 
 
 def read_split(table: Table, task: Task, *, trained: bool = False) -> Split:
-    """Takes the texts and labels of a task out of a table."""
+    """Reads the texts and labels of a task from a table."""
     texts = read_texts(table, task)
     if task.kind == "regression":
         return Split(texts, _targets(table, task), task.kind)
@@ -34,13 +34,13 @@ def read_split(table: Table, task: Task, *, trained: bool = False) -> Split:
     for row, (words, size) in enumerate(zip(texts, sizes, strict=False)):
         if size != len(words):
             raise InputError(
-                f"{table.place(row)}: expected one label in column {task.label!r} for each"
+                f"{table.location(row)}: expected one label in column {task.label!r} for each"
                 f" of {len(words)} words, got {size} labels."
             )
     return Split(texts, _class_ids(labels, task, trained=trained), task.kind)
 
 
-def label_names(table: Table, column: str, kind: Kind = "classification") -> tuple[str, ...]:
+def label_names(table: Table, column: str, kind: TaskType = "classification") -> tuple[str, ...]:
     """Finds the label names of a task.
 
     Example:
@@ -54,7 +54,7 @@ def label_names(table: Table, column: str, kind: Kind = "classification") -> tup
     labels = read_labels(table, column, kind)
     if table.declared:
         return table.declared
-    names = unify(labels.names, column, labels.place)
+    names = unify(labels.names, column, labels.location)
     return in_order([name for name in names if kind != "tokens" or not is_ignored(name)])
 
 
@@ -62,16 +62,16 @@ def has_labels(table: Table, task: Task) -> bool:
     """Whether a split can be scored."""
     names = spellings_in(table, task.label, task.kind) or ()
     index = LabelIndex(task.labels)
-    return any(_is_given(name, task, index) for name in names)
+    return any(_is_label(name, task, index) for name in names)
 
 
 def unscored_reason(table: Table, task: Task) -> str:
-    """Why no row of a table with the label column can be scored; empty where some can."""
+    """The reason why no row of a table with the label column can be scored; else empty."""
     return "" if has_labels(table, task) else f"all labels of {table.source} are withheld"
 
 
 def keep_labeled(table: Table, task: Task) -> tuple[Table, np.ndarray]:
-    """Leaves out the rows without a label; also returns whether each row has one, bool [rows]."""
+    """Drops the rows without a label; also returns whether each row has one, bool [rows]."""
     rows = labeled_rows(table, task)
     return (table if rows.all() else table.take(rows)), rows
 
@@ -82,16 +82,16 @@ def labeled_rows(table: Table, task: Task) -> np.ndarray:
     cells = find_column(table, task.label, "--task.label").tolist()
     rows = [{spell(item) for item in as_list(cell) or [cell]} for cell in cells]
     spellings = set().union(*rows)
-    given = {name for name in spellings if _is_given(name, task, index)}
+    label_spellings = {name for name in spellings if _is_label(name, task, index)}
     # Among other labels, -1 may be a class or a number.
-    given |= {name for name in spellings if index.find(name) is not None}
+    label_spellings |= {name for name in spellings if index.find(name) is not None}
     if task.kind == "regression":
-        given |= {name for name in spellings if class_key(name) == "-1"}
-    return np.array([not given.isdisjoint(names) for names in rows], bool)
+        label_spellings |= {name for name in spellings if class_key(name) == "-1"}
+    return np.array([not label_spellings.isdisjoint(names) for names in rows], bool)
 
 
-def _is_given(name: str, task: Task, index: LabelIndex) -> bool:
-    """Whether a spelling is a label, and none that is withheld or ignored."""
+def _is_label(name: str, task: Task, index: LabelIndex) -> bool:
+    """Whether a spelling is a label that is neither withheld nor ignored."""
     if index.is_withheld(name):
         return False
     return task.kind != "tokens" or not is_ignored(name) or index.find(name) is not None
@@ -103,36 +103,36 @@ def _class_ids(labels: Labels, task: Task, *, trained: bool) -> np.ndarray:
     for unit, name in enumerate(labels.names):
         if name in ids:
             continue
-        found = index.find(name)
-        if found is None and task.kind == "tokens" and is_ignored(name):
-            found = IGNORED
-        if found is None:
-            raise InputError(_unknown_label(labels.place(unit), name, index, task, trained))
-        ids[name] = found
+        class_id = index.find(name)
+        if class_id is None and task.kind == "tokens" and is_ignored(name):
+            class_id = IGNORED
+        if class_id is None:
+            raise InputError(_unknown_label(labels.location(unit), name, index, task, trained))
+        ids[name] = class_id
     return np.array([ids[name] for name in labels.names], np.int32)
 
 
-def _unknown_label(place: str, name: str, index: LabelIndex, task: Task, trained: bool) -> str:
+def _unknown_label(location: str, name: str, index: LabelIndex, task: Task, trained: bool) -> str:
     if index.is_withheld(name):
         return (
-            f"{place}: expected a label in column {task.label!r}, got {name!r}, which stands for a"
-            " label that is withheld; fill it in or delete the row."
+            f"{location}: expected a label in column {task.label!r}, got {name!r}, which stands for"
+            " a label that is withheld; fill it in or delete the row."
         )
     similar = index.similar(name)
     if similar is not None:
-        others = "" if trained else ", or name both with --task.labels if they are two classes"
+        alternative = "" if trained else ", or name both with --task.labels if they are two classes"
         return (
-            f"{place}: label {name!r} in column {task.label!r} differs from {similar!r} in"
-            f" white space, Unicode form or number format only; write them alike{others}."
+            f"{location}: label {name!r} in column {task.label!r} differs from {similar!r} in"
+            f" white space, Unicode form or number format only; write them alike{alternative}."
         )
-    known = ", ".join(task.labels[:SHOWN]) + ", ..." * (len(task.labels) > SHOWN)
+    listed = ", ".join(task.labels[:SHOWN]) + ", ..." * (len(task.labels) > SHOWN)
     if trained:
-        remedy = "the run knows no other label, so correct this one or delete the row"
+        remedy = "the run has no other labels, so correct this one or delete the row"
     else:
         remedy = "name all labels, also those of no training row, with --task.labels"
         remedy += _numbers(task)
     return (
-        f"{place}: expected a label out of {known} in column {task.label!r}, got {name!r};"
+        f"{location}: expected a label out of {listed} in column {task.label!r}, got {name!r};"
         f" {remedy}."
     )
 
@@ -151,7 +151,7 @@ def _targets(table: Table, task: Task) -> np.ndarray:
     for row, value in enumerate(values):
         if not np.isfinite(targets[row]):
             raise InputError(
-                f"{table.place(row)}: expected a finite number in column {task.label!r},"
+                f"{table.location(row)}: expected a finite number in column {task.label!r},"
                 f" got {value!r}; correct it or delete the row."
             )
     return targets

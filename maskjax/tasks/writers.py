@@ -1,4 +1,4 @@
-"""Rows back into files: .csv, .tsv, .jsonl and .parquet, as `maskjax.tasks.readers` reads them."""
+"""Writers of rows: .csv, .tsv, .jsonl and .parquet, as `maskjax.tasks.readers` reads them."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ SENTENCE = "sentence"
 
 
 def read_columns(path: Path, table: Table) -> dict[str, Values]:
-    """Takes the columns of a file as they are, for writing them again."""
+    """Reads the columns of a file with their types, for writing them to another file."""
     if path.suffix == ".parquet":
         from pyarrow.parquet import read_table
 
@@ -33,19 +33,19 @@ def read_columns(path: Path, table: Table) -> dict[str, Values]:
     return {str(name): cells.tolist() for name, cells in table.frame.items()}
 
 
-def free_name(name: str, taken: Columns) -> str:
-    """A column name that a file does not have yet.
+def free_name(name: str, columns: Columns) -> str:
+    """Prefixes a column name until no column has it.
 
     Example:
         >>> free_name("label", {"text": [], "label": []})
         'predicted_label'
     """
-    while name in taken:
+    while name in columns:
         name = f"predicted_{name}"
     return name
 
 
-def encode_rows(path: Path, columns: Columns, *, words: Sequence[int] | None = None) -> bytes:
+def encode_rows(path: Path, columns: Columns, *, word_counts: Sequence[int] | None = None) -> bytes:
     r"""Encodes rows in the format that the extension of a file gives.
 
     Example:
@@ -54,13 +54,13 @@ def encode_rows(path: Path, columns: Columns, *, words: Sequence[int] | None = N
     """
     if path.suffix not in WRITERS:
         raise InputError(f"{path}: expected a name that ends in {' or '.join(WRITERS)}.")
-    return WRITERS[path.suffix](path, columns, words)
+    return WRITERS[path.suffix](path, columns, word_counts)
 
 
-def _csv(path: Path, columns: Columns, words: Sequence[int] | None) -> bytes:
-    if words is not None:
-        numbers = [row for row, count in enumerate(words, 1) for _ in range(count)]
-        columns = {free_name(SENTENCE, columns): numbers, **_by_word(columns, words)}
+def _csv(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+    if word_counts is not None:
+        numbers = [row for row, count in enumerate(word_counts, 1) for _ in range(count)]
+        columns = {free_name(SENTENCE, columns): numbers, **_by_word(columns, word_counts)}
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -68,8 +68,8 @@ def _csv(path: Path, columns: Columns, words: Sequence[int] | None) -> bytes:
     return _as_utf8(path, text.getvalue())
 
 
-def _tsv(path: Path, columns: Columns, words: Sequence[int] | None) -> bytes:
-    flat = columns if words is None else _by_word(columns, words)
+def _tsv(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+    flat = columns if word_counts is None else _by_word(columns, word_counts)
     rows = list(zip(*map(_texts, flat.values()), strict=True))
     for row, cells in enumerate(rows, 1):
         for name, text in zip(flat, cells, strict=True):
@@ -79,24 +79,24 @@ def _tsv(path: Path, columns: Columns, words: Sequence[int] | None) -> bytes:
                     " .tsv cannot hold; choose .csv, .jsonl or .parquet."
                 )
     lines = ["\t".join(cells) for cells in rows]
-    if words is not None:
-        ends = np.cumsum(words).tolist()
+    if word_counts is not None:
+        ends = np.cumsum(word_counts).tolist()
         lines = ["\n".join([*lines[a:b], ""]) for a, b in zip([0, *ends], ends, strict=False)]
     return _as_utf8(path, "".join(f"{line}\n" for line in ["\t".join(flat), *lines]))
 
 
-def _jsonl(path: Path, columns: Columns, words: Sequence[int] | None) -> bytes:
-    del words
+def _jsonl(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+    del word_counts
     rows = zip(*map(_cells, columns.values()), strict=True)
     records = [dict(zip(columns, row, strict=True)) for row in rows]
     lines = [_json({k: v for k, v in record.items() if not _is_missing(v)}) for record in records]
     return _as_utf8(path, "".join(f"{line}\n" for line in lines))
 
 
-def _parquet(path: Path, columns: Columns, words: Sequence[int] | None) -> bytes:
+def _parquet(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
     from pyarrow.parquet import write_table
 
-    del words
+    del word_counts
     arrays = {}
     for name, values in columns.items():
         cells = values if isinstance(values, pa.ChunkedArray) else _nulls(values)
@@ -123,11 +123,11 @@ WRITERS: dict[str, Callable[[Path, Columns, Sequence[int] | None], bytes]] = {
 }
 
 
-def _by_word(columns: Columns, words: Sequence[int]) -> dict[str, list[Any]]:
+def _by_word(columns: Columns, word_counts: Sequence[int]) -> dict[str, list[Any]]:
     return {
         name: [
             item
-            for cell, count in zip(_cells(values), words, strict=True)
+            for cell, count in zip(_cells(values), word_counts, strict=True)
             for item in (cell if _has_length(cell, count) else [cell] * count)
         ]
         for name, values in columns.items()

@@ -6,13 +6,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 
 Loss = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """`(logits [..., outputs], labels [...], weights [...]) -> scalar`, float32."""
 
 
-def make_loss(kind: Kind) -> Loss:
+def make_loss(kind: TaskType) -> Loss:
     """The loss of a kind of task: cross-entropy over classes or choices, or squared error.
 
     Args:

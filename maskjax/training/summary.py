@@ -44,7 +44,8 @@ def _describe_hosts() -> str:
 
 def _describe_cuts(experiment: Experiment) -> str:
     encoded = experiment.encoded.values()
-    cut, lost = sum(split.truncated for split in encoded), sum(split.lost for split in encoded)
+    cut = sum(split.truncated for split in encoded)
+    lost = sum(split.unseen_words for split in encoded)
     text = f"{cut:,} texts cut to {experiment.config.task.max_length} tokens"
     return f"{text}; {lost:,} words without a token, counted as wrong" if lost else text
 

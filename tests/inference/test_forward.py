@@ -22,7 +22,7 @@ def random_ids(count: int) -> list[np.ndarray]:
 
 
 def encode(ids: list[np.ndarray], units: int, **options) -> Encoded:
-    rows = Ragged.of(ids)
+    rows = Ragged.from_rows(ids)
     return Encoded(rows, rows, np.zeros(units, np.int32), truncated=0, **options)
 
 
@@ -31,7 +31,7 @@ def test_words_get_the_logits_of_their_tokens():
     ids = random_ids(11)
     places = [random.integers(-1, len(row), random.integers(1, 7)).astype(np.int32) for row in ids]
     units = sum(map(len, places))
-    encoded = encode(ids, units, places=Ragged.of(places))
+    encoded = encode(ids, units, word_positions=Ragged.from_rows(places))
 
     def predict(_, inputs):
         return jnp.stack([inputs["input_ids"], -inputs["input_ids"]], axis=-1).astype(jnp.float32)
@@ -83,7 +83,7 @@ def test_batch_without_a_word_has_no_loss_and_no_gradient():
 
 def test_token_loss_of_uniform_logits_is_log_two():
     ids, places = random_ids(5), [np.array([1, 0], np.int32)] * 5
-    encoded = encode(ids, 10, places=Ragged.of(places))
+    encoded = encode(ids, 10, word_positions=Ragged.from_rows(places))
     for _, batch in eval_batches(encoded, **BATCHING):
         logits = jnp.zeros((*batch["input_ids"].shape, 2))
         loss = make_loss("tokens")(logits, batch["labels"], batch["weights"])
@@ -123,7 +123,9 @@ def test_ignored_words_have_no_loss():
     ids = [np.arange(len(at) + 2, dtype=np.int32) for at in places]
     labels = random.integers(3, size=sum(map(len, places))).astype(np.int32)
     labels[::3] = IGNORED
-    encoded = encode(ids, len(labels), places=Ragged.of(places))._replace(labels=labels)
+    encoded = encode(ids, len(labels), word_positions=Ragged.from_rows(places))._replace(
+        labels=labels
+    )
     ((_, batch),) = eval_batches(encoded, **BATCHING | {"buckets": (12,)})
     logits = random.normal(size=(4, 12, 3)).astype(np.float32)
     rows = np.repeat(np.arange(4), [len(at) for at in places])
@@ -137,5 +139,7 @@ def test_ignored_words_have_no_loss():
 
 
 def test_ignored_words_without_a_token_are_not_counted_as_lost():
-    encoded = encode([np.arange(3, dtype=np.int32)], 3, places=Ragged.of([[1, -1, -1]]))
-    assert encoded._replace(labels=np.array([0, IGNORED, 1], np.int32)).lost == 1
+    encoded = encode(
+        [np.arange(3, dtype=np.int32)], 3, word_positions=Ragged.from_rows([[1, -1, -1]])
+    )
+    assert encoded._replace(labels=np.array([0, IGNORED, 1], np.int32)).unseen_words == 1

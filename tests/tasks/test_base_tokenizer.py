@@ -20,7 +20,7 @@ def base_of(folder, rows):
 def test_one_embedding_per_token_is_enough(bert_folder):
     for rows in (10, 11):  # checkpoints are often padded
         assert len(load_base_tokenizer(base_of(bert_folder, rows))) == 10
-    with pytest.raises(InputError, match="knows 10 tokens and the model 9; they are not of the"):
+    with pytest.raises(InputError, match="has 10 tokens and the model 9; they are not of the"):
         load_base_tokenizer(base_of(bert_folder, 9))
 
 

@@ -23,8 +23,8 @@ bucket_tuples = st.sets(st.integers(1, 39), max_size=4).map(lambda some: (*sorte
 def encode_lengths(lengths: list[int]) -> Encoded:
     """Rows of given lengths, each of whose tokens, types and labels tell its number."""
     return Encoded(
-        input_ids=Ragged.of([[100 + row] * length for row, length in enumerate(lengths)]),
-        token_type_ids=Ragged.of([[row % 2] * length for row, length in enumerate(lengths)]),
+        input_ids=Ragged.from_rows([[100 + row] * length for row, length in enumerate(lengths)]),
+        token_type_ids=Ragged.from_rows([[row % 2] * length for row, length in enumerate(lengths)]),
         labels=np.arange(len(lengths), dtype=np.int32),
         truncated=0,
     )
@@ -176,8 +176,8 @@ def encode_words(sizes: list[list[int]]) -> Encoded:
         places.append(np.where(np.array(words) > 0, ends, -1).astype(np.int32))
         ids.append(np.arange(ends[-1] + 2, dtype=np.int32))
     labels = np.arange(sum(map(len, sizes)), dtype=np.int32) + 100
-    rows = Ragged.of(ids)
-    return Encoded(rows, rows, labels, truncated=0, places=Ragged.of(places))
+    rows = Ragged.from_rows(ids)
+    return Encoded(rows, rows, labels, truncated=0, word_positions=Ragged.from_rows(places))
 
 
 @given(

@@ -36,11 +36,11 @@ def no_tokenizing(monkeypatch):
 
 
 def as_lists(encoded) -> dict:
-    ragged = {name: getattr(encoded, name) for name in ("input_ids", "token_type_ids", "places")}
-    there = {name: rows for name, rows in ragged.items() if rows is not None}
-    lists = {name: [row.tolist() for row in rows] for name, rows in there.items()}
-    dtypes = {name: (rows.values.dtype, rows.lengths.dtype) for name, rows in there.items()}
-    return lists | {"dtypes": dtypes, "rest": (encoded.truncated, encoded.choices, encoded.rows)}
+    fields = ("input_ids", "token_type_ids", "word_positions")
+    arrays = {name: value for name in fields if (value := getattr(encoded, name)) is not None}
+    lists = {name: [row.tolist() for row in rows] for name, rows in arrays.items()}
+    dtypes = {name: (rows.values.dtype, rows.lengths.dtype) for name, rows in arrays.items()}
+    return lists | {"dtypes": dtypes, "counts": (encoded.truncated, encoded.choices, encoded.rows)}
 
 
 @pytest.mark.parametrize("name", SPLITS)
@@ -173,7 +173,7 @@ def test_an_entry_of_other_rows_is_rebuilt(bert_tokenizer, entries):
     (second,) = {*entries()} - {first}
     shutil.copy(first, second)
     encoded, (note,) = encode_cached(SPLITS["one"]._replace(texts=others), bert_tokenizer, 6)
-    assert "the entry is one of other rows" in note
+    assert "the entry belongs to other rows" in note
     assert encoded.input_ids[0].tolist() == bert_tokenizer("d")["input_ids"]
 
 

@@ -122,37 +122,37 @@ def sentences(*words: tuple[str, ...]) -> Split:
 def test_place_of_a_word_is_its_first_or_last_piece(bert_pieces):
     rows = sentences(("a", "bcc", "d"), ("bcc", "a"))
     last = encode(rows, bert_pieces, 16)
-    assert last.places is not None
-    assert as_lists(last.places) == [[1, 4, 5], [3, 4]]
+    assert last.word_positions is not None
+    assert as_lists(last.word_positions) == [[1, 4, 5], [3, 4]]
     first = encode(rows, bert_pieces, 16, "first")
-    assert first.places is not None
-    assert as_lists(first.places) == [[1, 2, 5], [1, 4]]
+    assert first.word_positions is not None
+    assert as_lists(first.word_positions) == [[1, 2, 5], [1, 4]]
     assert last.sizes.tolist() == [3, 2]
-    assert last.lost == last.truncated == 0
+    assert last.unseen_words == last.truncated == 0
 
 
 def test_words_beyond_the_longest_sequence_are_counted(bert_pieces):
     rows = sentences(("a", "a", "bcc", "d"), ("a",), ("a", "a", "a"))
     encoded = encode(rows, bert_pieces, 5)
-    assert encoded.places is not None
-    assert as_lists(encoded.places) == [[1, 2, 3, -1], [1], [1, 2, 3]]
-    assert (encoded.truncated, encoded.lost) == (1, 1)
+    assert encoded.word_positions is not None
+    assert as_lists(encoded.word_positions) == [[1, 2, 3, -1], [1], [1, 2, 3]]
+    assert (encoded.truncated, encoded.unseen_words) == (1, 1)
 
 
 def test_word_without_tokens_has_no_place(bert_tokenizer):
     """A tokenizer drops control characters, and words that are nothing else."""
     encoded = encode(sentences(("a", "\x7f", "b", "\u200d")), bert_tokenizer, 8)
-    assert encoded.places is not None
-    assert as_lists(encoded.places) == [[1, -1, 2, -1]]
+    assert encoded.word_positions is not None
+    assert as_lists(encoded.word_positions) == [[1, -1, 2, -1]]
     assert as_lists(encoded.input_ids) == [[CLS, A, B, SEP]]
-    assert (encoded.truncated, encoded.lost) == (0, 2)
+    assert (encoded.truncated, encoded.unseen_words) == (0, 2)
 
 
 def test_roberta_reads_words_as_if_a_space_stood_before(roberta_folder):
     encoded = encode(sentences(("b", "b")), load_tokenizer(roberta_folder, "tokens"), 8)
     assert as_lists(encoded.input_ids) == [[0, 8, 8, 2]]
-    assert encoded.places is not None
-    assert as_lists(encoded.places) == [[1, 2]]
+    assert encoded.word_positions is not None
+    assert as_lists(encoded.word_positions) == [[1, 2]]
 
 
 def test_missing_folder_suggests_near_names(bert_folder):

@@ -34,7 +34,7 @@ def test_imbalance_is_noted_where_accuracy_is_the_metric(write, metric, said):
     folder = write(train_tsv=rows("a" * 97 + "bbb"), dev_tsv=rows("a" * 19 + "b", 200))
     settings = {"positive": "b"} if metric == "f1" else {}
     expected = (
-        "accuracy rewards to always say the same label: 97.0 % 'a' in train; consider --task.metric"
+        "accuracy rewards always predicting one label: 97.0 % 'a' in train; consider --task.metric"
         " f1 or matthews or macro_recall",
     )
     assert notes(folder, metric=metric, **settings) == expected * said

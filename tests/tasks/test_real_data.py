@@ -97,7 +97,7 @@ def test_some_rows_are_encoded_and_batched(loaded, tokenizer):
         expected = tokenizer(*texts, truncation=True, max_length=128)
         assert first.tolist() == expected["input_ids"]
     assert sorted(rows) == list(range(len(split.texts)))
-    assert units == len(split.labels) - encoded.lost
+    assert units == len(split.labels) - encoded.unseen_words
 
 
 def test_fine_classes_are_pairs_of_names():

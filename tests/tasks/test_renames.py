@@ -108,7 +108,7 @@ def test_a_run_knows_its_renames():
 )
 def test_a_file_with_another_separator_is_recognized(write, name, content, mark):
     folder = write(**{name: content})
-    with pytest.raises(InputError, match=f"its cells seem to stand between {mark}: save it as"):
+    with pytest.raises(InputError, match=f"its cells seem to be separated by {mark}: save it as"):
         load_task(TaskConfig(path=str(folder), holdout=0.5))
 
 

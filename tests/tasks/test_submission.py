@@ -39,8 +39,8 @@ def test_every_glue_task_has_its_file():
 
 def test_other_tasks_and_labels_are_refused():
     with pytest.raises(
-        InputError, match=r"Task trec: the GLUE leaderboard takes test of glue/cola"
+        InputError, match=r"Task trec: the GLUE leaderboard accepts test of glue/cola"
     ):
         submission_file(Task(name="trec"), "test")
-    with pytest.raises(InputError, match=r"knows the labels 0, 1, unacceptable.* not 'good'"):
+    with pytest.raises(InputError, match=r"has the labels 0, 1, unacceptable.* not 'good'"):
         submission_text(Task(name="glue/cola"), ["good"])

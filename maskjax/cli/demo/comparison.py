@@ -15,7 +15,7 @@ from maskjax.config import (
     TaskConfig,
     TrainConfig,
 )
-from maskjax.models.config import Kind
+from maskjax.models.config import TaskType
 from maskjax.tasks import LoadedTask, load_task
 from maskjax.tasks.baselines import baseline_scores
 from maskjax.tasks.registry import lookup
@@ -78,7 +78,7 @@ class Comparison(NamedTuple):
     """
 
     task: str
-    kind: Kind
+    kind: TaskType
     metric: str
     split: str
     rows: int

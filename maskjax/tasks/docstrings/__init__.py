@@ -18,10 +18,11 @@ as a pretrained encoder does.
 Sources are parsed and never imported, so docstrings of compiled objects stay unseen. Public
 objects of private modules count, because libraries define most of what they export in those.
 
-What gives a label away is removed. Markup (roles, backticks, links), a leading call signature and
+Text that reveals a label is removed. Markup (roles, backticks, links), a leading call signature and
 the final full stop are stripped. A sentence that names one of the families, or spells the name of
-its own object the way code does (`read_csv`, `GroupBy`), is dropped whole: few do, and a hole
-would be a clue itself. So is what is not prose of 4 to 40 words. The word "class" stays.
+its own object the way code does (`read_csv`, `GroupBy`), is dropped: few do, and a gap in the
+sentence would be a clue itself. Text that is not prose of 4 to 40 words is dropped too. The word
+"class" stays.
 
 Classes are of equal size. Sizes follow the installed versions. With Python 3.11, numpy 2.4, scipy
 1.17, pandas 3.1, jax 0.10 and transformers 5.24 (5.23 for `library` and `kind`), and with the best

@@ -7,16 +7,16 @@ import pandas as pd
 from maskjax.tasks.docstrings.sentences import Sentence
 from maskjax.tasks.docstrings.splits import distinct_texts, normalize
 
-LEAST_WORDS = 6
+MIN_WORDS = 6
 
 
 def cut_sentences(sentences: Iterable[Sentence]) -> pd.DataFrame:
     """Cuts sentences in the middle and keeps one per beginning and one per ending."""
     texts = distinct_texts(sentence.text for sentence in sentences)
-    rows = [(text, *cut(text)) for text in texts if len(text.split()) >= LEAST_WORDS]
+    rows = [(text, *cut(text)) for text in texts if len(text.split()) >= MIN_WORDS]
     halves = pd.DataFrame(rows, columns=["text", "beginning", "ending"])
-    for half in ("beginning", "ending"):
-        halves = halves.loc[~halves[half].map(normalize).duplicated()]
+    for column in ("beginning", "ending"):
+        halves = halves.loc[~halves[column].map(normalize).duplicated()]
     return halves
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from maskjax.tasks.docstrings.offer import offer
+from maskjax.tasks.docstrings.pairs import pair_texts
 from maskjax.tasks.docstrings.sentences import Sentence
 from maskjax.tasks.docstrings.splits import distinct_texts, hash_text, split
 
@@ -19,14 +19,14 @@ def order_rows(sentences: Iterable[Sentence]) -> dict[str, pd.DataFrame]:
         The splits "train", "dev" and "test" with the columns `object`, which is what the sentence
         documents, `first_sentence`, `second_sentence` and `label`, "first" or "second".
     """
-    kinds = {sentence.text: sentence.kind for sentence in sentences}
-    texts = [text for text in distinct_texts(kinds) if swap_words(text) != text]
-    usable = pd.DataFrame({"text": texts, "object": [kinds[text] for text in texts]})
-    return {name: _both_forms(part) for name, part in split(usable).items()}
+    object_types = {sentence.text: sentence.kind for sentence in sentences}
+    texts = [text for text in distinct_texts(object_types) if swap_words(text) != text]
+    usable = pd.DataFrame({"text": texts, "object": [object_types[text] for text in texts]})
+    return {name: _pair_with_swapped(originals) for name, originals in split(usable).items()}
 
 
 def swap_words(text: str) -> str:
-    """Swaps two adjacent words, at a place that the hash of the text decides.
+    """Swaps two adjacent words, at a position that follows from the hash of the text.
 
     Example:
         >>> swap_words("Return the sum")
@@ -35,11 +35,11 @@ def swap_words(text: str) -> str:
         'Sort it'
     """
     words = text.split()
-    places = [place for place in range(1, len(words) - 1) if _can_swap(*words[place : place + 2])]
-    if not places:
+    positions = [i for i in range(1, len(words) - 1) if _can_swap(*words[i : i + 2])]
+    if not positions:
         return text
-    place = places[hash_text(text) // 10 % len(places)]  # the last digit chooses the split
-    words[place : place + 2] = words[place + 1], words[place]
+    i = positions[hash_text(text) // 10 % len(positions)]  # the last digit chooses the split
+    words[i : i + 2] = words[i + 1], words[i]
     return " ".join(words)
 
 
@@ -47,7 +47,7 @@ def _can_swap(first: str, second: str) -> bool:
     return first.isalpha() and second.isalpha() and first.lower() != second.lower()
 
 
-def _both_forms(originals: pd.DataFrame) -> pd.DataFrame:
+def _pair_with_swapped(originals: pd.DataFrame) -> pd.DataFrame:
     texts = originals["text"].tolist()
     objects, swapped = originals["object"].tolist(), [swap_words(text) for text in texts]
-    return offer("object", objects, "sentence", texts, swapped)
+    return pair_texts("object", objects, "sentence", texts, swapped)

@@ -1,4 +1,4 @@
-"""The first docstring sentences of public objects, without what gives their labels away."""
+"""The first docstring sentences of public objects, without text that reveals their labels."""
 
 import ast
 import re
@@ -32,7 +32,7 @@ MARKUP = (
 
 
 class Sentence(NamedTuple):
-    """The first sentence of a docstring, with what it documents.
+    """The first sentence of a docstring, and the object that it documents.
 
     Attributes:
         text: The sentence as plain text.
@@ -92,8 +92,8 @@ def first_sentence(docstring: str) -> str:
     """
     body = SIGNATURE.sub("", docstring.strip())
     text = " ".join(PARAGRAPH_END.split(body, maxsplit=1)[0].split())
-    for pattern, plain in MARKUP:
-        text = pattern.sub(plain, text)
+    for pattern, replacement in MARKUP:
+        text = pattern.sub(replacement, text)
     return SENTENCE_END.split(text, maxsplit=1)[0].rstrip(" .:;")
 
 

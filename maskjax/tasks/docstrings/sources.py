@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-# The label "python" stands for the standard library, which is no package.
+# The label "python" is that of the standard library.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "huggingface": ("transformers", "datasets"),
     "jax": ("jax", "flax", "optax"),
@@ -20,8 +20,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
-# Tests document nothing public, vendored code belongs to someone else, newer Pythons lack distutils
-# and lib2to3, and the models of transformers repeat the same few sentences hundreds of times.
+# Tests document no public objects, vendored code belongs to other packages, newer Pythons lack
+# distutils and lib2to3, and the models of transformers repeat a few sentences hundreds of times.
 SKIPPED = re.compile(
     r"(\w*_)?test(s|ing)?(_\w+)?(\.py)?|conftest\.py|third_party|_external|_vendor\w*"
     r"|array_api_\w+|site-packages|dist-packages|distutils|lib2to3|models"
@@ -67,7 +67,7 @@ def source_files(folder: Path) -> Iterator[Path]:
 def parse(path: Path) -> ast.Module:
     """Parses a source file without importing it."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the sources of others may hold deprecated syntax
+        warnings.simplefilter("ignore")  # other packages may use deprecated syntax
         return ast.parse(path.read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""Duplicates, balance and splits that depend on the hashes of texts only."""
+"""Deduplication, balancing and splits, which depend on the hashes of texts only."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import pandas as pd
 
 
 def deduplicate(sentences: pd.DataFrame) -> pd.DataFrame:
-    """Keeps one row of each text, and none of a text that occurs with two labels.
+    """Keeps one row of each text; drops texts that occur with two labels.
 
     Args:
         sentences: The columns `text` and `label`. Texts that differ in case and punctuation only
@@ -30,8 +30,8 @@ def deduplicate(sentences: pd.DataFrame) -> pd.DataFrame:
 
 def distinct_texts(texts: Iterable[str]) -> list[str]:
     """Keeps one of the texts that differ in case and punctuation only."""
-    first = {normalize(text): text for text in sorted(texts, reverse=True)}
-    return sorted(first.values(), key=hash_text)
+    representatives = {normalize(text): text for text in sorted(texts, reverse=True)}
+    return sorted(representatives.values(), key=hash_text)
 
 
 def balance(sentences: pd.DataFrame) -> pd.DataFrame:
@@ -54,16 +54,16 @@ def split(sentences: pd.DataFrame) -> dict[str, pd.DataFrame]:
         sentences: A frame with the column `text`.
 
     Returns:
-        The rows of "train", "dev" and "test", in the order in which they came.
+        The rows of "train", "dev" and "test", in their order in the frame.
 
     Example:
-        >>> parts = split(pd.DataFrame({"text": list("abcdefghi")}))
-        >>> {name: "".join(part["text"]) for name, part in parts.items()}
+        >>> splits = split(pd.DataFrame({"text": list("abcdefghi")}))
+        >>> {name: "".join(rows["text"]) for name, rows in splits.items()}
         {'train': 'abcdehi', 'dev': 'g', 'test': 'f'}
     """
-    tenth = sentences["text"].map(hash_text) % 10
-    parts = {"train": tenth > 1, "dev": tenth == 1, "test": tenth == 0}
-    return {name: sentences.loc[part].reset_index(drop=True) for name, part in parts.items()}
+    digit = sentences["text"].map(hash_text) % 10
+    rows = {"train": digit > 1, "dev": digit == 1, "test": digit == 0}
+    return {name: sentences.loc[rows[name]].reset_index(drop=True) for name in rows}
 
 
 def normalize(text: str) -> str:
@@ -72,5 +72,5 @@ def normalize(text: str) -> str:
 
 
 def hash_text(text: str) -> int:
-    """Hashes a text, the same in every process."""
+    """Hashes a text with the same result in every process."""
     return int.from_bytes(blake2b(text.encode(), digest_size=7).digest())  # fits a 64-bit column
