@@ -26,7 +26,7 @@ from rich.table import Table
 
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig
-from maskjax.models import EncoderConfig, Model, build_model
+from maskjax.models import EncoderConfig, Model, build_model, read_config
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 
 
@@ -156,7 +156,7 @@ def make_encoder(size: Size, dropout: float) -> EncoderConfig:
         "intermediate_size": size.intermediate_size,
         "max_position_embeddings": 512,
     }
-    config = EncoderConfig.from_hf(values, "benchmark")
+    config = read_config(values, "benchmark")
     return dataclasses.replace(
         config, hidden_dropout=dropout, attention_dropout=dropout, head_dropout=dropout
     )

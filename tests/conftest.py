@@ -48,10 +48,10 @@ from maskjax.config import (
 )
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.models import (
-    EncoderConfig,
     build_model,
     head_paths,
     load_base,
+    read_config,
     swap_layout,
     torch_name,
     with_head,
@@ -122,7 +122,7 @@ def write_base() -> Callable[..., Path]:
         (folder / "config.json").write_text(json.dumps(values))
         (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
         (folder / "vocab.txt").write_text("\n".join(words))
-        model = build_model(EncoderConfig.from_hf(values, "tiny"), num_outputs=1)
+        model = build_model(read_config(values, "tiny"), num_outputs=1)
         random, tensors = np.random.default_rng(seed), {}
         for path, leaf in flatten_with_paths(pretrained_part(model)).items():
             array = random.normal(0, scale, leaf.shape) + path.endswith("scale")

@@ -38,7 +38,7 @@ for family in ("bert", "roberta", "distilbert"):
     shape |= {"intermediate_size": 8, "max_position_embeddings": 16}
     if family == "distilbert":
         shape |= {"dim": 4, "n_layers": 1, "n_heads": 2, "hidden_dim": 8}
-    config = maskjax.models.EncoderConfig.from_hf({"model_type": family, **shape}, "tiny")
+    config = maskjax.models.read_config({"model_type": family, **shape}, "tiny")
     for kind in ("classification", "regression", "tokens", "choice"):
         model = maskjax.models.build_model(config, 2, kind=kind)
         params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), model.abstract)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
-from maskjax.models import EncoderConfig, Model, head_paths
+from maskjax.models import EncoderConfig, Model, architecture_of, head_paths
 from maskjax.models.matrix_types import MATRIX_TYPES, encoder_rules, matrix_type
 
 
@@ -55,7 +55,7 @@ def masked_blocks(config: AdaptationConfig, encoder: EncoderConfig) -> range:
     Raises:
         InputError: If the range does not lie in the encoder.
     """
-    lowest = 2 if encoder.family == "distilbert" else encoder.num_layers // 6
+    lowest = architecture_of(encoder).lowest_masked(encoder.num_layers)
     return chosen_blocks(config, encoder, min(lowest, encoder.num_layers - 1))
 
 

@@ -16,12 +16,10 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import TaskPredictor
 from maskjax.masking import flatten_with_paths
-from maskjax.models import TaskType, checkpoint_name, swap_layout
-from maskjax.models.config import Family
+from maskjax.models import ARCHITECTURES, TaskType, checkpoint_name, swap_layout
 from maskjax.tasks import Task, load_tokenizer
 from maskjax.tasks.tokenizer import import_transformers
 
-PREFIXES: dict[Family, str] = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
 HEADS: dict[TaskType, str] = {
     "classification": "ForSequenceClassification",
     "regression": "ForSequenceClassification",
@@ -39,8 +37,6 @@ PROBLEM_TYPES: dict[TaskType, str] = {
 REGRESSION_LABEL = "score"
 """What a pipeline calls the number of a regression."""
 
-# The base's tokenizer may give token types, which the models of these families do not take.
-WITHOUT_TOKEN_TYPES: tuple[Family, ...] = ("roberta", "distilbert")
 # Notes of transformers on how this process loaded the tokenizer.
 LOADING_NOTES = ("is_local", "local_files_only", "name_or_path")
 
@@ -75,7 +71,7 @@ def torch_params(predictor: TaskPredictor) -> dict[str, np.ndarray]:
     return in_torch(flatten_with_paths(predictor.params), predictor.base.config.family)
 
 
-def in_torch(leaves: Mapping[str, Any], family: Family) -> dict[str, np.ndarray]:
+def in_torch(leaves: Mapping[str, Any], family: str) -> dict[str, np.ndarray]:
     """Spells leaves, or their masks, as PyTorch does."""
     return {
         checkpoint_name(path, family): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
@@ -83,7 +79,7 @@ def in_torch(leaves: Mapping[str, Any], family: Family) -> dict[str, np.ndarray]
     }
 
 
-def architecture(task: Task, family: Family) -> str:
+def architecture(task: Task, family: str) -> str:
     """The class of transformers that computes a task.
 
     Example:
@@ -92,7 +88,7 @@ def architecture(task: Task, family: Family) -> str:
     """
     if task.kind not in HEADS:
         raise InputError(f"task {task.name}: cannot export {task.kind}; only {', '.join(HEADS)}.")
-    return PREFIXES[family] + HEADS[task.kind]
+    return ARCHITECTURES[family].torch_name + HEADS[task.kind]
 
 
 def label_names(task: Task) -> tuple[str, ...]:
@@ -129,6 +125,7 @@ def _save_tokenizer(predictor: TaskPredictor, folder: Path) -> None:
     for note in LOADING_NOTES:
         values.pop(note, None)
     values["model_max_length"] = predictor.config.task.max_length
-    if predictor.base.config.family in WITHOUT_TOKEN_TYPES:
+    # The base's tokenizer may give token types, which the models of other families do not take.
+    if not predictor.base.config.uses_token_types:
         values["model_input_names"] = ["input_ids", "attention_mask"]
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf8")

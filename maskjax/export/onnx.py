@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from maskjax.export.folder import new_folder
-from maskjax.export.huggingface import HEADS, WITHOUT_TOKEN_TYPES, export_hf
+from maskjax.export.huggingface import HEADS, export_hf
 from maskjax.extras import require
 from maskjax.inference import TaskPredictor
 from maskjax.models import Model
@@ -80,7 +80,7 @@ def _example(torch: Any, model: Model) -> dict[str, Any]:
     config, shape = model.config, (2, 3, 8) if model.kind == "choice" else (2, 8)
     ids = torch.full(shape, config.pad_token_id + 1, dtype=torch.int64)
     inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if config.family not in WITHOUT_TOKEN_TYPES:
+    if config.uses_token_types:
         inputs["token_type_ids"] = torch.zeros_like(ids)
     return inputs
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from maskjax.errors import printable
 from maskjax.models import normalize_name
-from maskjax.models.config import Family
 
 MASK, ORIGINAL = "_mask", "_orig"
 WRAPPERS = frozenset((
@@ -32,7 +31,7 @@ class Spelled(NamedTuple):
     suffix: str
 
 
-def spell_name(name: str, family: Family) -> Spelled:
+def spell_name(name: str, family: str) -> Spelled:
     """Takes a name of a state dict apart.
 
     Example:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from maskjax.models.config import Family, TaskType
+from maskjax.models import ARCHITECTURES, TaskType
+from maskjax.models.heads import GeluHead, PoolerHead, PreClassifierHead, SummaryHead, TanhHead
 
 OUTPUT = "classifier.weight"
 
@@ -25,30 +26,36 @@ class RecognizedHead(NamedTuple):
         return any((kind == "tokens") == (one == "tokens") for one in kinds)
 
 
-def recognize_head(names: Iterable[str], family: Family, outputs: int) -> RecognizedHead | None:
-    """Finds the kind of a head from the names and the width of its matrices.
+def recognize_head(names: Iterable[str], family: str, outputs: int) -> RecognizedHead | None:
+    """Finds the type of a head from the names and the width of its matrices.
 
     Example:
         >>> recognize_head(["classifier.weight"], "distilbert", 9).kind
         'tokens'
     """
-    names = set(names)
+    names, heads = set(names), ARCHITECTURES[family].heads
+    # Heads of rows have a name of their own for the last layer, except where they share a pooler.
+    of_rows = heads["classification"] in (TanhHead, GeluHead)
     if OUTPUT not in names:
-        is_roberta = family == "roberta" and "classifier.out_proj.weight" in names
-        return RecognizedHead("classification", None) if is_roberta else None
-    if family == "roberta" and outputs == 1:
+        is_of_rows = of_rows and "classifier.out_proj.weight" in names
+        return RecognizedHead("classification", None) if is_of_rows else None
+    if heads["choice"] is SummaryHead and "sequence_summary.summary.weight" in names:
+        return RecognizedHead("choice", None)
+    if heads["choice"] is PoolerHead and of_rows and outputs == 1:
         return RecognizedHead("choice", "tokens")
-    if family == "roberta" or not _has_hidden_layer(names, family):
+    if of_rows or not _has_hidden_layer(names, family):
         return RecognizedHead("tokens", None)
     if outputs == 1:
         return RecognizedHead("regression", "choice")
     # Taggers of transformers 2 have a pooler, which they do not use.
-    return RecognizedHead("classification", "tokens" if family == "bert" else None)
+    return RecognizedHead(
+        "classification", "tokens" if heads["classification"] is PoolerHead else None
+    )
 
 
-def _has_hidden_layer(names: set[str], family: Family) -> bool:
+def _has_hidden_layer(names: set[str], family: str) -> bool:
     """Whether there is a layer before the last, or may be: a pooler of an encoder not in here."""
-    if family == "distilbert":
+    if ARCHITECTURES[family].heads["classification"] is PreClassifierHead:
         return "pre_classifier.weight" in names
     is_whole = any(name.startswith("embeddings.") for name in names)
     return "pooler.dense.weight" in names or not is_whole

@@ -76,8 +76,8 @@ class Architecture:
         name: `model_type` in `config.json`.
         torch_name: What the classes of transformers begin with, such as `Bert`.
         prefix: What the encoder's tensors begin with in the checkpoint of a model with a head.
-        heads: The head of each type of task: `(config, num_outputs, rate, dtype) -> module`, with the
-            rate of its dropout.
+        heads: The head of each type of task: `(config, num_outputs, rate, dtype) -> module`, where
+            the rate is that of dropout.
         keys: Field of `EncoderConfig` → its key in `config.json`.
         defaults: Field → its value where the key is absent or null.
         copies: Field → the field whose value it takes where it has none.

@@ -72,8 +72,8 @@ def position_ids(
 ) -> Int[Array, "rows seq"]:
     """Numbers the tokens.
 
-    Where it counts tokens, those that are not padding count from `pad_token_id + 1`, and all padding
-    has the position `pad_token_id` (`create_position_ids_from_input_ids` in transformers).
+    Where positions count tokens, those that are not padding begin at `pad_token_id + 1`, and all
+    padding has the position `pad_token_id` (`create_position_ids_from_input_ids` in transformers).
     """
     if config.positions == "columns":
         return jnp.arange(input_ids.shape[1], dtype=jnp.int32)[None, :]
@@ -128,15 +128,18 @@ class Stack(nnx.Module):
         if not self.config.relative_buckets:
             return None
         buckets = distance_buckets(seq, self.config.relative_buckets)
-        return self.relative_attention_bias(jnp.asarray(buckets)).transpose(2, 0, 1)[None]
+        by_distance = self.relative_attention_bias(jnp.asarray(buckets)).T
+        token = jnp.arange(seq)
+        return by_distance[:, token[:, None] - token[None, :] + seq - 1][None]
 
 
 def distance_buckets(seq: int, buckets: int, longest: int = 128) -> np.ndarray:
-    """Numbers the distances between tokens, [seq, seq]: near ones exactly, far ones by logarithm.
+    """Numbers the distances 1 - seq to seq - 1 between two tokens, int32 [2 * seq - 1].
 
-    This is T5's numbering, in which each direction has half of the buckets (arXiv 1910.10683).
+    This is T5's numbering: half of the buckets for each direction, near distances exactly, far ones
+    by their logarithm (arXiv 1910.10683).
     """
-    distance = np.arange(seq)[:, None] - np.arange(seq)[None, :]
+    distance = np.arange(1 - seq, seq)
     half = buckets // 2
     exact = half // 2
     far = np.log(np.maximum(np.abs(distance), 1).astype(np.float32) / np.float32(exact))

@@ -110,7 +110,9 @@ def build_model(
     if num_outputs < 1:
         raise InputError(f"num_outputs is {num_outputs}; expected 1 for regression, or more")
     family = architecture_of(config)
-    encoder_def, encoder_leaves = _split(lambda: family.encoder(config, compute_dtype, remat_blocks))
+    encoder_def, encoder_leaves = _split(
+        lambda: family.encoder(config, compute_dtype, remat_blocks)
+    )
     # A choice is scored by itself; the scores of a row's choices are its logits.
     width = 1 if kind == "choice" else num_outputs
     rate = getattr(config, RATES[kind])

@@ -42,7 +42,7 @@ def read_config(values: Mapping[str, Any], source: str) -> EncoderConfig:
         0.2
     """
     name = values.get("model_type")
-    if name not in ARCHITECTURES:
+    if not isinstance(name, str) or name not in ARCHITECTURES:
         raise InputError(
             f"{source}: model_type {name!r} is not supported; use one of: "
             f"{', '.join(ARCHITECTURES)}, or add yours by maskjax.models.register_architecture"

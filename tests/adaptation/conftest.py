@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from maskjax.models import EncoderConfig, Model, build_model
+from maskjax.models import EncoderConfig, Model, build_model, read_config
 
 # Few different shapes: each one is compiled for.
 SHAPE = {"vocab_size": 8, "max_position_embeddings": 8}
@@ -25,7 +25,7 @@ def encoder() -> Callable[..., EncoderConfig]:
             rest = DISTILBERT | {"n_layers": layers}
         else:
             rest = BERT | {"num_hidden_layers": layers}
-        return EncoderConfig.from_hf({"model_type": family, **SHAPE, **rest}, "tiny")
+        return read_config({"model_type": family, **SHAPE, **rest}, "tiny")
 
     return make
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from maskjax.models import EncoderConfig
+from maskjax.models import read_config
 
-FAMILIES = ("bert", "roberta", "distilbert")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 BERT_CONFIG = {
@@ -34,7 +34,11 @@ DISTILBERT_CONFIG = {
 TINY = {
     "bert": {"model_type": "bert", **BERT_CONFIG},
     "roberta": {"model_type": "roberta", "type_vocab_size": 1, **BERT_CONFIG},
+    "xlm-roberta": {"model_type": "xlm-roberta", "type_vocab_size": 1, **BERT_CONFIG},
+    "camembert": {"model_type": "camembert", "type_vocab_size": 1, **BERT_CONFIG},
     "distilbert": DISTILBERT_CONFIG,
+    "electra": {"model_type": "electra", "embedding_size": 6, **BERT_CONFIG},
+    "mpnet": {"model_type": "mpnet", **BERT_CONFIG},
 }
 
 
@@ -59,20 +63,43 @@ def bert_names(layers: int) -> dict[str, tuple[int, ...]]:
     return names
 
 
-def distilbert_names(layers: int) -> dict[str, tuple[int, ...]]:
-    names: dict[str, tuple[int, ...]] = {}
-    names["embeddings.word_embeddings.weight"] = (32, 8)
-    names["embeddings.position_embeddings.weight"] = (18, 8)
-    names["embeddings.LayerNorm.weight"] = names["embeddings.LayerNorm.bias"] = (8,)
-    for i in range(layers):
-        block = f"transformer.layer.{i}"
-        for part in ("q_lin", "k_lin", "v_lin", "out_lin"):
-            names[f"{block}.attention.{part}.weight"] = (8, 8)
-            names[f"{block}.attention.{part}.bias"] = (8,)
-        names[f"{block}.ffn.lin1.weight"], names[f"{block}.ffn.lin1.bias"] = (12, 8), (12,)
-        names[f"{block}.ffn.lin2.weight"], names[f"{block}.ffn.lin2.bias"] = (8, 12), (8,)
-        for part in ("sa_layer_norm", "output_layer_norm"):
-            names[f"{block}.{part}.weight"] = names[f"{block}.{part}.bias"] = (8,)
+DISTILBERT_NAMES = (
+    ("encoder.layer.", "transformer.layer."),
+    ("attention.self.query.", "attention.q_lin."),
+    ("attention.self.key.", "attention.k_lin."),
+    ("attention.self.value.", "attention.v_lin."),
+    ("attention.output.dense.", "attention.out_lin."),
+    ("attention.output.LayerNorm.", "sa_layer_norm."),
+    ("intermediate.dense.", "ffn.lin1."),
+    (".output.dense.", ".ffn.lin2."),
+    (".output.LayerNorm.", ".output_layer_norm."),
+)
+MPNET_NAMES = (
+    ("attention.self.query.", "attention.attn.q."),
+    ("attention.self.key.", "attention.attn.k."),
+    ("attention.self.value.", "attention.attn.v."),
+    ("attention.output.dense.", "attention.attn.o."),
+    ("attention.output.LayerNorm.", "attention.LayerNorm."),
+)
+
+
+def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
+    """The tensors of a tiny encoder by their names in PyTorch."""
+    names = bert_names(2)
+    if family in ("distilbert", "mpnet"):
+        spelling = DISTILBERT_NAMES if family == "distilbert" else MPNET_NAMES
+        for ours, theirs in spelling:
+            names = {name.replace(ours, theirs): shape for name, shape in names.items()}
+    else:
+        types = 2 if family in ("bert", "electra") else 1
+        names["embeddings.token_type_embeddings.weight"] = (types, 8)
+    if family == "mpnet":
+        names["encoder.relative_attention_bias.weight"] = (32, 2)
+    if family == "electra":
+        names = {n: (*s[:-1], 6) if n.startswith("embeddings.") else s for n, s in names.items()}
+        names |= {"embeddings_project.weight": (8, 6), "embeddings_project.bias": (8,)}
+    if family == "bert":
+        names["pooler.dense.weight"], names["pooler.dense.bias"] = (8, 8), (8,)
     return names
 
 
@@ -81,11 +108,7 @@ class Checkpoint:
 
     def __init__(self, family: str) -> None:
         self.config = dict(TINY[family])
-        names = distilbert_names(2) if family == "distilbert" else bert_names(2)
-        if family != "distilbert":
-            names["embeddings.token_type_embeddings.weight"] = (2 if family == "bert" else 1, 8)
-        if family == "bert":
-            names["pooler.dense.weight"], names["pooler.dense.bias"] = (8, 8), (8,)
+        names = tensor_shapes(family)
         rng = np.random.default_rng(0)
         self.tensors = {
             name: rng.normal(size=shape).astype(np.float32) for name, shape in names.items()
@@ -112,7 +135,7 @@ def checkpoint():
 @pytest.fixture(scope="session")
 def tiny_config():
     """Makes the configuration of the tiny checkpoint of a family, with some keys replaced."""
-    return lambda family, **changes: EncoderConfig.from_hf({**TINY[family], **changes}, "tiny")
+    return lambda family, **changes: read_config({**TINY[family], **changes}, "tiny")
 
 
 @pytest.fixture

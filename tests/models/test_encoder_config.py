@@ -1,30 +1,33 @@
 """Reading config.json, against transformers' own defaults."""
 
-import dataclasses
-
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from maskjax.errors import InputError
-from maskjax.models import EncoderConfig
+from maskjax.models import ARCHITECTURES, read_config
+from maskjax.models.layers import ACTIVATIONS
 
-CLASSES = {"bert": "BertConfig", "roberta": "RobertaConfig", "distilbert": "DistilBertConfig"}
+ONE_TYPE = {"type_vocab_size": 1}
+OTHER_SIZES = {
+    "electra": {"embedding_size": 6},
+    **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ONE_TYPE),
+}
 
 
 def test_absent_keys_have_the_defaults_of_transformers(family, tiny_config):
     transformers = pytest.importorskip("transformers")
     from_file = tiny_config(family)
-    given = {"bert": (), "roberta": ("type_vocab_size",), "distilbert": ()}[family]
-    sizes = dataclasses.asdict(from_file)
-    hf = getattr(transformers, CLASSES[family])(
+    hf = getattr(transformers, f"{ARCHITECTURES[family].torch_name}Config")(
         vocab_size=32,
         hidden_size=8,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=18,
         **({"hidden_dim": 12} if family == "distilbert" else {"intermediate_size": 12}),
-        **{key: sizes[key] for key in given},
+        **OTHER_SIZES.get(family, {}),
     )
-    assert EncoderConfig.from_hf(hf.to_dict(), "transformers") == from_file
+    assert read_config(hf.to_dict(), "transformers") == from_file
 
 
 def test_roberta_positions_are_offset_by_the_padding_id(tiny_config):
@@ -47,22 +50,24 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
 @pytest.mark.parametrize(
     ("family", "changes", "message"),
     [
-        ("bert", {"model_type": "gpt2"}, "model_type 'gpt2' .* bert, roberta, distilbert"),
+        ("bert", {"model_type": "gpt2"}, "model_type 'gpt2' .* bert, roberta, xlm-roberta"),
         ("bert", {"model_type": None}, "model_type None"),
         ("bert", {"model_type": ["bert"]}, "model_type ..bert.. is not supported"),
-        ("bert", {"hidden_act": "gelu_new"}, "hidden_act 'gelu_new' .* only 'gelu'"),
-        ("distilbert", {"activation": "relu"}, "activation 'relu'"),
+        ("bert", {"hidden_act": "mish"}, "hidden_act 'mish' .* only gelu, gelu_python"),
+        ("distilbert", {"activation": "mish"}, "activation 'mish'"),
+        ("electra", {"summary_type": "last"}, "summary_type 'last' .* only 'first'"),
+        ("mpnet", {"relative_attention_num_buckets": 16}, "num_buckets 16 .* only 32"),
         ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ("bert", {"is_decoder": True}, "is_decoder True"),
         ("roberta", {"add_cross_attention": True}, "add_cross_attention True"),
         ("bert", {"num_attention_heads": 3}, "hidden_size 8 is not a multiple of num_heads 3"),
-        ("bert", {"hidden_size": "8"}, "hidden_size is '8'; expected an integer above 0"),
+        ("bert", {"intermediate_size": "8"}, "intermediate_size is '8'; expected an integer"),
         ("bert", {"num_hidden_layers": 0}, "num_layers is 0"),
         ("bert", {"vocab_size": True}, "vocab_size is True"),
         ("bert", {"hidden_dropout_prob": 1.0}, "hidden_dropout is 1.0; expected a rate"),
         ("bert", {"layer_norm_eps": float("nan")}, "layer_norm_eps is nan"),
         ("bert", {"initializer_range": float("inf")}, "initializer_range is inf"),
-        ("bert", {"pad_token_id": None}, "pad_token_id is None; expected an integer, 0 or more"),
+        ("bert", {"pad_token_id": -1}, "pad_token_id is -1; expected an integer, 0 or more"),
         ("roberta", {"max_position_embeddings": 2}, "max_positions is 0"),
     ],
 )
@@ -73,16 +78,26 @@ def test_unsupported_configurations_are_refused(tiny_config, family, changes, me
 
 def test_refuses_a_missing_size(family):
     with pytest.raises(InputError, match=r"^config.json: key 'vocab_size' is missing"):
-        EncoderConfig.from_hf({"model_type": family}, "config.json")
+        read_config({"model_type": family}, "config.json")
 
 
-def test_refuses_an_unknown_family_in_code(tiny_config):
-    with pytest.raises(InputError, match="family is 'gpt2'"):
-        dataclasses.replace(tiny_config("bert"), family="gpt2")
+def test_null_is_an_absent_key(tiny_config):
+    assert tiny_config("bert", pad_token_id=None, hidden_dropout_prob=None) == tiny_config("bert")
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_python", "gelu_new", "relu", "silu", "swish"])
+def test_activations_are_those_of_transformers(name, tiny_config):
+    torch = pytest.importorskip("torch")
+    activations = pytest.importorskip("transformers.activations")
+    x = np.linspace(-4, 4, 41, dtype=np.float32)
+    ours = ACTIVATIONS[tiny_config("bert", hidden_act=name).activation](jnp.asarray(x))
+    theirs = activations.ACT2FN[name](torch.tensor(x))
+    np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
 
 
 def test_one_dropout_rate_for_all_places(tiny_config, family):
     config = tiny_config(family)
-    rates = ("hidden_dropout", "attention_dropout", "head_dropout")
+    rates = [name for name in vars(config) if name.endswith("_dropout")]
+    assert len(rates) == 5
     assert {getattr(config.with_dropout(0.3), rate) for rate in rates} == {0.3}
     assert config.with_dropout(None) == config

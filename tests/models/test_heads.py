@@ -6,38 +6,44 @@ import numpy as np
 import pytest
 
 from maskjax.masking import flatten_with_paths
-from maskjax.models import build_model, head_paths, init_head, load_base, with_head
+from maskjax.models import ARCHITECTURES, build_model, head_paths, init_head, load_base, with_head
 
 KINDS = ("classification", "regression", "tokens", "choice")
+FAMILIES = tuple(ARCHITECTURES)
 # The matrices that are drawn at random, for three outputs.
 ROBERTA_CLASSIFIER = {"classifier/dense": (8, 8), "classifier/out_proj": (8, 3)}
+PRE_CLASSIFIER = {"pre_classifier": (8, 8), "classifier": (8, 3)}
 HEAD = {
-    ("bert", "classification"): {"classifier": (8, 3)},
-    ("bert", "regression"): {"classifier": (8, 3)},
-    ("bert", "tokens"): {"classifier": (8, 3)},
     ("bert", "choice"): {"classifier": (8, 1)},
-    ("roberta", "classification"): ROBERTA_CLASSIFIER,
-    ("roberta", "regression"): ROBERTA_CLASSIFIER,
-    ("roberta", "tokens"): {"classifier": (8, 3)},
-    ("roberta", "choice"): {"pooler/dense": (8, 8), "classifier": (8, 1)},
-    ("distilbert", "classification"): {"pre_classifier": (8, 8), "classifier": (8, 3)},
-    ("distilbert", "regression"): {"pre_classifier": (8, 8), "classifier": (8, 3)},
-    ("distilbert", "tokens"): {"classifier": (8, 3)},
     ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
+    ("electra", "choice"): {"sequence_summary/summary": (8, 8), "classifier": (8, 1)},
 }
+for name in ("roberta", "xlm-roberta", "camembert", "mpnet", "electra"):
+    HEAD[name, "classification"] = HEAD[name, "regression"] = ROBERTA_CLASSIFIER
+    HEAD.setdefault((name, "choice"), {"pooler/dense": (8, 8), "classifier": (8, 1)})
+for name in FAMILIES:
+    HEAD[name, "tokens"] = {"classifier": (8, 3)}
+for type_of_task in ("classification", "regression"):
+    HEAD["bert", type_of_task] = {"classifier": (8, 3)}
+    HEAD["distilbert", type_of_task] = PRE_CLASSIFIER
 
 
 def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
     """Spells out the canonical paths of a tiny model with three outputs."""
-    shapes: dict[str, tuple[int, ...]] = {}
+    width = 6 if family == "electra" else 8
     rows = {"word_embeddings": 32, "position_embeddings": 18}
-    if family != "distilbert":
-        rows["token_type_embeddings"] = {"bert": 2, "roberta": 1}[family]
-    shapes |= {f"embeddings/{name}/embedding": (count, 8) for name, count in rows.items()}
-    norms = ["embeddings/LayerNorm"]
+    if family not in ("distilbert", "mpnet"):
+        rows["token_type_embeddings"] = 2 if family in ("bert", "electra") else 1
+    shapes = {f"embeddings/{name}/embedding": (count, width) for name, count in rows.items()}
+    shapes |= {f"embeddings/LayerNorm/{leaf}": (width,) for leaf in ("scale", "bias")}
+    if family == "mpnet":
+        shapes["encoder/relative_attention_bias/embedding"] = (32, 2)
     dense = dict(HEAD[family, kind])
     if family == "bert" and kind != "tokens":
         dense["pooler/dense"] = (8, 8)
+    if family == "electra":
+        dense["embeddings_project"] = (6, 8)
+    norms = []
     for i in range(2):
         block = f"encoder/layer/{i}"
         norms += [f"{block}/attention/output/LayerNorm", f"{block}/output/LayerNorm"]

@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from maskjax.masking import flatten_with_paths
+from maskjax.models import ARCHITECTURES, build_model, load_base, torch_name
 from maskjax.models import block as block_module
-from maskjax.models import build_model, load_base, torch_name
 from maskjax.models import encoder as encoder_module
 from maskjax.models import heads as heads_module
 from maskjax.models.encoder import position_ids
@@ -17,7 +17,6 @@ torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these 
 transformers = pytest.importorskip("transformers")
 transformers.utils.logging.disable_progress_bar()
 
-PREFIXES = {"bert": "Bert", "roberta": "Roberta", "distilbert": "DistilBert"}
 HEADS = {
     "classification": "ForSequenceClassification",
     "regression": "ForSequenceClassification",
@@ -26,11 +25,12 @@ HEADS = {
 }
 OUTPUTS = {"classification": 3, "regression": 1, "tokens": 4, "choice": 2}
 TOLERANCE = 1e-5
+TOKEN_TYPES = {"bert": 2, "electra": 2, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
 
 
 def make_oracle(family: str, seed: int, kind: str = "classification", **changes):
     """A model of random shape in which every parameter, biases and norms too, is random."""
-    rng, roberta = np.random.default_rng(seed), family == "roberta"
+    rng = np.random.default_rng(seed)
     heads = int(rng.integers(1, 5))
     shape = {
         "vocab_size": int(rng.integers(40, 90)),
@@ -41,9 +41,13 @@ def make_oracle(family: str, seed: int, kind: str = "classification", **changes)
         ("hidden_dim" if family == "distilbert" else "intermediate_size"): int(rng.integers(5, 60)),
     }
     if family != "distilbert":
-        shape |= {"type_vocab_size": 1 if roberta else 2, "layer_norm_eps": 1e-5}
-    pad = int(rng.integers(0, 5))
-    oracle = getattr(transformers, PREFIXES[family] + HEADS[kind])
+        shape["layer_norm_eps"] = 1e-5
+    if family in TOKEN_TYPES:
+        shape["type_vocab_size"] = TOKEN_TYPES[family]
+    if family == "electra":
+        shape["embedding_size"] = int(rng.integers(5, 20))
+    pad = 1 if family == "mpnet" else int(rng.integers(0, 5))
+    oracle = getattr(transformers, ARCHITECTURES[family].torch_name + HEADS[kind])
     config = oracle.config_class(
         **shape,
         pad_token_id=pad,
@@ -78,7 +82,7 @@ def make_inputs(config, seed: int) -> dict[str, np.ndarray]:
 
 
 def torch_inputs(family: str, kind: str, inputs: dict[str, np.ndarray]) -> dict:
-    unused = () if family == "bert" else ("token_type_ids",)
+    unused = () if family in ("bert", "electra") else ("token_type_ids",)
     shape = (-1, OUTPUTS["choice"], 17) if kind == "choice" else (-1, 17)
     return {
         name: torch.tensor(value.astype(np.int64).reshape(shape))

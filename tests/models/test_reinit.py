@@ -11,15 +11,10 @@ import transformers
 from maskjax.config.model import Part
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
-from maskjax.models import load_base, reinitialize, swap_layout, torch_name
+from maskjax.models import ARCHITECTURES, load_base, reinitialize, swap_layout, torch_name
 from maskjax.models.reinit import PARTS
 
 torch = pytest.importorskip("torch")
-CLASSES = {
-    "bert": (transformers.BertConfig, transformers.BertModel),
-    "roberta": (transformers.RobertaConfig, transformers.RobertaModel),
-    "distilbert": (transformers.DistilBertConfig, transformers.DistilBertModel),
-}
 
 
 @pytest.fixture
@@ -41,7 +36,8 @@ def test_every_leaf_belongs_to_one_part(family, base):
 
 
 def test_weights_are_drawn_as_in_transformers(family, base):
-    make_config, make_model = CLASSES[family]
+    name = ARCHITECTURES[family].torch_name
+    make_config, make_model = (getattr(transformers, name + end) for end in ("Config", "Model"))
     torch.manual_seed(0)
     values = json.loads((base.folder / "config.json").read_text())
     theirs = make_model(make_config(**values)).state_dict()

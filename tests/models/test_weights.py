@@ -86,14 +86,16 @@ def test_distilbert_names_map_to_our_paths(checkpoint, tmp_path):
 def test_prefix_and_other_heads_change_nothing(family, checkpoint, tmp_path):
     plain = checkpoint(family)
     expected = leaves(plain.write(tmp_path / "plain"))
+    roberta = ("lm_head.dense.weight", "pooler.dense.weight", "classifier.out_proj.bias")
     extra = {
         "bert": ("embeddings.position_ids", "cls.predictions.bias", "classifier.weight"),
-        "roberta": ("lm_head.dense.weight", "pooler.dense.weight", "classifier.out_proj.bias"),
         "distilbert": ("vocab_projector.bias", "pre_classifier.weight", "classifier.bias"),
-    }[family]
+        "electra": ("discriminator_predictions.dense.weight", "classifier.out_proj.bias"),
+    }.get(family, roberta)
     extra += ("qa_outputs.weight", "qa_outputs.bias")
     full = checkpoint(family)
-    full.tensors = {f"{family}.{name}": tensor for name, tensor in full.tensors.items()}
+    prefix = {"xlm-roberta": "roberta", "camembert": "roberta"}.get(family, family)
+    full.tensors = {f"{prefix}.{name}": tensor for name, tensor in full.tensors.items()}
     full.tensors |= {name: np.zeros(3, np.int64) for name in extra}
     assert_same_leaves(leaves(full.write(tmp_path / "full")), expected)
 

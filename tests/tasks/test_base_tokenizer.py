@@ -5,7 +5,7 @@ import json
 import pytest
 
 from maskjax.errors import InputError
-from maskjax.models import Base, EncoderConfig
+from maskjax.models import Base, read_config
 from maskjax.tasks import load_base_tokenizer
 
 SHAPE = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
@@ -13,7 +13,7 @@ SHAPE |= {"intermediate_size": 4, "max_position_embeddings": 8, "model_type": "b
 
 
 def base_of(folder, rows):
-    config = EncoderConfig.from_hf({"vocab_size": rows, **SHAPE}, "config.json")
+    config = read_config({"vocab_size": rows, **SHAPE}, "config.json")
     return Base(config, {}, "base", None, folder)
 
 

@@ -11,7 +11,7 @@ from maskjax.adaptation import hold_sparsity, make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
 from maskjax.masking import constant_sparsity
 from maskjax.masking.packed import MaskedWeight
-from maskjax.models import EncoderConfig, build_model
+from maskjax.models import build_model, read_config
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 
 VALUES = {
@@ -25,7 +25,7 @@ VALUES = {
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
-ENCODER = EncoderConfig.from_hf(VALUES, "tiny")
+ENCODER = read_config(VALUES, "tiny")
 MASK = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(0, 0), head="both")
 
 

@@ -12,7 +12,7 @@ import pytest
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig
 from maskjax.masking import flatten_with_paths
-from maskjax.models import EncoderConfig, build_model
+from maskjax.models import build_model, read_config
 from maskjax.training import (
     cycle_ends,
     init_state,
@@ -33,7 +33,7 @@ TINY = {
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
 }
-ENCODER = EncoderConfig.from_hf(TINY, "tiny")
+ENCODER = read_config(TINY, "tiny")
 METHODS = ("mask", "finetune", "head", "lora", "bitfit")
 
 
