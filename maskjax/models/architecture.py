@@ -104,6 +104,12 @@ class Architecture:
     encoder: Callable[[EncoderConfig, DTypeLike, bool], nnx.Module] = Encoder
     lowest_masked: Callable[[int], int] = lambda num_layers: num_layers // 6
 
+    def rename(self, name: str) -> str:
+        """Spells a name of the encoder's tensors, which is BERT's, as the family's class does."""
+        for ours, theirs in self.renames:
+            name = name.replace(ours, theirs)
+        return name
+
     def read_config(self, values: Mapping[str, Any], source: str) -> EncoderConfig:
         """Reads the content of a `config.json`; errors name `source`."""
         for key, value in self.computed.items():

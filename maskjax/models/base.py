@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maskjax.models.config import EncoderConfig
+from maskjax.models.hf_names import normalize_name
 from maskjax.models.hub import resolve
 from maskjax.models.model import Params, build_model, pretrained_part
-from maskjax.models.registry import read_config
+from maskjax.models.registry import guess_family, read_config
 from maskjax.models.weights import load_weights, read_json, tensor_names
 
 
@@ -48,7 +49,10 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
     """
     folder, commit = resolve(str(name), revision, offline=offline)
     source = folder / "config.json"
-    config = read_config(read_json(source), str(source))
+    values = read_json(source)
+    if values.get("model_type") is None:
+        values["model_type"] = guess_family(values, tensor_names(folder), str(source))
+    config = read_config(values, str(source))
     config = dataclasses.replace(config, has_pooler=_has_pooler(folder, config))
     leaves = pretrained_part(build_model(config, num_outputs=1))
     params = load_weights(folder, config.family, leaves)
@@ -57,5 +61,5 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
 
 def _has_pooler(folder: Path, config: EncoderConfig) -> bool:
     """Says whether a checkpoint has a pooler, even if only a part of it."""
-    names = tensor_names(folder, config.family)
+    names = [normalize_name(name, config.family) for name in tensor_names(folder)]
     return config.has_pooler and any(name.startswith("pooler.") for name in names)

@@ -34,10 +34,7 @@ def torch_name(path: str, family: str) -> str:
     """
     *modules, leaf = path.split("/")
     name = ".".join([*modules, LEAVES[leaf]])
-    if modules[0] == "encoder":
-        for ours, theirs in ARCHITECTURES[family].renames:
-            name = name.replace(ours, theirs)
-    return name
+    return ARCHITECTURES[family].rename(name) if modules[0] == "encoder" else name
 
 
 def checkpoint_name(path: str, family: str) -> str:

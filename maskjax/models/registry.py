@@ -1,6 +1,6 @@
 """The architectures that maskjax computes, by the `model_type` of their `config.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from maskjax.errors import InputError
@@ -10,6 +10,9 @@ from maskjax.models.families import FAMILIES
 
 ARCHITECTURES: dict[str, Architecture] = {family.name: family for family in FAMILIES}
 """`model_type` → architecture."""
+
+QUERY = "encoder.layer.0.attention.self.query.weight"
+"""A tensor that every encoder of BERT's shape has, by BERT's name."""
 
 
 def register_architecture(architecture: Architecture) -> None:
@@ -48,6 +51,29 @@ def read_config(values: Mapping[str, Any], source: str) -> EncoderConfig:
             f"{', '.join(ARCHITECTURES)}, or add yours by maskjax.models.register_architecture"
         )
     return ARCHITECTURES[name].read_config(values, source)
+
+
+def guess_family(values: Mapping[str, Any], names: Container[str], source: str) -> str:
+    """The `model_type` of a checkpoint whose `config.json` has none.
+
+    Its `architectures` settle it, else the prefix of its tensors, else the names of a block; among
+    families with BERT's names, its token types and padding.
+    """
+    classes = values.get("architectures") or [""]
+    named = [a for a in ARCHITECTURES.values() if str(classes[0]).startswith(a.torch_name)]
+    if named:
+        return max(named, key=lambda a: len(a.torch_name)).name
+    fitting = [a.name for a in ARCHITECTURES.values() if f"{a.prefix}.{a.rename(QUERY)}" in names]
+    fitting = fitting or [a.name for a in ARCHITECTURES.values() if a.rename(QUERY) in names]
+    is_bert = values.get("type_vocab_size", 2) == 2 and not values.get("pad_token_id")
+    if "bert" in fitting and is_bert:
+        fitting = ["bert"]
+    if len(fitting) != 1:
+        raise InputError(
+            f"{source}: key 'model_type' is missing, and the tensors do not settle it; add one of: "
+            f"{', '.join(fitting or ARCHITECTURES)}"
+        )
+    return fitting[0]
 
 
 def architecture_of(config: EncoderConfig) -> Architecture:

@@ -19,7 +19,7 @@ from maskjax.models.model import Params
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
-DTYPES = ("F32", "F16", "BF16")
+DTYPES = ("F64", "F32", "F16", "BF16")
 """The dtypes, in the spelling of safetensors, that become float32."""
 
 
@@ -46,12 +46,11 @@ def load_weights(folder: Path, family: str, abstract: Params) -> Params:
     return update_leaves(abstract, filled)
 
 
-def tensor_names(folder: Path, family: str) -> frozenset[str]:
-    """Lists the tensors of a checkpoint."""
+def tensor_names(folder: Path) -> frozenset[str]:
+    """Lists the tensors of a checkpoint, as they are written."""
     _, files = _weight_files(folder)
     with ExitStack() as stack:
-        keys = chain.from_iterable(stack.enter_context(_open(path)).keys() for path in files)
-        return frozenset(normalize_name(key, family) for key in keys)
+        return frozenset(chain.from_iterable(_keys(stack.enter_context(_open(f))) for f in files))
 
 
 def has_weights(folder: Path) -> bool:
@@ -127,8 +126,8 @@ def _find_tensors(
     tensors: dict[str, Tensor] = {}
     problems = []
     for file in files:
-        for key in sorted(file.keys()):
-            name = normalize_name(key, family)
+        for written, key in sorted(_keys(file).items()):
+            name = normalize_name(written, family)
             if name in tensors:
                 problems.append(f"{key} and {tensors[name].key} are the same tensor")
             elif name in expected:
@@ -137,6 +136,17 @@ def _find_tensors(
                 problems.append(f"{key} is unexpected")
     problems += [f"{name} is missing" for name in sorted(expected.keys() - tensors.keys())]
     return tensors, problems
+
+
+def _keys(file: Any) -> dict[str, str]:
+    """Each name of a tensor and the key that it is stored under.
+
+    `safetensors.torch.save_model` stores tensors that share their memory once, and notes the other
+    names in the metadata: {name: key}.
+    """
+    keys = {key: key for key in file.keys()}  # noqa: SIM118 -- safe_open is no mapping
+    noted = file.metadata() or {}
+    return keys | {name: key for name, key in noted.items() if name not in keys and key in keys}
 
 
 def _misfits(tensor: Tensor, path: str, shape: tuple[int, ...]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
-from maskjax.models import load_base
+from maskjax.models import ARCHITECTURES, load_base
 
 QUERY = "encoder.layer.1.attention.self.query.weight"
 INDEX = "model.safetensors.index.json"
@@ -120,13 +120,51 @@ def test_shards_equal_the_single_file(family, checkpoint, tmp_path):
     assert_same_leaves(leaves(tmp_path / "shards"), expected)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16])
-def test_half_precision_becomes_float32(checkpoint, tmp_path, dtype):
+@pytest.mark.parametrize("dtype", [np.float64, np.float16, ml_dtypes.bfloat16])
+def test_other_precisions_become_float32(checkpoint, tmp_path, dtype):
     source = checkpoint("bert")
     source.tensors = {name: tensor.astype(dtype) for name, tensor in source.tensors.items()}
     found = leaves(source.write(tmp_path))["encoder/layer/1/attention/self/query/kernel"]
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, source.tensors[QUERY].astype(np.float32).T)
+
+
+def test_a_tied_tensor_is_read_under_its_other_name(checkpoint, tmp_path):
+    """`save_model` of safetensors stores one of the names and notes the other."""
+    source = checkpoint("bert")
+    expected = leaves(source.write(tmp_path / "plain"))
+    tied, stored = "embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"
+    tensors = dict(source.tensors)
+    tensors[stored] = tensors.pop(tied)
+    folder = source.write(tmp_path / "tied")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt", tied: stored})
+    assert_same_leaves(leaves(folder), expected)
+
+
+@pytest.mark.parametrize("clue", ["class", "prefix", "shape"])
+def test_an_absent_model_type_is_settled_by_names(clue, family, checkpoint, tmp_path):
+    source = checkpoint(family)
+    expected = leaves(source.write(tmp_path / "plain"))
+    del source.config["model_type"]
+    if clue == "class":
+        source.config["architectures"] = [f"{ARCHITECTURES[family].torch_name}ForMaskedLM"]
+    prefix = ARCHITECTURES[family].prefix
+    if clue == "prefix":
+        source.tensors = {f"{prefix}.{name}": value for name, value in source.tensors.items()}
+    folder = source.write(tmp_path / "untyped")
+    is_settled = {
+        "class": True,
+        "prefix": prefix == family != "roberta",  # which names its relatives too
+        "shape": family in ("bert", "distilbert", "mpnet"),
+    }[clue]
+    if is_settled:
+        assert load_base(folder).config.family == family
+        assert_same_leaves(leaves(folder), expected)
+    elif (clue, family) != ("shape", "electra"):  # has the shape of a BERT without pooler
+        with pytest.raises(
+            InputError, match=r"config.json: key 'model_type' is missing.*add one of"
+        ):
+            load_base(folder)
 
 
 def test_error_lists_all_problems(checkpoint, tmp_path):
@@ -142,7 +180,7 @@ def test_error_lists_all_problems(checkpoint, tmp_path):
     for problem in (
         "surprise.weight is unexpected",
         f"{QUERY} has shape [8, 9], expected [8, 8]",
-        "pooler.dense.bias has dtype I8, expected F32 or F16 or BF16",
+        "pooler.dense.bias has dtype I8, expected F64 or F32 or F16 or BF16",
         "embeddings.LayerNorm.bias is missing",
     ):
         assert problem in message
