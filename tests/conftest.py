@@ -73,6 +73,10 @@ SHAPE = {
 CONFIGS = {
     "bert": {"model_type": "bert", "pad_token_id": 0, **SHAPE},
     "roberta": {"model_type": "roberta", "pad_token_id": 1, "type_vocab_size": 1, **SHAPE},
+    "xlm-roberta": {"model_type": "xlm-roberta", "pad_token_id": 1, "type_vocab_size": 1, **SHAPE},
+    "camembert": {"model_type": "camembert", "pad_token_id": 1, "type_vocab_size": 1, **SHAPE},
+    "electra": {"model_type": "electra", "pad_token_id": 0, "embedding_size": 8, **SHAPE},
+    "mpnet": {"model_type": "mpnet", "pad_token_id": 1, **SHAPE},
     "distilbert": {
         "model_type": "distilbert",
         "vocab_size": 25,
@@ -250,8 +254,9 @@ def base_of(tmp_path_factory, write_base):
 
     @cache
     def make(family: str) -> Path:
-        first = ["[UNK]", "[PAD]"] if family == "roberta" else ["[PAD]", "[UNK]"]
+        values = CONFIGS[family]
+        first = ["[UNK]", "[PAD]"] if values.get("pad_token_id") == 1 else ["[PAD]", "[UNK]"]
         words = [*first, "[CLS]", "[SEP]", "[MASK]", *LETTERS]
-        return write_base(folder / family, CONFIGS[family], words, scale=0.3)
+        return write_base(folder / family, values, words, scale=0.3)
 
     return make
