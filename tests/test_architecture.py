@@ -94,7 +94,8 @@ def test_imports_have_no_cycles():
 
 
 def test_masking_imports_jax_and_numpy_only():
-    allowed = sys.stdlib_module_names | {"jax", "numpy"}
+    # jaxtyping is for type checkers only (tests/test_shapes.py).
+    allowed = sys.stdlib_module_names | {"jax", "numpy", "jaxtyping"}
     for module, found in IMPORTS.items():
         if layer(module) == "masking":
             foreign = {i for i in found if i.split(".")[0] not in allowed}

@@ -124,7 +124,7 @@ def _parse_python(monkeypatch, words):
         assert paths
         assert all((ROOT / path).exists() for path in paths)
         return None
-    assert words[1].startswith("benchmarks."), words
+    assert words[1].startswith(("benchmarks.", "experiments.")), words
     monkeypatch.setattr(sys, "argv", words[1:])
     try:
         with warnings.catch_warnings():

@@ -16,12 +16,12 @@ def pair_texts(
         >>> pair_texts("beginning", beginnings, "end", ["c", "e"], ["x", "y"]).values.tolist()
         [['A b', 'c', 'x', 'first'], ['C d', 'y', 'e', 'second']]
     """
-    is_first = np.arange(len(contexts)) % 2 == 0
+    correct_comes_first = np.arange(len(contexts)) % 2 == 0
     return pd.DataFrame(
         {
             context: contexts,
-            f"first_{name}": np.where(is_first, correct, wrong),
-            f"second_{name}": np.where(is_first, wrong, correct),
-            "label": np.where(is_first, "first", "second"),
+            f"first_{name}": np.where(correct_comes_first, correct, wrong),
+            f"second_{name}": np.where(correct_comes_first, wrong, correct),
+            "label": np.where(correct_comes_first, "first", "second"),
         }
     )
