@@ -25,7 +25,7 @@ class TrainConfig:
         seed: Seeds scores, head, dropout and the order of the rows.
         seeds: How many seeds to train at once, from `seed` on, over one copy of the frozen base.
             Each gets what a run of its own would get.
-        lanes: How a step goes through the seeds: `vmap`, all in one batched computation, or
+        seed_loop: How a step goes through the seeds: `vmap`, all in one batched computation, or
             `map`, one after the other with memory for the activations of one. `map` is for seeds
             whose activations do not fit together; benchmarks/seeds.py times both.
         checkpoint_minutes: Minutes between two checkpoints; there is one at every best evaluation
@@ -48,7 +48,7 @@ class TrainConfig:
     patience: int | None = None
     seed: int = 0
     seeds: int = 1
-    lanes: Literal["vmap", "map"] = "vmap"
+    seed_loop: Literal["vmap", "map"] = "vmap"
     checkpoint_minutes: float | None = 3.0
     checkpoints: str | None = None
     accumulate: int = 1

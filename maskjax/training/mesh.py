@@ -48,11 +48,11 @@ class Layout:
         shardings = self.shardings(jax.eval_shape(function, *arguments))
         return jax.jit(function, out_shardings=shardings)(*arguments)
 
-    def batch(self, batch: Tree, *, lanes: int = 1) -> Tree:
+    def batch(self, batch: Tree, *, seeds: int = 1) -> Tree:
         """Puts a batch on the devices, its rows divided among them."""
         if self.mesh is None:
             return jax.device_put(batch)
-        rows = PartitionSpec(DATA) if lanes == 1 else PartitionSpec(None, DATA)
+        rows = PartitionSpec(DATA) if seeds == 1 else PartitionSpec(None, DATA)
         sharding = NamedSharding(self.mesh, rows)
         return jax.tree.map(lambda leaf: _put(leaf, sharding), batch)
 

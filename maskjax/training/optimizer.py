@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import optax
 
-from maskjax.adaptation import MULTIPLIER
 from maskjax.config import OptimizerConfig
 
 HEAD = "head"
@@ -76,19 +75,17 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
     Returns:
         A transformation over a trainable that is a dict of parts; the part `head` moves at a
-        rate of its own, and so does `multiplier`, unclipped and at a rate that stays.
+        rate of its own.
     """
     head_rate = config.head_learning_rate or config.learning_rate
     rates = {"body": config.learning_rate, HEAD: head_rate}
     groups: dict[Hashable, optax.GradientTransformation] = {
         name: _rule(config, make_schedule(config, rate, steps)) for name, rate in rates.items()
     }
-    groups[MULTIPLIER] = optax.adam(config.multiplier_learning_rate)
     by_part = optax.multi_transform(groups, _group_of_each_leaf)
     if not config.clip:
         return by_part
-    clip = optax.masked(optax.clip_by_global_norm(config.clip), _clipped)
-    return optax.chain(clip, by_part)
+    return optax.chain(optax.clip_by_global_norm(config.clip), by_part)
 
 
 def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> optax.Schedule:
@@ -134,13 +131,9 @@ def pull_scores(strength: float) -> optax.GradientTransformation:
 
 def _group_of_each_leaf(trainable: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: jax.tree.map(lambda _, g=name if name in (HEAD, MULTIPLIER) else "body": g, part)
+        name: jax.tree.map(lambda _, g=HEAD if name == HEAD else "body": g, part)
         for name, part in trainable.items()
     }
-
-
-def _clipped(trainable: dict[str, Any]) -> dict[str, bool]:
-    return {name: name != MULTIPLIER for name in trainable}
 
 
 def _decayed(trainable: dict[str, Any]) -> dict[str, Any]:

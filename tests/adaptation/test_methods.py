@@ -4,7 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from maskjax.adaptation import make_adaptation, masked_blocks, random_starts
+from maskjax.adaptation import (
+    make_adaptation,
+    make_soft_sparsity,
+    masked_blocks,
+    random_mask_specs,
+)
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
@@ -132,7 +137,7 @@ def test_every_start_has_the_requested_sparsity(model_of, parameters, binarizer,
         return
     adaptation, params = make_adaptation(config, model), parameters(model)
     trainable = adaptation.init(KEY, params)
-    sparsity = adaptation.stats(trainable, params)["sparsity"]
+    sparsity = make_soft_sparsity(config, model)(trainable, params)
     masks = adaptation.finalize(trainable, params).masks.values()
     zeros, total = sum(int((~m).sum()) for m in masks), sum(m.size for m in masks)
     assert float(sparsity) == pytest.approx(zeros / total, abs=1e-6)
@@ -266,15 +271,15 @@ def test_settings_that_do_not_fit_the_model_are_refused(model_of, family, config
 
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign"])
-def test_random_starts_give_the_initial_masks_of_training(model_of, parameters, binarizer):
+def test_random_mask_specs_give_the_initial_masks_of_training(model_of, parameters, binarizer):
     config = AdaptationConfig(start="uniform", sparsity=0.3, binarizer=binarizer)
     model = model_of(layers=2)
     adaptation, params = make_adaptation(config, model), parameters(model)
     masks = adaptation.finalize(adaptation.init(KEY, params), params).masks
-    starts = random_starts(config, KEY, masks)
-    assert starts.keys() == masks.keys()
+    specs = random_mask_specs(config, KEY, masks)
+    assert specs.keys() == masks.keys()
     for path, mask in masks.items():
-        expected = initial_mask(starts[path], mask.shape).unpack()
+        expected = initial_mask(specs[path], mask.shape).unpack()
         np.testing.assert_array_equal(np.asarray(mask), expected)
 
 
@@ -282,4 +287,4 @@ def test_random_starts_give_the_initial_masks_of_training(model_of, parameters, 
     "config", [{}, {"start": "uniform", "granularity": "matrix"}, {"method": "finetune"}]
 )
 def test_starts_without_random_zeros_have_no_spec(config):
-    assert random_starts(AdaptationConfig(**config), KEY, ["a"]) == {}
+    assert random_mask_specs(AdaptationConfig(**config), KEY, ["a"]) == {}

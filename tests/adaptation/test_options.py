@@ -185,10 +185,6 @@ def test_fixed_masks_stay_while_another_method_trains(model_of, parameters, move
         np.testing.assert_array_equal(leaf, np.asarray(expected[path]) * fixed.get(path, 1))
     merged = adaptation.finalize(trainable, params).apply(params)
     jax.tree.map(lambda m, a: np.testing.assert_allclose(m, a, atol=1e-5), merged, applied)
-    zeros = sum(int((~mask).sum()) for mask in fixed.values())
-    total = sum(mask.size for mask in fixed.values())
-    sparsity = jax.jit(adaptation.stats)(trainable, params)["sparsity"]
-    assert float(sparsity) == pytest.approx(zeros / total)
 
 
 @pytest.mark.parametrize(

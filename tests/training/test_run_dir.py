@@ -21,10 +21,10 @@ def with_epochs(config, epochs):
     return replace(config, train=replace(config.train, epochs=epochs, buckets=(16,)))
 
 
-def test_epochs_are_raised_when_a_run_resumes(toy_config, tmp_path, stopped_at):
+def test_epochs_are_raised_when_a_run_resumes(toy_config, tmp_path, sigterm_at):
     config, folder = with_epochs(toy_config(), 1), tmp_path / "run"
-    with stopped_at(4), pytest.raises(StoppedError):
-        run(config, folder)
+    with pytest.raises(StoppedError):
+        run(config, folder, hooks=[sigterm_at(4)])
     log = io.StringIO()
     result = run(with_epochs(config, 2), folder, console=Console(file=log, width=1000))
     assert "train.epochs is raised from 1 to 2" in log.getvalue()

@@ -255,21 +255,6 @@ def test_sgd_and_signsgd_match_optax(name, theirs):
         np.testing.assert_allclose(found["weights"]["b"], expected["weights"]["b"], rtol=1e-6)
 
 
-def test_multiplier_has_its_own_rate_without_clipping_or_decay():
-    config = OptimizerConfig(learning_rate=1e-3, warmup=0.5, clip=0.1, multiplier_learning_rate=4.0)
-    trainable = {"scores": {"a": jnp.ones((2, 2))}, "multiplier": jnp.float32(5)}
-    gradients = {"scores": {"a": jnp.full((2, 2), 0.05)}, "multiplier": jnp.float32(-30)}
-    optimizer = make_optimizer(config, 100)
-    updates, state = optimizer.update(gradients, optimizer.init(trainable), trainable)
-    assert updates["multiplier"] == pytest.approx(4.0, rel=1e-4)  # the first step of Adam
-    still = jax.tree.map(jnp.zeros_like, gradients)
-    no_gradient, _ = optimizer.update(still, optimizer.init(trainable), trainable)
-    assert no_gradient["multiplier"] == 0
-    # Norms up to the limit stay: the multiplier's gradient is no part of them.
-    moments = [leaf for leaf in jax.tree.leaves(state) if leaf.shape == (2, 2)]
-    np.testing.assert_allclose(moments[0], 0.1 * gradients["scores"]["a"], rtol=1e-5)
-
-
 def test_weights_decay_and_scores_do_not():
     config = OptimizerConfig(schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.1)
     matrix = jnp.ones((2, 2))

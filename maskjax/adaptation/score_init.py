@@ -1,4 +1,4 @@
-"""How scores start, and which starts a task file can name."""
+"""How scores are initialized, and which random masks a task file can name."""
 
 from collections.abc import Iterable
 
@@ -23,10 +23,10 @@ from maskjax.models import Model, head_paths
 SPARSITY = 0.05
 """The paper's fraction of zeros at the start."""
 
-KEEPING = ("proportional", "ones")
+KEEP_ALL = ("proportional", "ones")
 """Starts that keep every weight."""
 
-UNFIT_STARTS = {
+UNFIT = {
     "sign": ("double_uniform",),  # both bands lie above zero
     # Logits near zero are coin flips.
     "bernoulli": (
@@ -51,9 +51,9 @@ def sparsity_of(config: AdaptationConfig) -> float:
     return config.sparsity or SPARSITY
 
 
-def make_start(config: AdaptationConfig, model: Model) -> Initializers | None:
+def make_initializer(config: AdaptationConfig, model: Model) -> Initializers | None:
     """The start that a configuration asks for."""
-    _check_start(config)
+    _check(config)
     threshold, sparsity = config.threshold, sparsity_of(config)
     match config.start:
         case "proportional":
@@ -73,8 +73,8 @@ def make_start(config: AdaptationConfig, model: Model) -> Initializers | None:
     return start
 
 
-def _check_start(config: AdaptationConfig) -> None:
-    if config.start in UNFIT_STARTS.get(config.binarizer, ()):
+def _check(config: AdaptationConfig) -> None:
+    if config.start in UNFIT.get(config.binarizer, ()):
         raise InputError(
             f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
             "use --adaptation.start uniform."
@@ -90,7 +90,7 @@ def _check_start(config: AdaptationConfig) -> None:
             f"adaptation.threshold: expected above {-SPREAD} for the start uniform, got "
             f"{config.threshold}; use --adaptation.start proportional."
         )
-    keeps_all = config.start in KEEPING and not config.binarizer.endswith("top_k")
+    keeps_all = config.start in KEEP_ALL and not config.binarizer.endswith("top_k")
     if keeps_all and config.sparsity is not None:
         raise InputError(
             f"adaptation.sparsity: the start {config.start} keeps every weight; leave it out, or "
@@ -116,7 +116,7 @@ def _magnitude_and_uniform(config: AdaptationConfig, model: Model) -> dict[str, 
     return {**dict.fromkeys(head_paths(model), in_head), ".*": in_encoder}
 
 
-def random_starts(
+def random_mask_specs(
     config: AdaptationConfig, key: jax.Array, paths: Iterable[str]
 ) -> dict[str, RandomMaskSpec]:
     """The masks that a run began with, where a few bytes can name them.
