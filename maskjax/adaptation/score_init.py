@@ -24,7 +24,7 @@ SPARSITY = 0.05
 """The paper's fraction of zeros at the start."""
 
 KEEP_ALL = ("proportional", "ones")
-"""Starts that keep every weight."""
+"""Initializers that keep every weight."""
 
 UNFIT = {
     "sign": ("double_uniform",),  # both bands lie above zero
@@ -40,10 +40,10 @@ UNFIT = {
     "top_k": ("ones",),  # among equal scores the position would decide
     "global_top_k": ("ones",),
 }
-"""Starts that a binarizer would take for something else."""
+"""Initializers that a binarizer would take for something else."""
 
 SCALED_BY_THRESHOLD = ("magnitude", "magnitude_and_uniform", "random", "double_uniform")
-"""Starts whose scores are multiples of the threshold."""
+"""Initializers whose scores are multiples of the threshold."""
 
 
 def sparsity_of(config: AdaptationConfig) -> float:
@@ -52,59 +52,60 @@ def sparsity_of(config: AdaptationConfig) -> float:
 
 
 def make_initializer(config: AdaptationConfig, model: Model) -> Initializers | None:
-    """The start that a configuration asks for."""
+    """The initializer that a configuration asks for."""
     _check(config)
     threshold, sparsity = config.threshold, sparsity_of(config)
-    match config.start:
+    match config.initializer:
         case "proportional":
-            start = proportional(config.margin, threshold=threshold, protect=config.protect)
+            initializer = proportional(config.margin, threshold=threshold, protect=config.protect)
         case "ones":
-            start = constant(threshold + config.margin)
+            initializer = constant(threshold + config.margin)
         case "uniform":
-            start = None
+            initializer = None
         case "magnitude":
-            start = magnitude(sparsity, threshold=threshold)
+            initializer = magnitude(sparsity, threshold=threshold)
         case "magnitude_and_uniform":
-            start = _magnitude_and_uniform(config, model)
+            initializer = _magnitude_and_uniform(config, model)
         case "random":
-            start = random_count(sparsity, threshold=threshold)
+            initializer = random_count(sparsity, threshold=threshold)
         case "double_uniform":
-            start = double_uniform(sparsity, threshold=threshold)
-    return start
+            initializer = double_uniform(sparsity, threshold=threshold)
+    return initializer
 
 
 def _check(config: AdaptationConfig) -> None:
-    if config.start in UNFIT.get(config.binarizer, ()):
+    if config.initializer in UNFIT.get(config.binarizer, ()):
         raise InputError(
-            f"adaptation.start: {config.start} does not fit the scores of {config.binarizer}; "
-            "use --adaptation.start uniform."
+            f"adaptation.initializer: {config.initializer} does not fit the scores of "
+            f"{config.binarizer}; use --adaptation.initializer uniform."
         )
-    if config.threshold <= 0 and config.start in SCALED_BY_THRESHOLD:
+    if config.threshold <= 0 and config.initializer in SCALED_BY_THRESHOLD:
         raise InputError(
-            f"adaptation.threshold: the scores of the start {config.start} are multiples of it, "
-            f"expected above 0, got {config.threshold}; use --adaptation.start proportional."
+            f"adaptation.threshold: the scores of the initializer {config.initializer} are "
+            f"multiples of it, expected above 0, got {config.threshold}; use "
+            "--adaptation.initializer proportional."
         )
-    is_uniform = config.start == "uniform" and config.binarizer == "threshold"
+    is_uniform = config.initializer == "uniform" and config.binarizer == "threshold"
     if is_uniform and config.threshold <= -SPREAD:
         raise InputError(
-            f"adaptation.threshold: expected above {-SPREAD} for the start uniform, got "
-            f"{config.threshold}; use --adaptation.start proportional."
+            f"adaptation.threshold: expected above {-SPREAD} for the initializer uniform, got "
+            f"{config.threshold}; use --adaptation.initializer proportional."
         )
-    keeps_all = config.start in KEEP_ALL and not config.binarizer.endswith("top_k")
+    keeps_all = config.initializer in KEEP_ALL and not config.binarizer.endswith("top_k")
     if keeps_all and config.sparsity is not None:
         raise InputError(
-            f"adaptation.sparsity: the start {config.start} keeps every weight; leave it out, or "
-            "use --adaptation.start uniform."
+            f"adaptation.sparsity: the initializer {config.initializer} keeps every weight; "
+            "leave it out, or use --adaptation.initializer uniform."
         )
-    if config.protect and config.start != "proportional":
+    if config.protect and config.initializer != "proportional":
         raise InputError(
-            f"adaptation.protect: the start {config.start} protects nothing; leave it out, or use "
-            "--adaptation.start proportional."
+            f"adaptation.protect: the initializer {config.initializer} protects nothing; leave it "
+            "out, or use --adaptation.initializer proportional."
         )
-    if config.start == "magnitude_and_uniform" and config.head == "trained":
+    if config.initializer == "magnitude_and_uniform" and config.head == "trained":
         raise InputError(
-            "adaptation.start: the uniform half of magnitude_and_uniform is for a masked head; "
-            "use --adaptation.start magnitude, or add --adaptation.head masked."
+            "adaptation.initializer: the uniform half of magnitude_and_uniform is for a masked "
+            "head; use --adaptation.initializer magnitude, or add --adaptation.head masked."
         )
 
 
@@ -122,17 +123,17 @@ def random_mask_specs(
     """The masks that a run began with, where a few bytes can name them.
 
     Args:
-        config: The method and its start.
+        config: The method and its initializer.
         key: The key that `Adaptation.init` was given.
         paths: The paths of the masks.
 
     Returns:
-        `{path: start}` for random starts of threshold and sign masks, one score per weight; else
-        nothing.
+        `{path: spec}` for the uniform initializer of threshold and sign masks with one score per
+        weight; else nothing.
     """
     named = (
         config.method == "mask"
-        and config.start == "uniform"
+        and config.initializer == "uniform"
         and config.binarizer in ("threshold", "sign")
         and config.granularity == "weight"
     )

@@ -12,7 +12,7 @@ RENAMED = {
 
 
 def rename_settings(values: Any) -> Any:
-    """Gives settings of a file their names of today; what a file has under both stays.
+    """Gives the settings of a file their names of today; one that has both keeps both.
 
     Example:
         >>> rename_settings({"optimizer": {"pull": 0.1, "clip": 1.0}})

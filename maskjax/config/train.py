@@ -38,6 +38,9 @@ class TrainConfig:
             `masked_weights` W ⊙ M, or what is inside of the `blocks`. On a CPU the first saves
             their bytes and the second nothing; on a TPU the second nearly halves the peak, and
             the first saves nothing (docs/results-appendix.md).
+        check_finite: A debug switch: waits for each step, and stops at the first one after which
+            the loss or a trained array is not finite, with its name. Without it the loss is
+            checked at every tenth step.
     """
 
     batch_size: int = 32
@@ -53,6 +56,7 @@ class TrainConfig:
     checkpoints: str | None = None
     accumulate: int = 1
     remat: Remat = "nothing"
+    check_finite: bool = False
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)

@@ -12,7 +12,7 @@ from maskjax.training.resolve import resolve_config
 RESULT_FILE = "result.json"
 FREE = frozenset(
     {
-        *("train.checkpoint_minutes", "model.offline", "task.cache"),
+        *("train.checkpoint_minutes", "train.check_finite", "model.offline", "task.cache"),
         *("mesh.data", "mesh.model", "mesh.fsdp"),
     }
 )

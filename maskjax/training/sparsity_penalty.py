@@ -95,7 +95,7 @@ def sparsity_target(config: AdaptationConfig, steps: int) -> Schedule | None:
     if config.target_sparsity is None:
         return None
     _check(config)
-    start = 0.0 if config.start in KEEP_ALL else sparsity_of(config)
+    start = 0.0 if config.initializer in KEEP_ALL else sparsity_of(config)
     final, end = config.target_sparsity, max(steps // 2, 1)
     match config.sparsity_schedule:
         case "constant":

@@ -13,6 +13,7 @@ from maskjax.inference.forward import model_inputs
 from maskjax.models import Model
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
+from maskjax.training.check_finite import check_finite
 from maskjax.training.gradients import Arrays, adapt, batch_gradients
 from maskjax.training.losses import Loss
 from maskjax.training.mesh import ONE_DEVICE, Layout
@@ -99,8 +100,8 @@ def make_train_step(
         seeds: The seeds that the step is for, if there are several.
         penalty: Is added to the loss, where masks are held to a sparsity.
         layout: Where the arguments are, and where the new state is to be.
-        train: Says in how many parts a batch is gone through, and what the backward pass computes
-            again. The model brings `blocks` with it.
+        train: Says in how many parts a batch is gone through, what the backward pass computes
+            again (the model brings `blocks` with it), and whether results are checked.
 
     Returns:
         The step; it compiles once for each length of a batch. Metrics are `loss`, without the
@@ -141,4 +142,5 @@ def make_train_step(
         state, metrics = of_all(*arguments)
         return layout.keep(state), metrics
 
-    return jax.jit(placed, donate_argnums=0)
+    compiled = jax.jit(placed, donate_argnums=0)
+    return check_finite(compiled) if train.check_finite else compiled

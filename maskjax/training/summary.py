@@ -85,7 +85,7 @@ def _warn_of_short_ways(experiment: Experiment) -> Iterator[str]:
     go. With less than the margin MiniLM did not learn QNLI (docs/results-appendix.md).
     """
     adaptation, optimizer = experiment.config.adaptation, experiment.config.optimizer
-    keeps_all = adaptation.method == "mask" and adaptation.start in ("proportional", "ones")
+    keeps_all = adaptation.method == "mask" and adaptation.initializer in ("proportional", "ones")
     if not keeps_all or optimizer.name == "sgd":
         return
     steps = experiment.total_steps

@@ -33,7 +33,7 @@ VALUES = {
     "attention_probs_dropout_prob": 0.0,
 }
 ENCODER = EncoderConfig.from_hf(VALUES, "tiny")
-MASK = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(0, 0), head="both")
+MASK = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(0, 0), head="both")
 
 
 def random_like(tree, scale=0.3):
@@ -105,7 +105,7 @@ def test_rematerialized_step_keeps_protected_weights():
     """All scores are below the threshold, so only protected weights remain in W ⊙ M."""
 
     def lowered(train):
-        config = dataclasses.replace(MASK, start="proportional", sparsity=None, protect=0.8)
+        config = dataclasses.replace(MASK, initializer="proportional", sparsity=None, protect=0.8)
         step, state, params, batch = one_step(config, train)
         low = jax.tree.map(lambda scores: scores - 1, state.trainable["scores"])
         return step, state._replace(trainable={**state.trainable, "scores": low}), params, batch

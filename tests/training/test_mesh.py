@@ -38,7 +38,7 @@ def configured(toy_config):
     def make(mesh, **settings):
         return toy_config(
             adaptation=AdaptationConfig(
-                binarizer="bernoulli", start="uniform", sparsity=0.3, blocks=(0, 1)
+                binarizer="bernoulli", initializer="uniform", sparsity=0.3, blocks=(0, 1)
             ),
             optimizer=OptimizerConfig(learning_rate=3e-3),
             train=TrainConfig(

@@ -34,7 +34,11 @@ def noisy(toy_config, **settings):
     train = {"batch_size": 16, "epochs": 9, "buckets": (16,), "eval_every": 7}
     return toy_config(
         adaptation=AdaptationConfig(
-            binarizer="bernoulli", start="uniform", sparsity=0.49, head="trained", blocks=(1, 1)
+            binarizer="bernoulli",
+            initializer="uniform",
+            sparsity=0.49,
+            head="trained",
+            blocks=(1, 1),
         ),
         optimizer=OptimizerConfig(
             learning_rate=3e-2, schedule="restarts", cycles=2, head_learning_rate=1e-3

@@ -24,8 +24,8 @@ from maskjax.training import run, run_seeds
 
 METHODS = [
     AdaptationConfig(),
-    AdaptationConfig(start="ones"),
-    AdaptationConfig(head="both", binarizer="bernoulli", start="uniform"),
+    AdaptationConfig(initializer="ones"),
+    AdaptationConfig(head="both", binarizer="bernoulli", initializer="uniform"),
     AdaptationConfig(granularity="head"),
     AdaptationConfig(method="finetune"),
     AdaptationConfig(method="lora"),

@@ -85,7 +85,7 @@ def test_seeds_together_equal_single_runs(toy_config, listener, monkeypatch):
     """Masks are sampled, heads are frozen as drawn, and patience ends seed by seed."""
     monkeypatch.setattr("maskjax.training.hooks.log.LOG_EVERY", 1)
     adaptation = AdaptationConfig(
-        binarizer="bernoulli", start="uniform", sparsity=0.49, head="masked", blocks=(1, 1)
+        binarizer="bernoulli", initializer="uniform", sparsity=0.49, head="masked", blocks=(1, 1)
     )
     settings = {"batch_size": 16, "buckets": (16,), "eval_every": 2, "patience": 2}
     config = toy_config(

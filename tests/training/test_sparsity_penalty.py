@@ -51,7 +51,7 @@ def test_multiplier_starts_at_zero_and_moves_by_its_own_optimizer(toy_config):
 
 @pytest.mark.parametrize("head", ["trained", "masked", "both"])
 def test_soft_sparsity_is_that_of_the_masks(toy_config, head):
-    adaptation = AdaptationConfig(head=head, start="uniform", sparsity=0.3)
+    adaptation = AdaptationConfig(head=head, initializer="uniform", sparsity=0.3)
     experiment = prepare(toy_config(adaptation=adaptation))
     trainable = experiment.adaptation.init(jax.random.key(0), experiment.params)
     soft = make_soft_sparsity(adaptation, experiment.model)(trainable, experiment.params)
@@ -75,7 +75,7 @@ def test_sparsity_targets_match_their_formulas():
     cubic = [0.8 * (1 - (1 - step / 40) ** 3) for step in (0, 10, 39, 40, 40)]
     assert targets(sparsity_schedule="cubic") == pytest.approx(cubic)
     assert targets(sparsity_schedule="stepwise") == pytest.approx([0, 0.2, 0.6, 0.8, 0.8])
-    start = {"start": "uniform", "sparsity": 0.4}
+    start = {"initializer": "uniform", "sparsity": 0.4}
     stairs = targets(sparsity_schedule="stepwise", **start)
     assert stairs == pytest.approx([0.4, 0.5, 0.7, 0.8, 0.8])
     assert sparsity_target(AdaptationConfig(), 80) is None
