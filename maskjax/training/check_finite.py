@@ -1,27 +1,26 @@
 """A debug switch: a step whose loss or trainable is not finite is an error that names the leaf."""
 
-import functools
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
 from maskjax.errors import NotFiniteError
 from maskjax.masking import flatten_with_paths
 
-if TYPE_CHECKING:
-    from maskjax.training.step import TrainState, TrainStep
-
+Step = Callable[..., tuple[Any, dict[str, jax.Array]]]
+"""`(state, params, batch) -> (state, metrics)`."""
 WARNED = "chexify assertion statuses"
 """Words of what chex logs at exit for every program that it wrapped, checked or not."""
 
 
-def check_finite(step: "TrainStep") -> "TrainStep":
+def check_finite(step: Step) -> Step:
     """Wraps a training step so that it waits for its result and checks it, with chex."""
-    import chex  # costs 0.3 seconds, and only this switch needs it
+    import chex  # only this switch needs it
 
-    def step_and_check(*arguments: Any) -> tuple["TrainState", dict[str, jax.Array]]:
+    def step_and_check(*arguments: Any) -> tuple[Any, dict[str, jax.Array]]:
         state, metrics = step(*arguments)
         checked = flatten_with_paths(state.trainable) | {"loss": metrics["loss"]}
         for path, leaf in checked.items():
@@ -31,11 +30,8 @@ def check_finite(step: "TrainStep") -> "TrainStep":
     wrapped = chex.chexify(jax.jit(step_and_check, donate_argnums=0), async_check=False)
     logging.getLogger("absl").addFilter(lambda record: WARNED not in record.getMessage())
 
-    @functools.wraps(step)
-    def call(state: "TrainState", *rest: Any) -> tuple["TrainState", dict[str, jax.Array]]:
-        number = (
-            int(state.step.max()) + 1
-        )  # before the step, which is given the memory of the state
+    def call(state: Any, *rest: Any) -> tuple[Any, dict[str, jax.Array]]:
+        number = int(state.step.max()) + 1  # read now, since the step reuses the state's memory
         try:
             return wrapped(state, *rest)
         except AssertionError as error:

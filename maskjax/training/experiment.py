@@ -34,9 +34,9 @@ from maskjax.tasks import (
     task_name,
 )
 from maskjax.training.fixed_masks import take_masks
-from maskjax.training.mesh import Layout, make_layout
 from maskjax.training.optimizer import make_optimizer, make_schedule
-from maskjax.training.resolve import resolve_config
+from maskjax.training.settings import resolve_config
+from maskjax.training.sharding import Layout, make_layout
 from maskjax.training.sparsity_penalty import SparsityPenalty, make_sparsity_penalty
 
 if TYPE_CHECKING:

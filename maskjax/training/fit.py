@@ -23,11 +23,10 @@ from maskjax.training.hooks import (
     StopAtSigterm,
     Training,
 )
-from maskjax.training.losses import make_loss
 from maskjax.training.optimizer import cycle_ends
 from maskjax.training.prefetch import PrefetchedBatch, feed
 from maskjax.training.seeds import Seeds
-from maskjax.training.step import TrainState, TrainStep, init_state, make_train_step
+from maskjax.training.step import TrainState, TrainStep, init_state, make_loss, make_train_step
 
 if TYPE_CHECKING:
     from maskjax.training.checkpoint import Checkpoints

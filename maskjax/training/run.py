@@ -20,7 +20,6 @@ from maskjax.training.evaluate import Evaluator
 from maskjax.training.experiment import Experiment, prepare, prepare_seeds
 from maskjax.training.fit import fit_seeds
 from maskjax.training.hooks import Hook, Recorder, ShowProgress
-from maskjax.training.resolve import resolve_config
 from maskjax.training.results import (
     RunResult,
     SeedsResult,
@@ -38,7 +37,7 @@ from maskjax.training.run_dir import (
     clear_run,
 )
 from maskjax.training.saving import SaveSnapshots
-from maskjax.training.settings import flat_settings
+from maskjax.training.settings import flat_settings, resolve_config
 from maskjax.training.summary import describe
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from maskjax.adaptation import Adaptation
 from maskjax.config import TrainConfig
 from maskjax.inference.forward import model_inputs
 from maskjax.models import Model
+from maskjax.models.config import Kind
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
 from maskjax.training.check_finite import check_finite
 from maskjax.training.gradients import Arrays, adapt, batch_gradients
-from maskjax.training.losses import Loss
-from maskjax.training.mesh import ONE_DEVICE, Layout
 from maskjax.training.seeds import Seeds
+from maskjax.training.sharding import ONE_DEVICE, Layout
 from maskjax.training.sparsity_penalty import Multiplier, SparsityPenalty
 
 
@@ -39,6 +39,8 @@ class TrainState(NamedTuple):
     multiplier: Multiplier | None = None
 
 
+Loss = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+"""`(logits [..., outputs], labels [...], weights [...]) -> scalar`, float32."""
 DEFAULT = TrainConfig()
 TrainStep = Callable[[TrainState, Params, Batch | Arrays], tuple[TrainState, dict[str, jax.Array]]]
 
@@ -144,3 +146,30 @@ def make_train_step(
 
     compiled = jax.jit(placed, donate_argnums=0)
     return check_finite(compiled) if train.check_finite else compiled
+
+
+def make_loss(kind: Kind) -> Loss:
+    """The loss of a kind of task: cross-entropy over classes or choices, or squared error.
+
+    Args:
+        kind: What the task predicts.
+
+    Returns:
+        A function of logits, labels and weights, whose mean leaves out what has weight 0: rows
+        that fill a batch up and, for tokens, all but one token of each word. It is 0 where all
+        weights are.
+
+    Example:
+        >>> loss = make_loss("regression")
+        >>> float(loss(jnp.array([[1.0], [9.0]]), jnp.array([3.0, 0.0]), jnp.array([1.0, 0.0])))
+        4.0
+    """
+
+    def loss(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> jax.Array:
+        if kind == "regression":
+            each = jnp.square(logits[..., 0] - labels)
+        else:
+            each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return (each * weights).sum() / jnp.maximum(weights.sum(), 1.0)
+
+    return loss

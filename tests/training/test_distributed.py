@@ -21,7 +21,7 @@ from maskjax.config import (
 )
 from maskjax.errors import InputError
 from maskjax.training import distributed, run
-from maskjax.training.mesh import make_layout
+from maskjax.training.sharding import make_layout
 
 COMMAND = "import sys; from maskjax.cli.main import main; sys.exit(main(sys.argv[1:]))"
 

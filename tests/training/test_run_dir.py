@@ -10,9 +10,8 @@ from rich.console import Console
 from maskjax.config import config_to_dict
 from maskjax.errors import InputError
 from maskjax.training import StoppedError, run
-from maskjax.training.resolve import resolve_config
 from maskjax.training.run_dir import FolderState, check_folder, clear_run
-from maskjax.training.settings import check_stored
+from maskjax.training.settings import check_stored, resolve_config
 
 NESTED = "[" * 10_000
 

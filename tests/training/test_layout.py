@@ -16,8 +16,7 @@ from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
 from maskjax.training import StoppedError, fit, fit_seeds, prepare, prepare_seeds
 from maskjax.training.checkpoint import Checkpoints
-from maskjax.training.mesh import make_layout
-from maskjax.training.sharding import partition_spec
+from maskjax.training.sharding import make_layout, partition_spec
 
 ROOT = Path(__file__).parents[2]
 FOUR = MeshConfig(data=-1, fsdp=True)
