@@ -32,8 +32,7 @@ from maskjax.tasks import (
     num_batches,
     train_batches,
 )
-from maskjax.training import fit, prepare
-from maskjax.training.loggers import Reporter
+from maskjax.training import Hook, Training, fit, prepare
 
 
 def main(
@@ -93,22 +92,23 @@ def _train(config: Config, steps: int) -> None:
     task = replace(config.task, train_rows=steps * rows, eval_rows=rows)
     train = replace(config.train, epochs=1, eval_every=steps)
     heard = _Waits()
-    fit(prepare(replace(config, task=task, train=train)), heard)
+    fit(prepare(replace(config, task=task, train=train)), [heard])
     share, step = statistics.fmean(heard.shares), rows / statistics.median(heard.speeds)
     _tell(f"waiting: {share:.3%} of a step of {step:.3f} s; worst window {max(heard.shares):.3%}")
 
 
-class _Waits(Reporter):
+class _Waits(Hook):
     """Keeps what the log says of speed and of waiting."""
 
     def __init__(self) -> None:
         self.shares: list[float] = []
         self.speeds: list[float] = []
 
-    def metrics(self, step: int, values: dict[str, float]) -> None:
-        if "input_wait" in values:
-            self.shares.append(values["input_wait"])
-            self.speeds.append(values["examples_per_second"])
+    def __call__(self, training: Training) -> None:
+        numbers = training.numbers[0]
+        if "input_wait" in numbers:
+            self.shares.append(numbers["input_wait"])
+            self.speeds.append(numbers["examples_per_second"])
 
 
 def _timed(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -25,15 +25,14 @@ from rich.console import Console
 
 from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder
-from maskjax.training import StoppedError, run
+from maskjax.training import Hook, StoppedError, Training, run
 from maskjax.training.checkpoint import Checkpoints
-from maskjax.training.window import Window
 
 NAMES = ("step", "due", "save", "writing", "restore")
 
 
-class Watch:
-    """Times the loop from outside.
+class Watch(Hook):
+    """Times the loop, as a hook and by the methods of checkpoints.
 
     Args:
         saves: A checkpoint is due every `steps // saves` steps.
@@ -42,27 +41,30 @@ class Watch:
 
     def __init__(self, saves: int, steps: int) -> None:
         self._every, self._last = max(steps // saves, 1), steps
-        self._step, self._save, self._due = Window.run, Checkpoints.save, Checkpoints.due
+        self._save, self._due = Checkpoints.save, Checkpoints.due
         self._restore = Checkpoints.restore
-        self.done = 0
+        self.done, self.begun, self.first = 0, 0.0, 0.0
         self.times: dict[str, list[float]] = {name: [] for name in NAMES}
 
-    def step(self, window: Window, state: Any, batch: Any, step: int, running: Any) -> Any:
-        """`Window.run`."""
-        start = time.perf_counter()
-        state = self._step(window, state, batch, step, running)
-        state.step.block_until_ready()
-        self.times["step"].append(time.perf_counter() - start)
-        self.done = step
-        if step == self._last:
+    def begin(self, training: Training) -> None:
+        """Notes when the first step begins."""
+        self.begun = time.perf_counter()
+
+    def __call__(self, training: Training) -> None:
+        """Notes when a step is done; the next one begins when the checkpoints are dealt with."""
+        training.state.step.block_until_ready()
+        self.times["step"].append(time.perf_counter() - self.begun)
+        self.first = self.first or time.perf_counter()
+        self.done = training.step
+        if training.step == self._last:
             signal.raise_signal(signal.SIGTERM)
-        return state
 
     def due(self, checkpoints: Checkpoints, best: bool) -> bool:
         """`Checkpoints.due`, which notes whether one is being written."""
         start = time.perf_counter()
         free = self._due(checkpoints, best=True)
-        self.times["due"].append(time.perf_counter() - start)
+        self.begun = time.perf_counter()
+        self.times["due"].append(self.begun - start)
         if not free:
             self.times["writing"].append(self.times["step"][-1])
         return free and (best or self.done % self._every == 0)
@@ -71,7 +73,8 @@ class Watch:
         """`Checkpoints.save`."""
         start = time.perf_counter()
         self._save(checkpoints, step, state)
-        self.times["save"].append(time.perf_counter() - start)
+        self.begun = time.perf_counter()
+        self.times["save"].append(self.begun - start)
 
     def restore(self, checkpoints: Checkpoints, like: Any) -> Any:
         """`Checkpoints.restore`."""
@@ -86,21 +89,14 @@ class Watch:
         Returns:
             The seconds from the call to the end of the first step, which is compiled in it.
         """
-        first: list[float] = []
         start = time.perf_counter()
-
-        def step(window: Window, *rest: Any) -> Any:
-            state = self.step(window, *rest)
-            first.append(time.perf_counter() - start)
-            return state
-
         names = {"due": self.due, "save": self.save, "restore": self.restore}
-        with patch.object(Window, "run", step), patch.multiple(Checkpoints, **_methods(names)):
+        with patch.multiple(Checkpoints, **_methods(names)):
             try:
-                run(config, folder, console=Console())
+                run(config, folder, console=Console(), hooks=[self])
             except StoppedError as stopped:
                 Console().print(f"stopped: {stopped}", highlight=False)
-        return first[0]
+        return self.first - start
 
 
 def _methods(functions: dict[str, Any]) -> dict[str, Any]:

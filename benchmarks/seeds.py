@@ -29,7 +29,7 @@ from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig
 from maskjax.models import Model, build_model, init_head
 from maskjax.models.model import Params
-from maskjax.training import Lanes, init_states, make_loss, make_optimizer, make_train_step
+from maskjax.training import Seeds, init_state, make_loss, make_optimizer, make_train_step
 
 Way = Literal["vmap", "map"]
 WAYS: tuple[Way, ...] = ("vmap", "map")
@@ -114,19 +114,22 @@ def _row(way: Timed, seconds: list[float], alone: list[float], steps: int) -> di
 def _together(
     model: Model, params: Sequence[Params], batches: Sequence[dict[str, Any]], way: Way
 ) -> Timed:
-    lanes = Lanes(params, way)
+    seeds = Seeds(params, way)
     adaptation = make_adaptation(AdaptationConfig(), model)
     optimizer = make_optimizer(OptimizerConfig(learning_rate=1e-4), 1000)
-    train_step = make_train_step(model, adaptation, optimizer, make_loss("classification"), lanes)
-    keys = [jax.random.key(seed) for seed in range(lanes.count)]
-    holder = [init_states(adaptation, optimizer, params, keys, lanes)]
-    batch = lanes.stack(batches)
+    train_step = make_train_step(model, adaptation, optimizer, make_loss("classification"), seeds)
+    states = [
+        init_state(adaptation, optimizer, mine, jax.random.key(seed))
+        for seed, mine in enumerate(params)
+    ]
+    holder = [seeds.stack(states)]
+    batch = seeds.stack(batches)
     start = time.perf_counter()
-    compiled = train_step.lower(holder[0], lanes.params, batch).compile()  # pyright: ignore[reportFunctionMemberAccess]
+    compiled = train_step.lower(holder[0], seeds.params, batch).compile()  # pyright: ignore[reportFunctionMemberAccess]
     seconds = time.perf_counter() - start
 
     def step() -> None:
-        holder[0], _ = compiled(holder[0], lanes.params, batch)
+        holder[0], _ = compiled(holder[0], seeds.params, batch)
         jax.block_until_ready(holder[0])
 
     memory = compiled.memory_analysis()

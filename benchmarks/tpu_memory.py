@@ -37,8 +37,7 @@ from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
 from maskjax.models import Model, build_model, hold_matrices
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
-from maskjax.training.mesh import ONE_DEVICE, Layout
-from maskjax.training.sharding import DATA, MODEL
+from maskjax.training.sharding import DATA, MODEL, ONE_DEVICE, Layout
 
 SIZES = {
     "tiny": Size(2, 192, 768, rows=32, tokens=128),

@@ -51,7 +51,7 @@ RECIPES = {
     "mask": (AdaptationConfig(), OptimizerConfig(), 0.0),
     "paper": (
         # Blocks 2 to 11, or 2 to 5 of DistilBERT, the pooler and a random frozen head.
-        AdaptationConfig(start="uniform", sparsity=0.05, head="masked"),
+        AdaptationConfig(initializer="uniform", sparsity=0.05, head="masked"),
         OptimizerConfig(name="adam", learning_rate=1e-3, schedule="constant", warmup=0.0, clip=0.0),
         None,
     ),

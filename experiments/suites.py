@@ -56,8 +56,8 @@ FINETUNE = Rival(AdaptationConfig(method="finetune"))
 GRID_METHODS = {
     "mask": MASK,
     "mask, dropout 0.1": MASK._replace(dropout=None),
-    "ones": Rival(AdaptationConfig(start="ones"), None, HEAD_RATE),
-    "paper": Rival(AdaptationConfig(start="uniform", head="masked")),
+    "ones": Rival(AdaptationConfig(initializer="ones"), None, HEAD_RATE),
+    "paper": Rival(AdaptationConfig(initializer="uniform", head="masked")),
     "finetune": FINETUNE,
     "finetune, no dropout": Rival(AdaptationConfig(method="finetune"), 0.0),
 }
@@ -70,7 +70,7 @@ TASK_METHODS = {
 
 
 def _uniform(sparsity: float) -> Rival:
-    return MASK._replace(adaptation=AdaptationConfig(start="uniform", sparsity=sparsity))
+    return MASK._replace(adaptation=AdaptationConfig(initializer="uniform", sparsity=sparsity))
 
 
 SWEEP_METHODS = {
@@ -161,7 +161,7 @@ SUITES = {
         methods=SWEEP_METHODS,
         rates={
             # Scores of the paper's start lie five times as far from the threshold.
-            name: (3e-3 if rival.adaptation.start == "uniform" else 1e-3,)
+            name: (3e-3 if rival.adaptation.initializer == "uniform" else 1e-3,)
             for name, rival in SWEEP_METHODS.items()
         },
         planned={

@@ -1,12 +1,23 @@
 """The experiments of configs/, and the words that select one from a table."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from maskjax.cli.main import main
-from maskjax.config import Config, TaskConfig, load_config
+from maskjax.config import (
+    AdaptationConfig,
+    Config,
+    OptimizerConfig,
+    TaskConfig,
+    TrainConfig,
+    config_from_dict,
+    config_to_dict,
+    known_settings,
+    load_config,
+)
 from maskjax.config.packaged import packaged_configs
 from maskjax.errors import InputError
 
@@ -101,3 +112,31 @@ def test_train_and_sweeps_take_a_packaged_name(capsys):
 def test_settings_of_a_task_are_checked_before_any_work(settings, message):
     with pytest.raises(InputError, match=re.escape(message)):
         TaskConfig(**settings)
+
+
+OLD_NAMES = {
+    "adaptation": {"start": "uniform", "head": "masked"},
+    "optimizer": {"pull": 0.1},
+    "train": {"lanes": "map", "seeds": 2},
+}
+NEW_NAMES = Config(
+    adaptation=AdaptationConfig(initializer="uniform", head="masked"),
+    optimizer=OptimizerConfig(score_decay=0.1),
+    train=TrainConfig(seed_loop="map", seeds=2),
+)
+
+
+def test_files_with_earlier_names_are_read(tmp_path):
+    file = tmp_path / "config.json"
+    file.write_text(json.dumps(OLD_NAMES))
+    assert load_config(file) == NEW_NAMES
+    from_task_file = {**OLD_NAMES, "adaptation": {**OLD_NAMES["adaptation"], "of_later": 1}}
+    assert config_from_dict(known_settings(from_task_file)) == NEW_NAMES
+
+
+def test_a_setting_under_both_names_is_refused():
+    both = config_to_dict(NEW_NAMES)
+    both["optimizer"]["pull"] = 0.2
+    with pytest.raises(InputError, match=r"config.optimizer: unknown setting 'pull'"):
+        config_from_dict(both)
+    assert known_settings(both) == config_to_dict(NEW_NAMES)

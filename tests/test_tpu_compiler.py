@@ -12,7 +12,7 @@ from maskjax.config import MeshConfig
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.packed import PackedWeight, kernel_product, masked_product
 from maskjax.models import build_model
-from maskjax.training.mesh import ONE_DEVICE
+from maskjax.training.sharding import ONE_DEVICE
 
 pytestmark = [
     pytest.mark.usefixtures("standard_promotion"),

@@ -1,15 +1,17 @@
-"""Ways to adapt a frozen model, all behind one pair of functions: `init` and `apply`."""
+"""Ways to adapt a frozen model, all behind three functions: `init`, `apply` and `finalize`."""
 
-from maskjax.adaptation.adaptation import Adaptation, combine, no_penalty
+from maskjax.adaptation.adaptation import Adaptation, combine
 from maskjax.adaptation.delta import Delta, LowRank, Mask, Operation, Weight
-from maskjax.adaptation.lagrangian import MULTIPLIER, hold_sparsity, sparsity_target
+from maskjax.adaptation.factory import (
+    make_adaptation,
+    make_mask_transform,
+    make_soft_sparsity,
+)
 from maskjax.adaptation.mask_rules import masked_blocks, masked_rules
-from maskjax.adaptation.methods import make_adaptation, make_mask_transform
-from maskjax.adaptation.starts import random_starts
+from maskjax.adaptation.score_init import random_mask_specs
 from maskjax.adaptation.transforms import fixed_masks, lora, masking, train_weights
 
 __all__ = [
-    "MULTIPLIER",
     "Adaptation",
     "Delta",
     "LowRank",
@@ -18,15 +20,13 @@ __all__ = [
     "Weight",
     "combine",
     "fixed_masks",
-    "hold_sparsity",
     "lora",
     "make_adaptation",
     "make_mask_transform",
+    "make_soft_sparsity",
     "masked_blocks",
     "masked_rules",
     "masking",
-    "no_penalty",
-    "random_starts",
-    "sparsity_target",
+    "random_mask_specs",
     "train_weights",
 ]

@@ -1,14 +1,13 @@
-"""An adaptation is a pair of pure functions over pytrees; masking is one among others.
+"""An adaptation is three pure functions over pytrees; masking is one among others.
 
 The model sees only params and the trainer sees only what is trainable: neither knows which
 adaptation it runs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import jax.numpy as jnp
 
 from maskjax.adaptation.delta import Delta, Params
 
@@ -21,21 +20,6 @@ class _Apply(Protocol):
     ) -> Params: ...
 
 
-def no_penalty(trainable: Trainable, params: Params, step: jax.typing.ArrayLike) -> jax.Array:
-    """The penalty of an adaptation that has none.
-
-    Args:
-        trainable: Not used.
-        params: Not used.
-        step: Not used.
-
-    Returns:
-        Zero, a float32 scalar.
-    """
-    del trainable, params, step
-    return jnp.zeros((), jnp.float32)
-
-
 class Adaptation(NamedTuple):
     """Pure functions between frozen params, trainable arrays and adapted params.
 
@@ -45,18 +29,11 @@ class Adaptation(NamedTuple):
             `key` is for adaptations that sample.
         finalize: `(trainable, params) -> delta`: what a task adds to its base once training is
             over. `delta.apply(params)` equals `apply(trainable, params)`.
-        stats: `(trainable, params) -> {name: scalar}` for the log; runs inside `jax.jit`. Where
-            there are masks it holds their `sparsity`, differentiable in `trainable`,
-            straight-through.
-        penalty: `(trainable, params, step) -> scalar`, float32, added to the loss; `step` counts
-            the steps that are done.
     """
 
     init: Callable[[jax.Array, Params], Trainable]
     apply: _Apply
     finalize: Callable[[Trainable, Params], Delta]
-    stats: Callable[[Trainable, Params], dict[str, jax.Array]]
-    penalty: Callable[[Trainable, Params, jax.typing.ArrayLike], jax.Array] = no_penalty
 
 
 def combine(**parts: Adaptation) -> Adaptation:
@@ -93,27 +70,11 @@ def combine(**parts: Adaptation) -> Adaptation:
 
     def finalize(trainable: Trainable, params: Params) -> Delta:
         delta = Delta()
-        for name, found in found_by_parts(trainable, params):
-            delta |= parts[name].finalize(trainable[name], found)
-        return delta
-
-    def stats(trainable: Trainable, params: Params) -> dict[str, jax.Array]:
-        each = [
-            parts[name].stats(trainable[name], found)
-            for name, found in found_by_parts(trainable, params)
-        ]
-        return {key: value for part in each for key, value in part.items()}
-
-    def found_by_parts(trainable: Trainable, params: Params) -> Iterator[tuple[str, Params]]:
-        """The name of each part with the params that it finds: earlier parts have changed them."""
         last = next(reversed(parts), None)
         for name, part in parts.items():
-            yield name, params
-            if name != last:
+            delta |= part.finalize(trainable[name], params)
+            if name != last:  # a part finds what the parts before it have changed
                 params = part.apply(trainable[name], params)
+        return delta
 
-    def penalty(trainable: Trainable, params: Params, step: jax.typing.ArrayLike) -> jax.Array:
-        found = [part.penalty(trainable[name], params, step) for name, part in parts.items()]
-        return sum(found, start=jnp.zeros((), jnp.float32))
-
-    return Adaptation(init, apply, finalize, stats, penalty)
+    return Adaptation(init, apply, finalize)

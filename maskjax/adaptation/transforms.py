@@ -7,16 +7,10 @@ import jax.numpy as jnp
 
 from maskjax.adaptation.adaptation import Adaptation, Trainable
 from maskjax.adaptation.delta import Delta, Params, at_least_float32
-from maskjax.masking import (
-    MaskTransform,
-    flatten_with_paths,
-    mean_sparsity,
-    total_count,
-    update_leaves,
-)
+from maskjax.masking import MaskTransform, flatten_with_paths, update_leaves
 from maskjax.masking.checks import check_key
 from maskjax.masking.leaves import as_weight, select_weights
-from maskjax.masking.packed import PackedMask, count_packed, unpack_bits
+from maskjax.masking.packed import PackedMask, unpack_bits
 from maskjax.masking.paths import fold_in_path
 from maskjax.masking.placement import place_like
 from maskjax.masking.selection import Where, make_rules
@@ -29,7 +23,7 @@ def masking(transform: MaskTransform) -> Adaptation:
         transform: From `maskjax.masking`.
 
     Returns:
-        An adaptation whose trainable is `{path: scores}` and whose stats hold `sparsity`.
+        An adaptation whose trainable is `{path: scores}`.
 
     Example:
         >>> from maskjax.masking import constant, threshold_mask
@@ -38,17 +32,12 @@ def masking(transform: MaskTransform) -> Adaptation:
         >>> scores = {"kernel": adaptation.init(jax.random.key(0), params)["kernel"].at[0].set(0.0)}
         >>> adaptation.finalize(scores, params).masks["kernel"].tolist()
         [False, True, True, True]
-        >>> float(adaptation.stats(scores, params)["sparsity"])
-        0.25
     """
 
     def finalize(scores: Trainable, params: Params) -> Delta:
         return Delta.of(masks=transform.masks(scores, params))
 
-    def stats(scores: Trainable, params: Params) -> dict[str, jax.Array]:
-        return {"sparsity": mean_sparsity(transform.float_masks(scores, params))}
-
-    return Adaptation(transform.init, transform.apply, finalize, stats)
+    return Adaptation(transform.init, transform.apply, finalize)
 
 
 def train_weights(where: Where) -> Adaptation:
@@ -83,7 +72,7 @@ def train_weights(where: Where) -> Adaptation:
         del params
         return Delta.of(weights=weights)
 
-    return Adaptation(init, apply, finalize, lambda weights, params: {})
+    return Adaptation(init, apply, finalize)
 
 
 def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
@@ -93,7 +82,7 @@ def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
         masks: By path. They stay packed in compiled programs, of which they are constants.
 
     Returns:
-        An adaptation whose trainable is empty and whose stats hold `sparsity`.
+        An adaptation whose trainable is empty.
 
     Example:
         >>> import numpy as np
@@ -105,7 +94,6 @@ def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
         >>> both.apply(both.init(jax.random.key(0), params), params)["kernel"].tolist()
         [2.0, 0.0]
     """
-    sparsity = total_count(count_packed(masks)).sparsity
 
     def unpacked() -> dict[str, jax.Array]:
         return {path: unpack_bits(jnp.asarray(m.bits), m.shape) for path, m in masks.items()}
@@ -128,11 +116,7 @@ def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
         del nothing, params
         return Delta.of(masks=unpacked())
 
-    def stats(nothing: Trainable, params: Params) -> dict[str, jax.Array]:
-        del nothing, params
-        return {"sparsity": jnp.float32(sparsity)}
-
-    return Adaptation(init, apply, finalize, stats)
+    return Adaptation(init, apply, finalize)
 
 
 def lora(where: Where, *, rank: int = 8, alpha: float = 16.0) -> Adaptation:
@@ -185,4 +169,4 @@ def lora(where: Where, *, rank: int = 8, alpha: float = 16.0) -> Adaptation:
         del params
         return Delta.of(low_rank={path: (scale * f["a"], f["b"]) for path, f in factors.items()})
 
-    return Adaptation(init, apply, finalize, lambda factors, params: {})
+    return Adaptation(init, apply, finalize)

@@ -22,7 +22,7 @@ def control_config(config: Config, control: Control, sparsity: float) -> Config:
     adaptation = replace(
         config.adaptation,
         method="mask",
-        start=control,
+        initializer=control,
         sparsity=sparsity,
         binarizer="threshold",
         head="trained",

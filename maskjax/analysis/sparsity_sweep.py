@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Masks = Literal["learned", "magnitude", "random"]
-DroppingStart = Literal["uniform", "magnitude", "random", "double_uniform"]
+DroppingInit = Literal["uniform", "magnitude", "random", "double_uniform"]
 MASKS: tuple[Masks, ...] = ("learned", *CONTROLS)
 SPARSITIES = (0.01, 0.03, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
 
@@ -30,7 +30,7 @@ def sparsity_plans(
     configs: Sequence[Config],
     sparsities: Sequence[float],
     masks: Sequence[Masks],
-    start: DroppingStart = "uniform",
+    initializer: DroppingInit = "uniform",
 ) -> list[Plan]:
     """What the sweep trains."""
     for sparsity in sparsities:
@@ -41,7 +41,7 @@ def sparsity_plans(
             for name in masks:
                 key = {"task": config.task.name, "masks": name, "sparsity": sparsity}
                 if name == "learned":
-                    settings = {"method": "mask", "start": start, "sparsity": sparsity}
+                    settings = {"method": "mask", "initializer": initializer, "sparsity": sparsity}
                     adaptation = replace(config.adaptation, **settings)
                     plans.append(Plan(key, replace(config, adaptation=adaptation)))
                 else:

@@ -21,7 +21,7 @@ from maskjax.export import (
 from maskjax.masking import count_zeros, total_count
 from maskjax.models import load_base
 from maskjax.tasks import load_base_tokenizer
-from maskjax.training.resolve import resolve_config
+from maskjax.training.settings import resolve_config
 
 
 @dataclass(frozen=True, kw_only=True)

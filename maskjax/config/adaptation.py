@@ -25,15 +25,15 @@ class AdaptationConfig:
     Attributes:
         method: Learn a mask, finetune all weights, train the head alone, add low-rank updates,
             or train the biases.
-        start: How scores start. `proportional` and `ones` keep every weight, `margin` above the
-            threshold: in proportion to |W|, or all at the same distance. `uniform` is the
+        initializer: How scores start. `proportional` and `ones` keep every weight, `margin` above
+            the threshold: in proportion to |W|, or all at the same distance. `uniform` is the
             paper's; it and `magnitude`, `random` and `double_uniform` drop a fraction `sparsity`.
             `magnitude_and_uniform` is `magnitude` in the encoder and `uniform` in the head.
         margin: Mean distance above the threshold for `proportional` and `ones`.
-        protect: With the start `proportional`, weights smaller than this multiple of their
+        protect: With the initializer `proportional`, weights smaller than this multiple of their
             matrix' mean |W| are never dropped. About 0.5 makes task files several times smaller.
         sparsity: Fraction of zeros that the mask starts with, or for top-k keeps; None means
-            5 %, or none where the start keeps every weight.
+            5 %, or none where the initializer keeps every weight.
         target_sparsity: Fraction of zeros that a penalty λ (target − sparsity)² drives the mask to,
             with λ trained by ascent; None leaves the sparsity to the task.
         sparsity_schedule: How the target gets there from the mask's start: in one step, along a
@@ -59,7 +59,7 @@ class AdaptationConfig:
     """
 
     method: Method = "mask"
-    start: ScoreInit = "proportional"
+    initializer: ScoreInit = "proportional"
     margin: float = 0.05
     protect: float = 0.0
     sparsity: float | None = None

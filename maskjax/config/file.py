@@ -12,6 +12,7 @@ from typing import Any, Literal
 from maskjax.config.config import Config
 from maskjax.config.json_file import read_json
 from maskjax.config.packaged import ConfigSource, find_config
+from maskjax.config.renames import rename_settings
 from maskjax.errors import InputError, suggest
 
 
@@ -70,6 +71,8 @@ def config_to_dict(config: Config) -> dict[str, Any]:
 def config_from_dict(values: Mapping[str, Any], source: str = "config") -> Config:
     """The inverse of `config_to_dict`; unknown keys and values of a wrong type are errors.
 
+    Names that earlier versions gave to settings are read as those of today.
+
     Args:
         values: Nested dicts; missing keys take their defaults.
         source: The file that the values come from, for messages.
@@ -80,24 +83,27 @@ def config_from_dict(values: Mapping[str, Any], source: str = "config") -> Confi
     Raises:
         InputError: If a key or a value is not allowed.
     """
-    return _read(Config, values, source)
+    return _read(Config, rename_settings(values), source)
 
 
-def known_settings(values: Any, cls: type = Config) -> Any:
+def known_settings(values: Any) -> Any:
     """Leaves out the settings that this version does not know.
 
     Args:
         values: Nested dicts, as another version may have written them into a task file.
-        cls: What they are the settings of.
 
     Returns:
-        The others, as they are.
+        The others, under their names of today.
     """
+    return _known(Config, rename_settings(values))
+
+
+def _known(cls: type, values: Any) -> Any:
     if not isinstance(values, Mapping):
         return values
     hints = typing.get_type_hints(cls)
     return {
-        key: known_settings(value, hints[key]) if dataclasses.is_dataclass(hints[key]) else value
+        key: _known(hints[key], value) if dataclasses.is_dataclass(hints[key]) else value
         for key, value in values.items()
         if key in hints
     }

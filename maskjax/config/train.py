@@ -25,7 +25,7 @@ class TrainConfig:
         seed: Seeds scores, head, dropout and the order of the rows.
         seeds: How many seeds to train at once, from `seed` on, over one copy of the frozen base.
             Each gets what a run of its own would get.
-        lanes: How a step goes through the seeds: `vmap`, all in one batched computation, or
+        seed_loop: How a step goes through the seeds: `vmap`, all in one batched computation, or
             `map`, one after the other with memory for the activations of one. `map` is for seeds
             whose activations do not fit together; benchmarks/seeds.py times both.
         checkpoint_minutes: Minutes between two checkpoints; there is one at every best evaluation
@@ -38,6 +38,9 @@ class TrainConfig:
             `masked_weights` W ⊙ M, or what is inside of the `blocks`. On a CPU the first saves
             their bytes and the second nothing; on a TPU the second nearly halves the peak, and
             the first saves nothing (docs/results-appendix.md).
+        check_finite: A debug switch: waits for each step, and stops at the first one after which
+            the loss or a trained array is not finite, with its name. Without it the loss is
+            checked at every tenth step.
     """
 
     batch_size: int = 32
@@ -48,11 +51,12 @@ class TrainConfig:
     patience: int | None = None
     seed: int = 0
     seeds: int = 1
-    lanes: Literal["vmap", "map"] = "vmap"
+    seed_loop: Literal["vmap", "map"] = "vmap"
     checkpoint_minutes: float | None = 3.0
     checkpoints: str | None = None
     accumulate: int = 1
     remat: Remat = "nothing"
+    check_finite: bool = False
 
     def __post_init__(self) -> None:
         check(self.batch_size >= 1, "train.batch_size", "at least 1", self.batch_size)

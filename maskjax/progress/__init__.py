@@ -1,10 +1,11 @@
 """What a person sees while a command works: a line that moves on a terminal, lines in a log file.
 
-A command opens a `Progress`. What it calls counts work with `counted` and `tracked`, and says with
-`announced` what is about to take long; without a `Progress` these do nothing.
+A command opens a `Progress`. What it calls counts work with `counted` and `tracked`, says with
+`announced` what is about to take long, and prints other lines with `notify`; without a `Progress`
+these do nothing.
 """
 
 from maskjax.progress.counter import Counter
-from maskjax.progress.display import Progress, announced, counted, encodable, tracked
+from maskjax.progress.display import Progress, announced, counted, encodable, notify, tracked
 
-__all__ = ["Counter", "Progress", "announced", "counted", "encodable", "tracked"]
+__all__ = ["Counter", "Progress", "announced", "counted", "encodable", "notify", "tracked"]

@@ -248,3 +248,14 @@ def announced(text: str) -> Iterator[None]:
     else:
         with progress.announce(text):
             yield
+
+
+def notify(text: str) -> None:
+    """Prints a line in the `Progress` that is open, if there is one.
+
+    Args:
+        text: The line.
+    """
+    progress = _current.get()
+    if progress is not None:
+        progress.message(text)

@@ -4,6 +4,7 @@ Those of named entities, which need sentence boundaries, are in `maskjax.tasks.n
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,8 @@ def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
 def _f1(predictions: np.ndarray, labels: np.ndarray, positive: int = 1) -> float:
     from sklearn.metrics import f1_score
 
-    of_class = f1_score(labels, predictions, labels=[positive], average=None, zero_division=0)
-    return float(of_class[0])
+    options: dict[str, Any] = {"labels": [positive], "average": "macro", "zero_division": 0}
+    return float(f1_score(labels, predictions, **options))
 
 
 def _matthews(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -44,7 +45,8 @@ def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
 
     if _is_constant(predictions) or _is_constant(labels):
         return 0.0
-    return float(pearsonr(predictions.astype(np.float64), labels.astype(np.float64)).statistic)
+    result: Any = pearsonr(predictions.astype(np.float64), labels.astype(np.float64))
+    return float(result.statistic)
 
 
 def _spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
@@ -52,7 +54,8 @@ def _spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
 
     if _is_constant(predictions) or _is_constant(labels):
         return 0.0
-    return float(spearmanr(predictions, labels).statistic)
+    result: Any = spearmanr(predictions, labels)
+    return float(result.statistic)
 
 
 METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {

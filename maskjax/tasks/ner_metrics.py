@@ -7,6 +7,7 @@ entity without a B-. In both, an entity is correct if its first word, last word 
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -80,8 +81,11 @@ def entity_score(
     predicted, actual = (
         _split([tags[label] for label in ids.tolist()], sizes) for ids in (predictions, labels)
     )
-    reading = {} if metric == "entity_f1" else {"mode": "strict", "scheme": IOB2}
-    return float(f1_score(actual, predicted, zero_division=0, **reading))
+    reading: dict[str, Any] = {"zero_division": 0}  # which its annotation takes for a text
+    if metric != "entity_f1":
+        reading |= {"mode": "strict", "scheme": IOB2}
+    score: Any = f1_score(actual, predicted, **reading)
+    return float(score)
 
 
 def _split(tags: Sequence[str], sizes: np.ndarray) -> list[list[str]]:

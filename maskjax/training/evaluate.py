@@ -7,7 +7,7 @@ import jax
 from maskjax.inference.forward import Predict, make_predict, predict_logits, score_logits
 from maskjax.models import Model
 from maskjax.training.experiment import Experiment
-from maskjax.training.mesh import Layout
+from maskjax.training.sharding import Layout
 
 
 class Evaluator:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
-from maskjax.adaptation import Adaptation, hold_sparsity, make_adaptation, sparsity_target
+from maskjax.adaptation import Adaptation, make_adaptation
 from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
 from maskjax.models import (
@@ -33,8 +34,10 @@ from maskjax.tasks import (
     task_name,
 )
 from maskjax.training.fixed_masks import take_masks
-from maskjax.training.mesh import Layout, make_layout
-from maskjax.training.resolve import resolve_config
+from maskjax.training.optimizer import make_optimizer, make_schedule
+from maskjax.training.settings import resolve_config
+from maskjax.training.sharding import Layout, make_layout
+from maskjax.training.sparsity_penalty import SparsityPenalty, make_sparsity_penalty
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -53,6 +56,9 @@ class Experiment(NamedTuple):
         encoded: The tokenized splits.
         tokenizer: The base's tokenizer.
         layout: Where arrays live.
+        schedule: The learning rate over steps.
+        optimizer: Moves what is learned.
+        penalty: Holds masks to a target sparsity; None without a target.
     """
 
     config: Config
@@ -64,11 +70,14 @@ class Experiment(NamedTuple):
     encoded: dict[str, Encoded]
     tokenizer: "PreTrainedTokenizerBase"
     layout: Layout
+    schedule: optax.Schedule
+    optimizer: optax.GradientTransformation
+    penalty: SparsityPenalty | None
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches of one pass over the training rows."""
-        return num_batches(self.encoded["train"], batch_size=self.config.train.batch_size)
+        return _steps_per_epoch(self.config, self.encoded)
 
     @property
     def total_steps(self) -> int:
@@ -115,14 +124,22 @@ def prepare(config: Config) -> Experiment:
     base, params = _hold(config, base, model, params)
     params = layout.place(params)
     adaptation = make_adaptation(config.adaptation, model, masks)
-    experiment = Experiment(
-        config, base, model, params, adaptation, data, encoded, tokenizer, layout
+    _check_rules(adaptation, params)
+    steps = _steps_per_epoch(config, encoded) * config.train.epochs
+    return Experiment(
+        config,
+        base,
+        model,
+        params,
+        adaptation,
+        data,
+        encoded,
+        tokenizer,
+        layout,
+        make_schedule(config.optimizer, config.optimizer.learning_rate, steps),
+        make_optimizer(config.optimizer, steps),
+        make_sparsity_penalty(config, model, steps),
     )
-    target = sparsity_target(config.adaptation, experiment.total_steps)
-    if target is not None:
-        experiment = experiment._replace(adaptation=hold_sparsity(adaptation, target))
-    _check_rules(experiment.adaptation, params)
-    return experiment
 
 
 def prepare_seeds(config: Config) -> list[Experiment]:
@@ -149,6 +166,10 @@ def _with_seed(experiment: Experiment, seed: int) -> Experiment:
         params = experiment.layout.place(_draw(experiment.model, params, seed))
     config = replace(config, train=replace(config.train, seed=seed))
     return experiment._replace(config=config, params=params)
+
+
+def _steps_per_epoch(config: Config, encoded: dict[str, Encoded]) -> int:
+    return num_batches(encoded["train"], batch_size=config.train.batch_size)
 
 
 def _encode(

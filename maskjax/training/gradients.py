@@ -11,7 +11,7 @@ from maskjax.adaptation import Adaptation, Mask
 from maskjax.config.train import Remat
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.packed import MaskedWeight
-from maskjax.training.mesh import Layout
+from maskjax.training.sharding import Layout
 
 Arrays = Mapping[str, jax.Array]
 PartLoss = Callable[[Any, Arrays, jax.Array], tuple[jax.Array, jax.Array]]

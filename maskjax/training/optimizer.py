@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import optax
 
-from maskjax.adaptation import MULTIPLIER
 from maskjax.config import OptimizerConfig
 
 HEAD = "head"
@@ -15,7 +14,7 @@ HEAD = "head"
 DECAYED = ("weights", HEAD)
 """Parts whose matrices decay. Scores do not: zero is no neutral score, it drops the weight."""
 SCORES = "scores"
-"""The part that `OptimizerConfig.pull` is for."""
+"""The part that `OptimizerConfig.score_decay` is for."""
 
 
 def make_schedule(config: OptimizerConfig, peak: float, steps: int) -> optax.Schedule:
@@ -76,19 +75,17 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
     Returns:
         A transformation over a trainable that is a dict of parts; the part `head` moves at a
-        rate of its own, and so does `multiplier`, unclipped and at a rate that stays.
+        rate of its own.
     """
     head_rate = config.head_learning_rate or config.learning_rate
     rates = {"body": config.learning_rate, HEAD: head_rate}
     groups: dict[Hashable, optax.GradientTransformation] = {
         name: _rule(config, make_schedule(config, rate, steps)) for name, rate in rates.items()
     }
-    groups[MULTIPLIER] = optax.adam(config.multiplier_learning_rate)
     by_part = optax.multi_transform(groups, _group_of_each_leaf)
     if not config.clip:
         return by_part
-    clip = optax.masked(optax.clip_by_global_norm(config.clip), _clipped)
-    return optax.chain(clip, by_part)
+    return optax.chain(optax.clip_by_global_norm(config.clip), by_part)
 
 
 def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> optax.Schedule:
@@ -99,7 +96,7 @@ def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> 
 
 
 def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    """The named optimizer, taken apart so that decay and pull bypass its moments."""
+    """The named optimizer, taken apart so that weight and score decay bypass its moments."""
     direction = {
         "sgd": lambda dtype: optax.trace(0.9, accumulator_dtype=dtype),
         "signsgd": lambda _: optax.scale_by_sign(),
@@ -110,13 +107,13 @@ def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransf
     return optax.chain(
         direction,
         optax.add_decayed_weights(decay, mask=_decayed) if decay else optax.identity(),
-        pull_scores(config.pull) if config.pull else optax.identity(),
+        decay_scores(config.score_decay) if config.score_decay else optax.identity(),
         optax.scale_by_learning_rate(rate),
     )
 
 
-def pull_scores(strength: float) -> optax.GradientTransformation:
-    """Pulls every score towards keeping: a step of `strength` times the rate.
+def decay_scores(strength: float) -> optax.GradientTransformation:
+    """Moves every score towards keeping: a step of `strength` times the rate.
 
     It is to scores what AdamW's decay is to weights. With Σ (1 − M) as penalty, the
     straight-through gradient of every score is −1, and decoupled it does not pass through Adam.
@@ -134,13 +131,9 @@ def pull_scores(strength: float) -> optax.GradientTransformation:
 
 def _group_of_each_leaf(trainable: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: jax.tree.map(lambda _, g=name if name in (HEAD, MULTIPLIER) else "body": g, part)
+        name: jax.tree.map(lambda _, g=HEAD if name == HEAD else "body": g, part)
         for name, part in trainable.items()
     }
-
-
-def _clipped(trainable: dict[str, Any]) -> dict[str, bool]:
-    return {name: name != MULTIPLIER for name in trainable}
 
 
 def _decayed(trainable: dict[str, Any]) -> dict[str, Any]:

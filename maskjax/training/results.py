@@ -15,6 +15,7 @@ from maskjax.training.experiment import Experiment
 from maskjax.training.fit import FitResult
 from maskjax.training.run_dir import RESULT_FILE
 from maskjax.training.saving import save_trainable
+from maskjax.training.sparsity_penalty import measure_sparsity
 
 
 class RunResult(NamedTuple):
@@ -66,8 +67,8 @@ def finish_run(
             scores |= {name: evaluate(experiment, best.trainable, name) for name in splits}
     finally:  # what was learned is kept, whatever fails while it is scored and talked about
         size = save_trainable(experiment, best.trainable, scores, folder / TASK_FILE)
-    stats = jax.jit(experiment.adaptation.stats)(best.trainable, experiment.params)
-    zeros = float(stats["sparsity"]) if "sparsity" in stats else None
+    measured = jax.jit(measure_sparsity(experiment.adaptation))(best.trainable, experiment.params)
+    zeros = float(measured["sparsity"]) if measured else None
     result = RunResult(folder, scores, best.step, size, best.seconds, zeros)
     write_atomically(folder / RESULT_FILE, to_json(result._asdict()))
     return result

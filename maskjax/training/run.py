@@ -18,10 +18,8 @@ from maskjax.tasks import task_name
 from maskjax.training import distributed
 from maskjax.training.evaluate import Evaluator
 from maskjax.training.experiment import Experiment, prepare, prepare_seeds
-from maskjax.training.fit import fit_together
-from maskjax.training.loggers import ProgressReporter, Reporters
-from maskjax.training.recorder import Recorder
-from maskjax.training.resolve import resolve_config
+from maskjax.training.fit import fit_seeds
+from maskjax.training.hooks import Hook, Recorder, ShowProgress
 from maskjax.training.results import (
     RunResult,
     SeedsResult,
@@ -38,8 +36,8 @@ from maskjax.training.run_dir import (
     check_folder,
     clear_run,
 )
-from maskjax.training.saving import SnapshotSaver
-from maskjax.training.settings import flat_settings
+from maskjax.training.saving import SaveSnapshots
+from maskjax.training.settings import flat_settings, resolve_config
 from maskjax.training.summary import describe
 
 if TYPE_CHECKING:
@@ -49,7 +47,12 @@ CHECKPOINTS = "checkpoints"
 
 
 def run(
-    config: Config, folder: str | Path, *, console: Console | None = None, overwrite: bool = False
+    config: Config,
+    folder: str | Path,
+    *,
+    console: Console | None = None,
+    overwrite: bool = False,
+    hooks: Sequence[Hook] = (),
 ) -> RunResult:
     """Trains as configured and fills a run folder.
 
@@ -66,6 +69,7 @@ def run(
         console: Where progress is printed; None prints nothing.
         overwrite: Delete another run, or a finished one, that the folder holds, once all settings
             and rows are checked; an unfinished one of these settings resumes.
+        hooks: Called after each step, before its numbers are written.
 
     Returns:
         Scores and sizes.
@@ -90,13 +94,18 @@ def run(
             _make_room(mine, state, progress)
         _check_hosts(experiment)
         with _checkpoints(folder, config, state, progress) as checkpoints:
-            result = _run([experiment], [mine], progress, checkpoints)[0]
+            result = _run([experiment], [mine], progress, checkpoints, hooks)[0]
             checkpoints.remove()
     return result._replace(folder=folder)
 
 
 def run_seeds(
-    config: Config, folder: str | Path, *, console: Console | None = None, overwrite: bool = False
+    config: Config,
+    folder: str | Path,
+    *,
+    console: Console | None = None,
+    overwrite: bool = False,
+    hooks: Sequence[Hook] = (),
 ) -> SeedsResult:
     """Trains `train.seeds` seeds at once, over one copy of the base.
 
@@ -109,6 +118,7 @@ def run_seeds(
             settings, or if another process is at it; runs that were killed resume.
         console: Where progress is printed; None prints nothing.
         overwrite: As for `run`.
+        hooks: As for `run`; each is called once for all seeds.
 
     Returns:
         Scores and sizes of each seed, and their means.
@@ -132,7 +142,7 @@ def run_seeds(
             _write_config(mine, config)
         _check_hosts(experiments[0])
         with _checkpoints(folder, config, state, progress) as checkpoints:
-            runs = _run(experiments, folders, progress, checkpoints)
+            runs = _run(experiments, folders, progress, checkpoints, hooks)
             runs = [some._replace(folder=folder / some.folder.name) for some in runs]
             result = combine_seeds(folder, runs)
             summary = to_json(result._asdict() | {"runs": scores_by_run(runs)})
@@ -205,21 +215,21 @@ def _run(
     folders: Sequence[Path],
     progress: Progress,
     checkpoints: "Checkpoints",
+    hooks: Sequence[Hook],
 ) -> list[RunResult]:
     """Trains experiments that differ in their seeds, and fills a folder for each."""
     first = experiments[0]
     for line in describe(first, seeds=len(experiments)):
         progress.message(line)
+    for experiment, folder in zip(experiments, folders, strict=True):
+        _write_config(folder, experiment.config)
     with ExitStack() as stack:
-        recorders = []
-        for experiment, folder in zip(experiments, folders, strict=True):
-            _write_config(folder, experiment.config)
-            recorders.append(stack.enter_context(closing(Recorder(folder))))
+        recorders = [Recorder(folder, seed) for seed, folder in enumerate(folders)]
+        for recorder in recorders:
+            stack.enter_context(closing(recorder))
         steps = stack.enter_context(progress.count("step", first.total_steps))
-        parts = ProgressReporter(progress, steps).divide(len(experiments))
-        savers = map(SnapshotSaver, experiments, folders)
-        listeners = [Reporters(*some) for some in zip(recorders, parts, savers, strict=True)]
-        found = fit_together(experiments, listeners, checkpoints)
+        hooks = [SaveSnapshots(folders), *hooks, *recorders, ShowProgress(progress, steps)]
+        found = fit_seeds(experiments, hooks, checkpoints)
     evaluate = Evaluator(first)
     each = zip(experiments, found, folders, strict=True)
     results = [finish_run(one, best, evaluate, folder) for one, best, folder in each]

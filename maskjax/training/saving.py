@@ -1,17 +1,17 @@
 """From trainables to task files, at the end of a run and at the end of each cycle."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
-from maskjax.adaptation import Delta, random_starts
+from maskjax.adaptation import Delta, random_mask_specs
 from maskjax.masking import flatten_with_paths
 from maskjax.models import head_paths
 from maskjax.taskfile import make_meta, make_task_file, save_task_file
 from maskjax.training.experiment import Experiment
-from maskjax.training.loggers import Reporter
+from maskjax.training.hooks import Hook, Training
 from maskjax.training.step import run_keys
 
 SNAPSHOTS = "snapshots"
@@ -25,9 +25,9 @@ def save_trainable(
     base = flatten_with_paths(experiment.base.params)
     kept = experiment.layout.whole(_kept(experiment, trainable))
     start, _ = run_keys(jax.random.key(experiment.config.train.seed))
-    starts = random_starts(experiment.config.adaptation, start, kept.masks)
+    specs = random_mask_specs(experiment.config.adaptation, start, kept.masks)
     meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)
-    return save_task_file(path, make_task_file(kept, base, meta, starts))
+    return save_task_file(path, make_task_file(kept, base, meta, specs))
 
 
 def _kept(experiment: Experiment, trainable: Any) -> Delta:
@@ -37,16 +37,22 @@ def _kept(experiment: Experiment, trainable: Any) -> Delta:
     return Delta.of(weights=head) | experiment.adaptation.finalize(trainable, experiment.params)
 
 
-class SnapshotSaver(Reporter):
+class SaveSnapshots(Hook):
     """Saves the end of each cycle as a task file `snapshots/1.safetensors` and so on."""
 
-    def __init__(self, experiment: Experiment, folder: Path) -> None:
-        self._experiment = experiment
-        self._folder = folder / SNAPSHOTS
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
 
-    def snapshot(self, number: int, score: float, trainable: Any) -> None:
-        """Saves one, with its score on the selection split."""
-        self._folder.mkdir(exist_ok=True)
-        scores = {self._experiment.data.selection: score}
-        path = self._folder / f"{number}.safetensors"
-        save_trainable(self._experiment, trainable, scores, path)
+    def __call__(self, training: Training) -> None:
+        """Saves a snapshot of each seed that was scored, with its score."""
+        if training.step not in training.cycle_ends:
+            return
+        number = training.cycle_ends.index(training.step) + 1
+        for seed, numbers in enumerate(training.numbers):
+            if "score" not in numbers:
+                continue
+            experiment, folder = training.experiments[seed], self._folders[seed] / SNAPSHOTS
+            folder.mkdir(exist_ok=True)
+            scores = {experiment.data.selection: numbers["score"]}
+            path = folder / f"{number}.safetensors"
+            save_trainable(experiment, training.trainable(seed), scores, path)

@@ -1,24 +1,52 @@
-"""The settings of an earlier run in a folder, held against those of the run that is to go there."""
+"""Settings as a run stores them, and whether a run may resume another with these settings."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maskjax.config import Config, config_to_dict, load_config
+from maskjax.config import Config, TaskConfig, config_to_dict, load_config
 from maskjax.errors import InputError
+from maskjax.places import expand_home
 from maskjax.taskfile.find_runs import CONFIG_FILE
-from maskjax.training.resolve import resolve_config
+from maskjax.tasks import REGISTRY
 
 RESULT_FILE = "result.json"
 FREE = frozenset(
     {
-        *("train.checkpoint_minutes", "model.offline", "task.cache"),
+        *("train.checkpoint_minutes", "train.check_finite", "model.offline", "task.cache"),
         *("mesh.data", "mesh.model", "mesh.fsdp"),
     }
 )
 """Settings that may change when a run resumes, since its result does not depend on them."""
 RAISABLE = frozenset({"train.epochs"})
 """Settings that may be raised when a run resumes."""
+
+
+def resolve_config(config: Config) -> Config:
+    """Makes local paths absolute, and adds the buckets that the longest rows need.
+
+    A name that is no path where the process runs, such as the id of a model on the Hub, stays.
+
+    Example:
+        >>> resolve_config(Config(task=TaskConfig(max_length=300))).train.buckets
+        (16, 32, 64, 128, 256, 300)
+    """
+    task, train = config.task, config.train
+    checkpoints = train.checkpoints
+    if checkpoints is not None and "://" not in checkpoints:
+        checkpoints = _absolute(checkpoints)
+    buckets = train.buckets
+    while buckets[-1] < task.max_length:
+        buckets = (*buckets, min(2 * buckets[-1], task.max_length))
+    masks = config.adaptation.masks
+    return replace(
+        config,
+        model=replace(config.model, base=_if_there(config.model.base)),
+        task=_resolve_task(task),
+        adaptation=replace(config.adaptation, masks=None if masks is None else _if_there(masks)),
+        train=replace(train, checkpoints=checkpoints, buckets=buckets),
+    )
 
 
 def check_stored(folder: Path, config: Config) -> Config:
@@ -72,3 +100,19 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tup
             yield from flat_settings(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
+
+
+def _resolve_task(task: TaskConfig) -> TaskConfig:
+    """A name may be that of a local folder, with the files of a data set."""
+    if task.path is not None:
+        return replace(task, path=_absolute(task.path))
+    return task if task.name in REGISTRY else replace(task, name=_if_there(task.name))
+
+
+def _absolute(path: str) -> str:
+    return str(expand_home(path).absolute())
+
+
+def _if_there(name: str) -> str:
+    """The path of what exists here; else the name. A folder goes before a name of the Hub."""
+    return _absolute(name) if name and expand_home(name).exists() else name

@@ -1,6 +1,6 @@
 """One training step, jitted: the trainable moves, the base is an argument that never changes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -11,12 +11,14 @@ from maskjax.adaptation import Adaptation
 from maskjax.config import TrainConfig
 from maskjax.inference.forward import model_inputs
 from maskjax.models import Model
+from maskjax.models.config import TaskType
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
+from maskjax.training.check_finite import check_finite
 from maskjax.training.gradients import Arrays, adapt, batch_gradients
-from maskjax.training.losses import Loss
-from maskjax.training.mesh import ONE_DEVICE, Layout
-from maskjax.training.seeds import LaneParams, Lanes
+from maskjax.training.seeds import Seeds
+from maskjax.training.sharding import ONE_DEVICE, Layout
+from maskjax.training.sparsity_penalty import Multiplier, SparsityPenalty
 
 
 class TrainState(NamedTuple):
@@ -27,18 +29,20 @@ class TrainState(NamedTuple):
         trainable: What the adaptation learns.
         opt_state: The optimizer's state.
         key: The key of the run; each step folds its number in.
+        multiplier: The Lagrange multiplier of a sparsity penalty; None without one.
     """
 
     step: jax.Array
     trainable: Any
     opt_state: optax.OptState
     key: jax.Array
+    multiplier: Multiplier | None = None
 
 
+Loss = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+"""`(logits [..., outputs], labels [...], weights [...]) -> scalar`, float32."""
 DEFAULT = TrainConfig()
-TrainStep = Callable[
-    [TrainState, Params | LaneParams, Batch | Arrays], tuple[TrainState, dict[str, jax.Array]]
-]
+TrainStep = Callable[[TrainState, Params, Batch | Arrays], tuple[TrainState, dict[str, jax.Array]]]
 
 
 def init_state(
@@ -46,6 +50,7 @@ def init_state(
     optimizer: optax.GradientTransformation,
     params: Params,
     key: jax.Array,
+    penalty: SparsityPenalty | None = None,
 ) -> TrainState:
     """The state before the first step.
 
@@ -54,45 +59,16 @@ def init_state(
         optimizer: Gives its state.
         params: The frozen base with its head.
         key: The key of the run.
+        penalty: Gives the multiplier.
 
     Returns:
         The state.
     """
-    return init_states(adaptation, optimizer, [params], [key], Lanes([params]))
-
-
-def init_states(
-    adaptation: Adaptation,
-    optimizer: optax.GradientTransformation,
-    params: Sequence[Params],
-    keys: Sequence[jax.Array],
-    lanes: Lanes,
-    *,
-    layout: Layout = ONE_DEVICE,
-) -> TrainState:
-    """The states of several runs before the first step, each what `init_state` gives.
-
-    Args:
-        adaptation: Gives the trainables.
-        optimizer: Gives its state.
-        params: The params of each run.
-        keys: A key for each run.
-        lanes: The runs.
-        layout: Where they are to be.
-
-    Returns:
-        The stacked states.
-    """
-
-    def init(keys: Sequence[jax.Array], params: Sequence[Params], of_lanes: Any) -> TrainState:
-        starts, steps = zip(*map(run_keys, keys), strict=True)
-        each = [adaptation.init(*some) for some in zip(starts, params, strict=True)]
-        trainable = lanes.stack(each)
-        opt_state = lanes.over(lambda mine, _: optimizer.init(mine))(trainable, of_lanes)
-        zero = lanes.stack([jnp.zeros((), jnp.int32)] * lanes.count)
-        return TrainState(zero, trainable, opt_state, lanes.stack(steps))
-
-    return layout.make(init, keys, params, lanes.params)
+    start, steps = run_keys(key)
+    trainable = adaptation.init(start, params)
+    multiplier = penalty.init() if penalty else None
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(zero, trainable, optimizer.init(trainable), steps, multiplier)
 
 
 def run_keys(key: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -106,8 +82,9 @@ def make_train_step(
     adaptation: Adaptation,
     optimizer: optax.GradientTransformation,
     loss: Loss,
-    lanes: Lanes | None = None,
+    seeds: Seeds | None = None,
     *,
+    penalty: SparsityPenalty | None = None,
     layout: Layout = ONE_DEVICE,
     train: TrainConfig = DEFAULT,
 ) -> TrainStep:
@@ -122,15 +99,16 @@ def make_train_step(
         adaptation: Turns trainable and params into params.
         optimizer: Moves the trainable.
         loss: The loss of logits, labels and weights.
-        lanes: The runs that the step is for, if there are several.
+        seeds: The seeds that the step is for, if there are several.
+        penalty: Is added to the loss, where masks are held to a sparsity.
         layout: Where the arguments are, and where the new state is to be.
-        train: Says in how many parts a batch is gone through, and what the backward pass computes
-            again. The model brings `blocks` with it.
+        train: Says in how many parts a batch is gone through, what the backward pass computes
+            again (the model brings `blocks` with it), and whether results are checked.
 
     Returns:
-        The step; it compiles once for each length of a batch. Metrics are `loss`, the penalty of
-        the adaptation left out, and `gradient_norm`, float32 scalars. With several runs the step
-        takes `lanes.params`, and the rest has a leading axis of runs.
+        The step; it compiles once for each length of a batch. Metrics are `loss`, without the
+        penalty, and `gradient_norm`, float32 scalars. With several seeds the step takes
+        `seeds.params`, and the rest has a leading axis of seeds.
     """
 
     def train_step(
@@ -138,25 +116,60 @@ def make_train_step(
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         sample, dropout = jax.random.split(jax.random.fold_in(state.key, state.step))
 
-        def part_loss(
-            trainable: Any, part: Arrays, number: jax.Array
-        ) -> tuple[jax.Array, jax.Array]:
+        def part_loss(learned: Any, part: Arrays, number: jax.Array) -> tuple[jax.Array, jax.Array]:
+            trainable, multiplier = learned
             adapted = adapt(adaptation, trainable, params, sample, remat=train.remat, layout=layout)
             key = dropout if train.accumulate == 1 else jax.random.fold_in(dropout, number)
             logits = model.apply(adapted, model_inputs(part), key=key)
             of_rows = loss(logits, part["labels"], part["weights"])
-            return of_rows + adaptation.penalty(trainable, params, state.step), of_rows
+            if penalty is None:
+                return of_rows, of_rows
+            return of_rows + penalty(multiplier, trainable, params, state.step), of_rows
 
-        gradients, value = batch_gradients(part_loss, state.trainable, batch, train.accumulate)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.trainable)
+        value = state.multiplier and state.multiplier.value
+        gradients, loss_value = batch_gradients(
+            part_loss, (state.trainable, value), batch, train.accumulate
+        )
+        updates, opt_state = optimizer.update(gradients[0], state.opt_state, state.trainable)
         trainable = optax.apply_updates(state.trainable, updates)
-        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients)}
-        return TrainState(state.step + 1, trainable, opt_state, state.key), metrics
+        multiplier = state.multiplier
+        if penalty and multiplier:
+            multiplier = penalty.update(gradients[1], multiplier)
+        metrics = {"loss": loss_value, "gradient_norm": optax.tree.norm(gradients)}
+        return TrainState(state.step + 1, trainable, opt_state, state.key, multiplier), metrics
 
-    several = lanes.in_place(train_step) if lanes else train_step
+    of_all = seeds.step(train_step) if seeds else train_step
 
     def placed(*arguments: Any) -> tuple[TrainState, dict[str, jax.Array]]:
-        state, metrics = several(*arguments)
+        state, metrics = of_all(*arguments)
         return layout.keep(state), metrics
 
-    return jax.jit(placed, donate_argnums=0)
+    compiled = jax.jit(placed, donate_argnums=0)
+    return check_finite(compiled) if train.check_finite else compiled
+
+
+def make_loss(kind: TaskType) -> Loss:
+    """The loss of a kind of task: cross-entropy over classes or choices, or squared error.
+
+    Args:
+        kind: What the task predicts.
+
+    Returns:
+        A function of logits, labels and weights, whose mean leaves out what has weight 0: rows
+        that fill a batch up and, for tokens, all but one token of each word. It is 0 where all
+        weights are.
+
+    Example:
+        >>> loss = make_loss("regression")
+        >>> float(loss(jnp.array([[1.0], [9.0]]), jnp.array([3.0, 0.0]), jnp.array([1.0, 0.0])))
+        4.0
+    """
+
+    def loss(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> jax.Array:
+        if kind == "regression":
+            each = jnp.square(logits[..., 0] - labels)
+        else:
+            each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return (each * weights).sum() / jnp.maximum(weights.sum(), 1.0)
+
+    return loss

@@ -10,7 +10,6 @@ from maskjax.doctor import versions
 from maskjax.taskfile import mask_bytes
 from maskjax.training import distributed
 from maskjax.training.experiment import Experiment
-from maskjax.training.optimizer import make_schedule
 
 ABSURD_RATE = 1e2
 
@@ -87,12 +86,11 @@ def _warn_of_short_ways(experiment: Experiment) -> Iterator[str]:
     go. With less than the margin MiniLM did not learn QNLI (docs/results-appendix.md).
     """
     adaptation, optimizer = experiment.config.adaptation, experiment.config.optimizer
-    keeps_all = adaptation.method == "mask" and adaptation.start in ("proportional", "ones")
+    keeps_all = adaptation.method == "mask" and adaptation.initializer in ("proportional", "ones")
     if not keeps_all or optimizer.name == "sgd":
         return
     steps = experiment.total_steps
-    schedule = make_schedule(optimizer, optimizer.learning_rate, steps)
-    way = float(jnp.sum(jnp.asarray(jax.vmap(schedule)(jnp.arange(steps)))))
+    way = float(jnp.sum(jnp.asarray(jax.vmap(experiment.schedule)(jnp.arange(steps)))))
     if way < adaptation.margin:
         yield (
             f"a score can move by about {way:.2g} in {steps:,} steps and starts "

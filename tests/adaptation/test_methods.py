@@ -4,7 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from maskjax.adaptation import make_adaptation, masked_blocks, random_starts
+from maskjax.adaptation import (
+    make_adaptation,
+    make_soft_sparsity,
+    masked_blocks,
+    random_mask_specs,
+)
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
@@ -115,35 +120,37 @@ def test_lora_uses_rank_and_alpha_of_its_settings(model_of, parameters, move):
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign", "top_k", "global_top_k"])
 @pytest.mark.parametrize(
-    "start", ["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"]
+    "initializer", ["proportional", "ones", "uniform", "magnitude", "random", "double_uniform"]
 )
-def test_every_start_has_the_requested_sparsity(model_of, parameters, binarizer, start):
+def test_every_initializer_has_the_requested_sparsity(model_of, parameters, binarizer, initializer):
     """The settings reach the transform; misfits are errors, not other starts."""
     ranks = binarizer.endswith("top_k")
-    keeps_all = start in ("proportional", "ones") and not ranks
-    misfit = ranks and start == "ones"
-    misfit |= (binarizer, start) == ("sign", "double_uniform")
+    keeps_all = initializer in ("proportional", "ones") and not ranks
+    misfit = ranks and initializer == "ones"
+    misfit |= (binarizer, initializer) == ("sign", "double_uniform")
     sparsity = None if keeps_all else 0.25
-    config = AdaptationConfig(binarizer=binarizer, start=start, sparsity=sparsity, threshold=0.03)
+    config = AdaptationConfig(
+        binarizer=binarizer, initializer=initializer, sparsity=sparsity, threshold=0.03
+    )
     model = model_of(layers=1)
     if misfit:
-        with pytest.raises(InputError, match=f"adaptation.start: {start} does not fit"):
+        with pytest.raises(InputError, match=f"adaptation.initializer: {initializer} does not fit"):
             make_adaptation(config, model)
         return
     adaptation, params = make_adaptation(config, model), parameters(model)
     trainable = adaptation.init(KEY, params)
-    sparsity = adaptation.stats(trainable, params)["sparsity"]
+    sparsity = make_soft_sparsity(config, model)(trainable, params)
     masks = adaptation.finalize(trainable, params).masks.values()
     zeros, total = sum(int((~m).sum()) for m in masks), sum(m.size for m in masks)
     assert float(sparsity) == pytest.approx(zeros / total, abs=1e-6)
-    slack = 5 * np.sqrt(0.25 * 0.75 / total) if start == "uniform" and not ranks else 0
+    slack = 5 * np.sqrt(0.25 * 0.75 / total) if initializer == "uniform" and not ranks else 0
     assert float(sparsity) == pytest.approx(0 if keeps_all else 0.25, abs=slack + 1e-6)
 
 
-@pytest.mark.parametrize("start", ["proportional", "ones"])
-def test_sparsity_is_refused_by_starts_that_keep_all(model_of, start):
-    with pytest.raises(InputError, match=r"adaptation.sparsity: the start .* keeps every weight"):
-        make_adaptation(AdaptationConfig(start=start, sparsity=0.1), model_of())
+@pytest.mark.parametrize("initializer", ["proportional", "ones"])
+def test_sparsity_is_refused_by_initializers_that_keep_all(model_of, initializer):
+    with pytest.raises(InputError, match=r"adaptation.sparsity: the initializer .* keeps every"):
+        make_adaptation(AdaptationConfig(initializer=initializer, sparsity=0.1), model_of())
 
 
 def test_protected_weights_stay_at_any_scores(model_of, parameters):
@@ -158,25 +165,25 @@ def test_protected_weights_stay_at_any_scores(model_of, parameters):
     for path, mask in adaptation.finalize(moved, params).masks.items():
         size = np.abs(flatten_with_paths(params)[path])
         np.testing.assert_array_equal(mask, size < 0.7 * size.mean())
-    with pytest.raises(InputError, match=r"adaptation.protect: the start ones protects nothing"):
-        make_adaptation(AdaptationConfig(protect=0.7, start="ones"), model)
+    with pytest.raises(InputError, match=r"adaptation.protect: the initializer ones protects"):
+        make_adaptation(AdaptationConfig(protect=0.7, initializer="ones"), model)
 
 
 def test_margin_scales_the_starts_that_keep_all(model_of, parameters):
     model = model_of(layers=1)
     params = parameters(model)
-    for start in ("ones", "proportional"):
-        config = AdaptationConfig(start=start, margin=0.2, threshold=0.5)
+    for initializer in ("ones", "proportional"):
+        config = AdaptationConfig(initializer=initializer, margin=0.2, threshold=0.5)
         scores = make_adaptation(config, model).init(KEY, params)["scores"]
         for path, leaf in scores.items():
             size = np.abs(flatten_with_paths(params)[path])
-            shape = size / size.mean() if start == "proportional" else np.ones_like(size)
+            shape = size / size.mean() if initializer == "proportional" else np.ones_like(size)
             np.testing.assert_allclose(leaf, 0.5 + 0.2 * shape, rtol=1e-5)
 
 
 def test_bernoulli_starts_at_the_logit_of_the_sparsity(model_of, parameters):
     model = model_of(layers=1)
-    config = AdaptationConfig(binarizer="bernoulli", start="uniform", sparsity=0.2)
+    config = AdaptationConfig(binarizer="bernoulli", initializer="uniform", sparsity=0.2)
     adaptation = make_adaptation(config, model)
     for scores in adaptation.init(KEY, parameters(model))["scores"].values():
         np.testing.assert_allclose(1 / (1 + np.exp(scores)), 0.2, rtol=1e-6)
@@ -254,8 +261,12 @@ def test_masked_blocks_leave_out_the_lowest_unless_given(encoder, family, layers
             r"adaptation.granularity: .* --adaptation.binarizer global_top_k",
         ),
         *(
-            ("bert", {"binarizer": "bernoulli", "start": start}, f"adaptation.start: {start}")
-            for start in ("proportional", "ones", "magnitude", "random", "double_uniform")
+            (
+                "bert",
+                {"binarizer": "bernoulli", "initializer": initializer},
+                f"adaptation.initializer: {initializer}",
+            )
+            for initializer in ("proportional", "ones", "magnitude", "random", "double_uniform")
         ),
     ],
 )
@@ -266,20 +277,20 @@ def test_settings_that_do_not_fit_the_model_are_refused(model_of, family, config
 
 
 @pytest.mark.parametrize("binarizer", ["threshold", "sign"])
-def test_random_starts_give_the_initial_masks_of_training(model_of, parameters, binarizer):
-    config = AdaptationConfig(start="uniform", sparsity=0.3, binarizer=binarizer)
+def test_random_mask_specs_give_the_initial_masks_of_training(model_of, parameters, binarizer):
+    config = AdaptationConfig(initializer="uniform", sparsity=0.3, binarizer=binarizer)
     model = model_of(layers=2)
     adaptation, params = make_adaptation(config, model), parameters(model)
     masks = adaptation.finalize(adaptation.init(KEY, params), params).masks
-    starts = random_starts(config, KEY, masks)
-    assert starts.keys() == masks.keys()
+    specs = random_mask_specs(config, KEY, masks)
+    assert specs.keys() == masks.keys()
     for path, mask in masks.items():
-        expected = initial_mask(starts[path], mask.shape).unpack()
+        expected = initial_mask(specs[path], mask.shape).unpack()
         np.testing.assert_array_equal(np.asarray(mask), expected)
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"start": "uniform", "granularity": "matrix"}, {"method": "finetune"}]
+    "config", [{}, {"initializer": "uniform", "granularity": "matrix"}, {"method": "finetune"}]
 )
 def test_starts_without_random_zeros_have_no_spec(config):
-    assert random_starts(AdaptationConfig(**config), KEY, ["a"]) == {}
+    assert random_mask_specs(AdaptationConfig(**config), KEY, ["a"]) == {}

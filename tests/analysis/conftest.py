@@ -12,7 +12,7 @@ from maskjax.taskfile import TASK_FILE, load_task_file, save_task_file
 from maskjax.tasks import Task
 
 METHODS = {
-    "mask": {"start": "uniform", "sparsity": 0.3, "blocks": (1, 2)},
+    "mask": {"initializer": "uniform", "sparsity": 0.3, "blocks": (1, 2)},
     "finetune": {"method": "finetune"},
 }
 

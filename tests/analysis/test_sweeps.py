@@ -65,7 +65,9 @@ def test_sparsity_plans_cover_tasks_sparsities_and_controls():
             plan.key["task"],
             plan.key["sparsity"],
         )
-        assert adaptation.start == {"learned": "uniform"}.get(plan.key["masks"], plan.key["masks"])
+        assert adaptation.initializer == {"learned": "uniform"}.get(
+            plan.key["masks"], plan.key["masks"]
+        )
         assert plan.control == (plan.key["masks"] != "learned")
 
 

@@ -44,7 +44,10 @@ def test_predictions_into_a_closed_pipe_end_silently(base_of, task_of, write_run
     from maskjax.config import AdaptationConfig
 
     run = write_run(
-        base_of("bert"), task_of("tokens"), AdaptationConfig(start="uniform"), tmp_path / "run"
+        base_of("bert"),
+        task_of("tokens"),
+        AdaptationConfig(initializer="uniform"),
+        tmp_path / "run",
     )
     words = ["predict", str(run), "--offline", "--text", *["a b c d e f g h"] * 50]
     assert run_into_closed_pipe(words) == (CLOSED_PIPE, "")

@@ -19,7 +19,7 @@ def finished(tmp_path_factory, toy_base, toy_rows):
     folder = tmp_path_factory.mktemp("finished") / "run"
     words = ["--model.base", str(toy_base), "--task.name", "toy", "--task.path", str(toy_rows)]
     words += ["--task.text", "text", "--task.label", "label", "--task.max-length", "16"]
-    words += ["--train.epochs", "1", "--train.buckets", "16", "--adaptation.start", "uniform"]
+    words += ["--train.epochs", "1", "--train.buckets", "16", "--adaptation.initializer", "uniform"]
     assert main(["train", *words, "--out", str(folder)]) == 0
     return folder
 

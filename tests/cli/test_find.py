@@ -20,7 +20,7 @@ def gathered(base_of, write_run, tmp_path_factory):
     for split in ("train", "dev"):
         lines = [f"{letter} b c\t{['no', 'yes'][i % 2]}" for i, letter in enumerate("abcdefgh")]
         (rows / f"{split}.tsv").write_text("\n".join(["text\tlabel", *lines, ""]))
-    masked = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(1, 2))
+    masked = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(1, 2))
     (folder / "seeds").mkdir()
     for seed in (0, 1):
         run = folder / "seeds" / f"seed-{seed}"

@@ -30,7 +30,7 @@ def runs(tmp_path_factory, toy_base, toy_rows) -> dict[str, Path]:
             "task.label": "label",
             "task.max-length": 16,
             "adaptation.binarizer": scheme,
-            "adaptation.start": "uniform",
+            "adaptation.initializer": "uniform",
             "adaptation.sparsity": SPARSITY,
             "optimizer.learning-rate": 0.01,
             "train.epochs": 12,

@@ -15,7 +15,7 @@ from maskjax.masking.packed import PackedMask
 from maskjax.models import load_base
 from maskjax.taskfile import TaskFile, load_task_file, save_task_file
 
-COMMON = {"start": "uniform", "sparsity": 0.3, "blocks": (1, 2)}
+COMMON = {"initializer": "uniform", "sparsity": 0.3, "blocks": (1, 2)}
 METHODS = {
     "masks": ("classification", {}),
     "numbers": ("regression", {}),

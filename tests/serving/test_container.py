@@ -99,7 +99,7 @@ def test_the_user_is_a_number_that_is_not_root():
 def test_the_command_needs_no_home_and_writes_nothing(base_of, task_of, write_run, tmp_path):
     if reason := why_not():
         pytest.skip(f"no user and mount namespaces here: {reason}")
-    masked = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(1, 2))
+    masked = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(1, 2))
     write_run(base_of("bert"), task_of("classification"), masked, tmp_path / "toy")
     (entry,), (words,) = (map(json.loads, values_of(name)) for name in ("ENTRYPOINT", "CMD"))
     places = {"/base": str(base_of("bert")), "/tasks": str(tmp_path)}

@@ -33,7 +33,7 @@ def test_a_token_file_that_is_not_utf8_is_one_line(tmp_path, capsys):
 def runs(base_of, task_of, write_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     for kind in ROWS:
-        masked = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(1, 2))
+        masked = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(1, 2))
         write_run(base_of("bert"), task_of(kind), masked, folder / kind)
     return folder
 

@@ -1,12 +1,10 @@
 """Fixtures of training."""
 
 import signal
-from contextlib import contextmanager
 
 import pytest
 
-from maskjax.training.loggers import Reporter
-from maskjax.training.window import Window
+from maskjax.training import Hook
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -14,17 +12,16 @@ def promotion_of_optax(standard_promotion):
     """Every test here may train."""
 
 
-class Listener(Reporter):
-    """Records every call."""
+class Listener(Hook):
+    """Records the numbers of one seed."""
 
-    def __init__(self):
-        self.values, self.messages = [], []
+    def __init__(self, seed=0):
+        self.seed, self.values, self.compiled = seed, [], 0
 
-    def metrics(self, step, values):
-        self.values.append((step, values))
-
-    def message(self, text):
-        self.messages.append(text)
+    def __call__(self, training):
+        self.compiled = len(training.compiled)
+        if numbers := training.numbers[self.seed]:
+            self.values.append((training.step, dict(numbers)))
 
     def of(self, name):
         return {step: values[name] for step, values in self.values if name in values}
@@ -35,21 +32,17 @@ def listener():
     return Listener
 
 
-@contextmanager
-def sigterm_at(*steps):
-    """SIGTERM reaches this process right before these steps."""
-    make_step = Window.run
+class SigtermAt(Hook):
+    """SIGTERM reaches this process after these steps."""
 
-    def stopping(window, state, batch, step, running):
-        if step in steps:
+    def __init__(self, *steps):
+        self.steps = steps
+
+    def __call__(self, training):
+        if training.step in self.steps:
             signal.raise_signal(signal.SIGTERM)
-        return make_step(window, state, batch, step, running)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Window, "run", stopping)
-        yield
 
 
 @pytest.fixture(scope="session")
-def stopped_at():
-    return sigterm_at
+def sigterm_at():
+    return SigtermAt

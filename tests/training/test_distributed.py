@@ -21,7 +21,7 @@ from maskjax.config import (
 )
 from maskjax.errors import InputError
 from maskjax.training import distributed, run
-from maskjax.training.mesh import make_layout
+from maskjax.training.sharding import make_layout
 
 COMMAND = "import sys; from maskjax.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
@@ -31,7 +31,7 @@ def config(toy_config):
     """All leaves are sharded, keys matter, and the last batch has padding rows."""
     return toy_config(
         adaptation=AdaptationConfig(
-            binarizer="bernoulli", start="uniform", sparsity=0.49, blocks=(1, 1)
+            binarizer="bernoulli", initializer="uniform", sparsity=0.49, blocks=(1, 1)
         ),
         optimizer=OptimizerConfig(learning_rate=3e-2),
         train=TrainConfig(

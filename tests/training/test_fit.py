@@ -1,22 +1,25 @@
 """The loop on a task that can be learned in seconds."""
 
+import io
 import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rich.console import Console
 
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
+from maskjax.progress import Progress
 from maskjax.training import Evaluator, NotFiniteError, fit, prepare
-from maskjax.training.recorder import Recorder
+from maskjax.training.hooks import Recorder
 
 
 @pytest.fixture
 def train(listener):
     def trained(config):
         recorded, experiment = listener(), prepare(config)
-        return experiment, fit(experiment, recorded), recorded
+        return experiment, fit(experiment, [recorded]), recorded
 
     return trained
 
@@ -57,17 +60,18 @@ def test_dropout_is_off_unless_asked_for(toy_config, train):
 
 def test_each_bucket_compiles_once(toy_config, train):
     _, result, listener = train(toy_config())
-    compiled = [message for message in listener.messages if "compiled" in message]
-    assert len(compiled) == 2
+    assert listener.compiled == 2
     assert result.steps == 12
 
 
 def test_patience_stops_early(toy_config, train):
     train_config = TrainConfig(batch_size=16, epochs=50, buckets=(16,), eval_every=1, patience=2)
     optimizer = OptimizerConfig(learning_rate=1e-12, warmup=0.0)
-    _, result, listener = train(toy_config(train=train_config, optimizer=optimizer))
+    output = io.StringIO()
+    with Progress(Console(file=output)):
+        _, result, _ = train(toy_config(train=train_config, optimizer=optimizer))
     assert result.steps == 3
-    assert any("stopped" in message for message in listener.messages)
+    assert "no better score in 2 evaluations: stopped" in output.getvalue()
 
 
 def test_divergence_names_the_steps_and_the_leaf(toy_config, train):
@@ -77,7 +81,7 @@ def test_divergence_names_the_steps_and_the_leaf(toy_config, train):
         train(config)
 
 
-def test_nan_scores_stop_the_run(toy_config, listener):
+def test_nan_scores_stop_the_run(toy_config):
     """Comparing NaN with the threshold would drop the weight and keep the loss finite."""
     experiment = prepare(toy_config())
 
@@ -90,7 +94,7 @@ def test_nan_scores_stop_the_run(toy_config, listener):
 
     broken = experiment._replace(adaptation=experiment.adaptation._replace(init=init))
     with pytest.raises(NotFiniteError, match=r"between steps 1 and 10; .* not finite"):
-        fit(broken, listener())
+        fit(broken)
 
 
 @pytest.mark.parametrize("target", [0.6, None])
@@ -124,8 +128,8 @@ def test_sparsity_follows_its_target(toy_config, train, target):
 
 def test_the_recorder_writes_json_lines_and_events(tmp_path):
     recorder = Recorder(tmp_path)
-    recorder.begin(0)
-    recorder.metrics(3, {"loss": 0.5})
+    recorder.open(0)
+    recorder.write(3, {"loss": 0.5})
     lines = (tmp_path / "metrics.jsonl").read_text().splitlines()  # before it is closed
     recorder.close()
     assert json.loads(lines[0])["loss"] == 0.5

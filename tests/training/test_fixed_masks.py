@@ -16,7 +16,7 @@ from maskjax.taskfile import TASK_FILE, load_task_file, save_task_file
 from maskjax.tasks import encode, load_task
 from maskjax.training import prepare, run
 
-PAPER = AdaptationConfig(head="masked", start="uniform", sparsity=0.3)
+PAPER = AdaptationConfig(head="masked", initializer="uniform", sparsity=0.3)
 SHORT = TrainConfig(batch_size=16, epochs=1, buckets=(16,))
 HEAD = "classifier/kernel"
 

@@ -5,14 +5,21 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from maskjax.adaptation import hold_sparsity, make_adaptation
+from maskjax.adaptation import make_adaptation, make_soft_sparsity
 from maskjax.config import AdaptationConfig, OptimizerConfig, TrainConfig
 from maskjax.masking import constant_sparsity
 from maskjax.masking.packed import MaskedWeight
 from maskjax.models import build_model, read_config
-from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
+from maskjax.training import (
+    SparsityPenalty,
+    init_state,
+    make_loss,
+    make_optimizer,
+    make_train_step,
+)
 
 VALUES = {
     "model_type": "bert",
@@ -26,7 +33,7 @@ VALUES = {
     "attention_probs_dropout_prob": 0.0,
 }
 ENCODER = read_config(VALUES, "tiny")
-MASK = AdaptationConfig(start="uniform", sparsity=0.3, blocks=(0, 0), head="both")
+MASK = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(0, 0), head="both")
 
 
 def random_like(tree, scale=0.3):
@@ -54,16 +61,20 @@ def make_batch(kind, rows=12, length=6):
 def one_step(config, train, *, kind="classification", encoder=ENCODER, rows=12):
     model = build_model(encoder, 3, kind=kind, remat_blocks=train.remat == "blocks")
     adaptation = make_adaptation(config, model)
+    penalty = None
     if config.method == "mask":
-        adaptation = hold_sparsity(adaptation, constant_sparsity(0.9))
+        sparsity = make_soft_sparsity(config, model)
+        penalty = SparsityPenalty(constant_sparsity(0.9), sparsity, optax.sgd(1.0))
     optimizer = make_optimizer(
         OptimizerConfig(name="sgd", schedule="constant", warmup=0.0, clip=0.0), 100
     )
-    step = make_train_step(model, adaptation, optimizer, make_loss(kind), train=train)
+    step = make_train_step(
+        model, adaptation, optimizer, make_loss(kind), penalty=penalty, train=train
+    )
     params = random_like(model.abstract)
-    state = init_state(adaptation, optimizer, params, jax.random.key(0))
-    if config.method == "mask":
-        state.trainable["multiplier"] = jnp.float32(3)
+    state = init_state(adaptation, optimizer, params, jax.random.key(0), penalty)
+    if state.multiplier:
+        state = state._replace(multiplier=state.multiplier._replace(value=jnp.float32(3)))
     return step, state, params, make_batch(kind, rows)
 
 
@@ -71,8 +82,8 @@ def assert_same_step(found, expected):
     (one, metrics), (other, of_other) = (step(*rest) for step, *rest in (found, expected))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
-        (one.trainable, metrics),
-        (other.trainable, of_other),
+        (one.trainable, one.multiplier, metrics),
+        (other.trainable, other.multiplier, of_other),
     )
 
 
@@ -94,7 +105,7 @@ def test_rematerialized_step_keeps_protected_weights():
     """All scores are below the threshold, so only protected weights remain in W ⊙ M."""
 
     def lowered(train):
-        config = dataclasses.replace(MASK, start="proportional", sparsity=None, protect=0.8)
+        config = dataclasses.replace(MASK, initializer="proportional", sparsity=None, protect=0.8)
         step, state, params, batch = one_step(config, train)
         low = jax.tree.map(lambda scores: scores - 1, state.trainable["scores"])
         return step, state._replace(trainable={**state.trainable, "scores": low}), params, batch

@@ -10,7 +10,7 @@ from tensorboardX.proto.event_pb2 import Event
 from maskjax.analysis.resumable import read_cells
 from maskjax.analysis.training_curves import read_curves
 from maskjax.errors import InputError
-from maskjax.training.recorder import Recorder
+from maskjax.training.hooks.recorder import Recorder
 
 
 def events(folder: Path) -> list[Event]:
@@ -27,8 +27,8 @@ def events(folder: Path) -> list[Event]:
 
 def test_metrics_are_written_as_lines_and_events(tmp_path):
     with closing(Recorder(tmp_path)) as recorder:
-        recorder.begin(0)
-        recorder.metrics(10, {"loss": 0.5, "score": 0.25})
+        recorder.open(0)
+        recorder.write(10, {"loss": 0.5, "score": 0.25})
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     assert json.loads(line) | {"seconds": 0} == {
         "step": 10,
@@ -49,8 +49,8 @@ def test_lines_of_repeated_steps_are_dropped(tmp_path):
     text = "".join(json.dumps(line) + "\n" for line in lines) + '{"step": 4'
     (tmp_path / "metrics.jsonl").write_text(text)
     with closing(Recorder(tmp_path)) as recorder:
-        recorder.begin(20)
-        recorder.metrics(30, {"loss": 1.0})
+        recorder.open(20)
+        recorder.write(30, {"loss": 1.0})
     found = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in found] == [10, 20, 30]
     assert found[-1]["seconds"] >= 20
@@ -63,7 +63,7 @@ DAMAGED = [b"{", b"\xff\xfe\x00", b"[" * 10_000, b"[]", b'{"step": "x", "seconds
 def test_damaged_line_is_refused_by_number(tmp_path, line):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b'{"step": 10, "seconds": 1.0}\n' + line + b"\n")
-    for read in (lambda: Recorder(tmp_path).begin(20), lambda: read_curves(tmp_path)):
+    for read in (lambda: Recorder(tmp_path).open(20), lambda: read_curves(tmp_path)):
         with pytest.raises(InputError, match=r"metrics.jsonl line 2: .*delete the line") as raised:
             read()
         assert "\n" not in str(raised.value)
@@ -76,14 +76,14 @@ def test_damaged_line_is_refused_by_number(tmp_path, line):
 def test_full_disk_is_a_one_line_error(tmp_path, name, monkeypatch):
     if name == "metrics.jsonl":
         (tmp_path / name).symlink_to("/dev/full")
-        monkeypatch.setattr("maskjax.training.recorder._keep_lines", lambda *_: 0.0)
+        monkeypatch.setattr("maskjax.training.hooks.recorder._keep_lines", lambda *_: 0.0)
     else:
         full = "tensorboardX.record_writer.open_file"
         monkeypatch.setattr(full, lambda _: open("/dev/full", "wb"))  # noqa: SIM115
-        monkeypatch.setattr("maskjax.training.recorder.FLUSH_SECONDS", -1)
+        monkeypatch.setattr("maskjax.training.hooks.recorder.FLUSH_SECONDS", -1)
     recorder = Recorder(tmp_path)
-    recorder.begin(0)
+    recorder.open(0)
     with pytest.raises(InputError, match=r"metrics.jsonl: cannot be written: No space left"):
-        recorder.metrics(1, {"loss": 1.0})
+        recorder.write(1, {"loss": 1.0})
     with pytest.raises(InputError, match=r"metrics.jsonl: cannot be written: No space left"):
         recorder.close()

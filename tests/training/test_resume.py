@@ -34,7 +34,11 @@ def noisy(toy_config, **settings):
     train = {"batch_size": 16, "epochs": 9, "buckets": (16,), "eval_every": 7}
     return toy_config(
         adaptation=AdaptationConfig(
-            binarizer="bernoulli", start="uniform", sparsity=0.49, head="trained", blocks=(1, 1)
+            binarizer="bernoulli",
+            initializer="uniform",
+            sparsity=0.49,
+            head="trained",
+            blocks=(1, 1),
         ),
         optimizer=OptimizerConfig(
             learning_rate=3e-2, schedule="restarts", cycles=2, head_learning_rate=1e-3
@@ -132,7 +136,7 @@ def test_sigterm_saves_the_step_that_was_reached(toy_config, alone, tmp_path):
     same_results(tmp_path / "run", alone(config))
 
 
-def test_several_seeds_resume_together(toy_config, tmp_path, stopped_at):
+def test_several_seeds_resume_together(toy_config, tmp_path, sigterm_at):
     """SIGTERM comes in the middle of a window of losses, while patience is being counted."""
     config = noisy(
         toy_config,
@@ -144,8 +148,8 @@ def test_several_seeds_resume_together(toy_config, tmp_path, stopped_at):
         dropout=0.0,
     )
     run_seeds(config, tmp_path / "alone")
-    with stopped_at(9), pytest.raises(StoppedError, match="saved at step 9"):
-        run_seeds(config, tmp_path / "all")
+    with pytest.raises(StoppedError, match="saved at step 9"):
+        run_seeds(config, tmp_path / "all", hooks=[sigterm_at(9)])
     run_seeds(config, tmp_path / "all")
     for seed in ("seed-0", "seed-1"):
         same_results(tmp_path / "all" / seed, tmp_path / "alone" / seed)

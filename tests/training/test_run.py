@@ -24,8 +24,8 @@ from maskjax.training import run, run_seeds
 
 METHODS = [
     AdaptationConfig(),
-    AdaptationConfig(start="ones"),
-    AdaptationConfig(head="both", binarizer="bernoulli", start="uniform"),
+    AdaptationConfig(initializer="ones"),
+    AdaptationConfig(head="both", binarizer="bernoulli", initializer="uniform"),
     AdaptationConfig(granularity="head"),
     AdaptationConfig(method="finetune"),
     AdaptationConfig(method="lora"),
@@ -126,7 +126,9 @@ def test_seeds_fill_a_folder_each_and_equal_single_runs(toy_config, tmp_path):
     """Batches have two lengths, and each of two cycles ends with a snapshot."""
     config = toy_config(
         optimizer=OptimizerConfig(learning_rate=1e-2, schedule="restarts", cycles=2, warmup=0.0),
-        train=TrainConfig(batch_size=16, epochs=1, buckets=(8, 16), seed=3, seeds=2, lanes="map"),
+        train=TrainConfig(
+            batch_size=16, epochs=1, buckets=(8, 16), seed=3, seeds=2, seed_loop="map"
+        ),
     )
     result = run_seeds(config, tmp_path / "all")
     assert [some.folder.name for some in result.runs] == ["seed-3", "seed-4"]

@@ -10,9 +10,8 @@ from rich.console import Console
 from maskjax.config import config_to_dict
 from maskjax.errors import InputError
 from maskjax.training import StoppedError, run
-from maskjax.training.resolve import resolve_config
 from maskjax.training.run_dir import FolderState, check_folder, clear_run
-from maskjax.training.settings import check_stored
+from maskjax.training.settings import check_stored, resolve_config
 
 NESTED = "[" * 10_000
 
@@ -21,10 +20,10 @@ def with_epochs(config, epochs):
     return replace(config, train=replace(config.train, epochs=epochs, buckets=(16,)))
 
 
-def test_epochs_are_raised_when_a_run_resumes(toy_config, tmp_path, stopped_at):
+def test_epochs_are_raised_when_a_run_resumes(toy_config, tmp_path, sigterm_at):
     config, folder = with_epochs(toy_config(), 1), tmp_path / "run"
-    with stopped_at(4), pytest.raises(StoppedError):
-        run(config, folder)
+    with pytest.raises(StoppedError):
+        run(config, folder, hooks=[sigterm_at(4)])
     log = io.StringIO()
     result = run(with_epochs(config, 2), folder, console=Console(file=log, width=1000))
     assert "train.epochs is raised from 1 to 2" in log.getvalue()

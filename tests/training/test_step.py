@@ -211,18 +211,23 @@ def test_gradients_are_clipped_over_all_parts_together():
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "signsgd"])
-def test_pull_decays_scores_only_and_by_the_learning_rate(name):
+def test_score_decay_moves_scores_only_and_by_the_learning_rate(name):
     config = OptimizerConfig(
-        name=name, schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.0, pull=0.1
+        name=name,
+        schedule="constant",
+        learning_rate=0.5,
+        warmup=0.0,
+        weight_decay=0.0,
+        score_decay=0.1,
     )
     trainable = {"scores": {"a": jnp.ones((2, 2))}, "weights": {"b": jnp.ones(2)}}
-    without = make_optimizer(dataclasses.replace(config, pull=0.0), 10)
+    without = make_optimizer(dataclasses.replace(config, score_decay=0.0), 10)
     optimizer = make_optimizer(config, 10)
     gradients = jax.tree.map(lambda leaf: 3 * leaf, trainable)
     plain, _ = without.update(gradients, without.init(trainable), trainable)
-    pulled, _ = optimizer.update(gradients, optimizer.init(trainable), trainable)
-    np.testing.assert_allclose(pulled["scores"]["a"], plain["scores"]["a"] + 0.05, rtol=1e-5)
-    np.testing.assert_array_equal(pulled["weights"]["b"], plain["weights"]["b"])
+    decayed, _ = optimizer.update(gradients, optimizer.init(trainable), trainable)
+    np.testing.assert_allclose(decayed["scores"]["a"], plain["scores"]["a"] + 0.05, rtol=1e-5)
+    np.testing.assert_array_equal(decayed["weights"]["b"], plain["weights"]["b"])
 
 
 def test_adamw_matches_optax():
@@ -253,21 +258,6 @@ def test_sgd_and_signsgd_match_optax(name, theirs):
         found, states[0] = ours.update(gradients, states[0], trainable)
         expected, states[1] = theirs.update(gradients, states[1], trainable)
         np.testing.assert_allclose(found["weights"]["b"], expected["weights"]["b"], rtol=1e-6)
-
-
-def test_multiplier_has_its_own_rate_without_clipping_or_decay():
-    config = OptimizerConfig(learning_rate=1e-3, warmup=0.5, clip=0.1, multiplier_learning_rate=4.0)
-    trainable = {"scores": {"a": jnp.ones((2, 2))}, "multiplier": jnp.float32(5)}
-    gradients = {"scores": {"a": jnp.full((2, 2), 0.05)}, "multiplier": jnp.float32(-30)}
-    optimizer = make_optimizer(config, 100)
-    updates, state = optimizer.update(gradients, optimizer.init(trainable), trainable)
-    assert updates["multiplier"] == pytest.approx(4.0, rel=1e-4)  # the first step of Adam
-    still = jax.tree.map(jnp.zeros_like, gradients)
-    no_gradient, _ = optimizer.update(still, optimizer.init(trainable), trainable)
-    assert no_gradient["multiplier"] == 0
-    # Norms up to the limit stay: the multiplier's gradient is no part of them.
-    moments = [leaf for leaf in jax.tree.leaves(state) if leaf.shape == (2, 2)]
-    np.testing.assert_allclose(moments[0], 0.1 * gradients["scores"]["a"], rtol=1e-5)
 
 
 def test_weights_decay_and_scores_do_not():

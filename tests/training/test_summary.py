@@ -21,7 +21,7 @@ def test_lost_words_and_skipped_lines_are_reported(toy_config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("start", "name", "rate", "is_reported"),
+    ("initializer", "name", "rate", "is_reported"),
     [
         ("proportional", "adamw", 1e-3, True),
         ("ones", "signsgd", 1e-3, True),
@@ -31,10 +31,10 @@ def test_lost_words_and_skipped_lines_are_reported(toy_config, tmp_path):
     ],
 )
 def test_scores_that_cannot_reach_the_threshold_are_reported(
-    toy_config, start, name, rate, is_reported
+    toy_config, initializer, name, rate, is_reported
 ):
     optimizer = OptimizerConfig(name=name, learning_rate=rate, schedule="linear", warmup=0.0)
-    config = toy_config(adaptation=AdaptationConfig(start=start), optimizer=optimizer)
+    config = toy_config(adaptation=AdaptationConfig(initializer=initializer), optimizer=optimizer)
     experiment = prepare(config)
     lines = [line for line in describe(experiment) if "a score can move" in line]
     assert bool(lines) == is_reported

@@ -9,7 +9,7 @@ from rich.console import Console
 from maskjax.analysis.sparsity_sweep import (
     MASKS,
     SPARSITIES,
-    DroppingStart,
+    DroppingInit,
     Masks,
     sparsity_plans,
     study_sparsity,
@@ -28,12 +28,12 @@ class SparsityArguments(SweepArguments):
         sparsities: Fractions of zeros that masks start with.
         masks: `learned`, and controls that only train the head: `magnitude` drops the smallest
             weights of each matrix, `random` any.
-        start: How the scores of learned masks start.
+        initializer: How the scores of learned masks start.
     """
 
     sparsities: tuple[float, ...] = SPARSITIES
     masks: tuple[Masks, ...] = MASKS
-    start: DroppingStart = "uniform"
+    initializer: DroppingInit = "uniform"
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -42,6 +42,6 @@ def command(arguments: Sequence[str]) -> int:
     given = parse_sweep(SparsityArguments, arguments, "maskjax analyze sparsity", out)
     first = given[0]
     configs = [some.run for some in given]
-    plans = sparsity_plans(configs, first.sparsities, first.masks, first.start)
+    plans = sparsity_plans(configs, first.sparsities, first.masks, first.initializer)
     study_sparsity(plans, first.out, Console(), split=first.split)
     return 0

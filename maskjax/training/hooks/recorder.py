@@ -15,7 +15,7 @@ from tensorboardX.summary import scalar
 from maskjax.config import parse_json
 from maskjax.errors import InputError
 from maskjax.taskfile import METRICS_FILE
-from maskjax.training.loggers import Reporter
+from maskjax.training.hooks.hook import Hook, Training
 
 protocol = cast(Any, event_pb2)  # its classes are made when it is imported
 TENSORBOARD = "tensorboard"
@@ -23,16 +23,26 @@ FLUSH_SECONDS = 30
 """Seconds between two moments at which the event file reaches the disk."""
 
 
-class Recorder(Reporter):
-    """Appends every number to `metrics.jsonl` and to a TensorBoard event file in a run folder."""
+class Recorder(Hook):
+    """Appends the numbers of a seed to `metrics.jsonl` and TensorBoard in its run folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seed: int = 0) -> None:
         self._folder = folder
+        self._seed = seed
         self._lines: TextIO | None = None
         self._board: RecordWriter | None = None
         self._start = self._flushed = time.perf_counter()
 
-    def begin(self, done: int) -> None:
+    def begin(self, training: Training) -> None:
+        """Opens both files."""
+        self.open(training.step)
+
+    def __call__(self, training: Training) -> None:
+        """Writes the numbers of a step, if there are any."""
+        if numbers := training.numbers[self._seed]:
+            self.write(training.step, numbers)
+
+    def open(self, done: int) -> None:
         """Opens both files, without the lines of steps that will be made again."""
         path, board = self._folder / METRICS_FILE, self._folder / TENSORBOARD
         with self._writing():
@@ -46,10 +56,10 @@ class Recorder(Reporter):
             self._write_event(file_version="brain.Event:2")
             self._write_event(step=done + 1, session_log=restart)
 
-    def metrics(self, step: int, values: dict[str, float]) -> None:
+    def write(self, step: int, values: dict[str, float]) -> None:
         """Writes one line and flushes it, so that a killed run keeps what it has written."""
         if self._lines is None or self._board is None:
-            raise RuntimeError("begin was not called, or close was")
+            raise RuntimeError("the recorder is not open")
         seconds = round(time.perf_counter() - self._start, 3)
         with self._writing():
             self._lines.write(json.dumps({"step": step, "seconds": seconds, **values}) + "\n")

@@ -1,8 +1,11 @@
 """From a configuration to an adaptation: the paper's masking and what it is compared with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from maskjax.adaptation.adaptation import Adaptation, combine
+import jax
+
+from maskjax.adaptation.adaptation import Adaptation, Trainable, combine
+from maskjax.adaptation.delta import Params
 from maskjax.adaptation.mask_rules import (
     chosen_blocks,
     chosen_kinds,
@@ -10,7 +13,7 @@ from maskjax.adaptation.mask_rules import (
     structured_kinds,
     structured_rules,
 )
-from maskjax.adaptation.starts import make_start, sparsity_of
+from maskjax.adaptation.score_init import make_initializer, sparsity_of
 from maskjax.adaptation.transforms import fixed_masks, lora, masking, train_weights
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
@@ -22,6 +25,7 @@ from maskjax.masking import (
     Rule,
     bernoulli_mask,
     by_path,
+    mean_sparsity,
     per_head,
     sign_mask,
     threshold_mask,
@@ -75,9 +79,9 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
         InputError: If a setting does not fit the model.
     """
     where = masked_rules(config, model)
-    start = make_start(config, model)
     granularity = _granularity(config, model)
-    common = {"where": where, "granularity": granularity, "initializer": start}
+    initializer = make_initializer(config, model)
+    common = {"where": where, "granularity": granularity, "initializer": initializer}
     sparsity = sparsity_of(config)
     match config.binarizer:
         case "threshold":
@@ -90,6 +94,32 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
             return top_k_mask(sparsity, **common)
         case "global_top_k":
             return top_k_mask(sparsity, scope="global", **common)
+
+
+def make_soft_sparsity(
+    config: AdaptationConfig, model: Model
+) -> Callable[[Trainable, Params], jax.Array]:
+    """Builds the sparsity of what `make_adaptation` trains, for a penalty.
+
+    Args:
+        config: The method `mask` and its settings.
+        model: The model that it is for.
+
+    Returns:
+        `(trainable, params) -> scalar`, the fraction of zeros of all masks, differentiable in the
+        scores, straight-through.
+
+    Raises:
+        InputError: If a setting does not fit the model.
+    """
+    transform, paths = make_mask_transform(config, model), head_paths(model)
+
+    def sparsity(trainable: Trainable, params: Params) -> jax.Array:
+        if "head" in trainable:
+            params = train_weights(paths).apply(trainable["head"], params)
+        return mean_sparsity(transform.float_masks(trainable["scores"], params))
+
+    return sparsity
 
 
 def _trained_parts(config: AdaptationConfig, model: Model) -> dict[str, Adaptation]:

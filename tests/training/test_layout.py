@@ -14,10 +14,9 @@ from jax.sharding import PartitionSpec as P
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
-from maskjax.training import StoppedError, fit, fit_together, prepare, prepare_seeds
+from maskjax.training import StoppedError, fit, fit_seeds, prepare, prepare_seeds
 from maskjax.training.checkpoint import Checkpoints
-from maskjax.training.mesh import make_layout
-from maskjax.training.sharding import partition_spec
+from maskjax.training.sharding import make_layout, partition_spec
 
 ROOT = Path(__file__).parents[2]
 FOUR = MeshConfig(data=-1, fsdp=True)
@@ -27,7 +26,7 @@ TWO_BY_TWO = MeshConfig(data=2, model=2, fsdp=True)
 @pytest.fixture(scope="module", autouse=True)
 def every_loss():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("maskjax.training.window.LOG_EVERY", 1)
+        patch.setattr("maskjax.training.hooks.log.LOG_EVERY", 1)
         yield
 
 
@@ -38,7 +37,7 @@ def configured(toy_config):
     def make(mesh, **settings):
         return toy_config(
             adaptation=AdaptationConfig(
-                binarizer="bernoulli", start="uniform", sparsity=0.3, blocks=(0, 1)
+                binarizer="bernoulli", initializer="uniform", sparsity=0.3, blocks=(0, 1)
             ),
             optimizer=OptimizerConfig(learning_rate=3e-3),
             train=TrainConfig(
@@ -53,7 +52,7 @@ def configured(toy_config):
 @pytest.fixture(scope="module")
 def alone(configured, listener):
     recorded = listener()
-    return fit(prepare(configured(MeshConfig())), recorded), recorded
+    return fit(prepare(configured(MeshConfig())), [recorded]), recorded
 
 
 def assert_same(found, recorded, alone):
@@ -71,30 +70,31 @@ def assert_same(found, recorded, alone):
 def test_mesh_training_equals_one_device(configured, listener, alone):
     recorded = listener()
     experiment = prepare(configured(TWO_BY_TWO))
-    assert_same(fit(experiment, recorded), recorded, alone)
+    assert_same(fit(experiment, [recorded]), recorded, alone)
 
 
 def test_run_resumes_with_another_number_of_devices(
-    configured, listener, alone, tmp_path, stopped_at
+    configured, listener, alone, tmp_path, sigterm_at
 ):
     """Two steps run on four devices, one on one, and the rest on four."""
     four = MeshConfig(data=4)
     recorded = listener()
 
-    def resume(mesh):
-        with Checkpoints(str(tmp_path), {}, None, recorded.message) as checkpoints:
-            return fit_together([prepare(configured(mesh))], [recorded], checkpoints)[0]
+    def resume(mesh, *steps):
+        with Checkpoints(str(tmp_path), {}, None, print) as checkpoints:
+            hooks = [recorded, sigterm_at(*steps)]
+            return fit_seeds([prepare(configured(mesh))], hooks, checkpoints)[0]
 
     for mesh, step in ((four, 2), (MeshConfig(), 3)):
-        with stopped_at(2, 3), pytest.raises(StoppedError, match=f"saved at step {step}"):
-            resume(mesh)
+        with pytest.raises(StoppedError, match=f"saved at step {step}"):
+            resume(mesh, step)
     assert_same(resume(four), recorded, alone)
 
 
 def test_seeds_on_a_mesh_equal_single_runs(configured, listener, alone):
     experiments = prepare_seeds(configured(FOUR, seeds=2))
-    heard = [listener() for _ in experiments]
-    assert_same(fit_together(experiments, heard)[0], heard[0], alone)
+    heard = [listener(seed) for seed in range(2)]
+    assert_same(fit_seeds(experiments, heard)[0], heard[0], alone)
 
 
 def test_params_are_sharded_by_the_rules(configured):
