@@ -207,6 +207,7 @@ def _write_run(
     seed: int = 0,
     *,
     rows: Path | None = None,
+    holdout: float = 0.0,
 ) -> Path:
     """What a run of this method leaves, with random instead of trained numbers."""
     config = Config(
@@ -218,6 +219,7 @@ def _write_run(
             path=str(rows) if rows else None,
             label=task.label,
             kind=task.kind,
+            holdout=holdout,
         ),
         adaptation=adaptation,
         train=TrainConfig(batch_size=8, buckets=(24,), seed=seed),

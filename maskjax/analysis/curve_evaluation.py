@@ -15,13 +15,11 @@ from maskjax.analysis.curve_fitting import BendTraining
 from maskjax.analysis.interpolation import CURVES, CurveName
 from maskjax.analysis.landscape import Landscape
 from maskjax.analysis.resumable import Key
-from maskjax.analysis.runs import Run
+from maskjax.analysis.runs import TRAIN, Run
 from maskjax.inference import model_inputs
 from maskjax.models.model import Params
 from maskjax.tasks import Batch, Encoded, train_batches
 from maskjax.training import make_loss
-
-TRAIN = "train"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,28 +37,28 @@ class Walk:
 
     points: int = 25
     rows: int | None = 1000
-    split: str = "dev"
+    split: str
     steps: int = 300
     learning_rate: float = 1e-4
     seed: int = 0
 
 
 class Walker:
-    """Computes cells: a curve between two runs."""
+    """Computes jobs: a curve between two runs."""
 
     def __init__(self, runs: Sequence[Run], walk: Walk, console: Console) -> None:
         self._first, self._runs = runs[0], {tag(run): run for run in runs}
         self._walk, self._console = walk, console
 
     def key(self, first: Run, last: Run, curve: CurveName) -> dict[str, Any]:
-        """The key of a cell, which includes the settings."""
+        """The key of a job, which includes the settings."""
         walk = asdict(self._walk)
         bend = {name: walk.pop(name) for name in ("steps", "learning_rate", "seed")}
         key = {"first": tag(first), "last": tag(last), "curve": curve, **walk}
         return key if curve == "line" else {**key, **bend}
 
     def __call__(self, key: Key) -> dict[str, Any]:
-        """Computes a cell: for each split its rows, losses and scores."""
+        """Computes a job: for each split its rows, losses and scores."""
         first, last = (self._runs[key[end]].predictor.params for end in ("first", "last"))
         between = () if key["curve"] == "line" else (self._bend((first, last), key["curve"]),)
         weights = np.asarray(CURVES[key["curve"]](jnp.linspace(0, 1, self._walk.points)))

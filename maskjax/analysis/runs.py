@@ -1,35 +1,29 @@
 """Finished runs, checked to be comparable, and loaded on one copy of their base when needed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import compress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.inference.saved_run import task_of
-from maskjax.masking.packed import PackedMask
-from maskjax.models import Base, load_base
 from maskjax.progress import tracked
-from maskjax.taskfile import (
-    TASK_FILE,
-    TaskFile,
-    find_task_file,
-    load_task_file,
-)
-from maskjax.tasks import Split, Task
-from maskjax.training.run_dir import RESULT_FILE
+
+if TYPE_CHECKING:
+    from maskjax.inference import TaskPredictor
+    from maskjax.masking.packed import PackedMask
+    from maskjax.models import Base
+    from maskjax.taskfile import TaskFile
+    from maskjax.tasks import Split, Task
 
 Same = Literal["base", "labels", "label set", "task"]
 
-UNFINISHED = (
-    f"the run is not finished, it has no {RESULT_FILE}; the command that began it resumes it"
-)
+UNFINISHED = "the run is not finished, it has no result.json; the command that began it resumes it"
+TRAIN = "train"
 EVALUATED = ("dev", "test", "holdout")
 """Where a study scores runs by default: the first of these that a task has."""
 
@@ -49,27 +43,33 @@ class Run:
 
     name: str
     folder: Path
-    file: TaskFile
-    load: Callable[..., Base] = load_base
+    file: "TaskFile"
+    load: "Callable[..., Base]"
     offline: bool = False
 
     @cached_property
-    def predictor(self) -> TaskPredictor:
+    def predictor(self) -> "TaskPredictor":
         """Its base with the task merged in, loaded when first asked for."""
+        from maskjax.inference import load_predictor
+
         return load_predictor(self.folder, offline=self.offline, load=self.load)
 
     @cached_property
     def digest(self) -> str:
         """Twelve hex digits that tell what was trained, whatever the folder is called."""
+        from maskjax.taskfile import TASK_FILE
+
         return hashlib.sha256((self.folder / TASK_FILE).read_bytes()).hexdigest()[:12]
 
     @property
-    def task(self) -> Task:
+    def task(self) -> "Task":
         """Kind, labels and metric of its task."""
+        from maskjax.inference.saved_run import task_of
+
         return task_of(self.file)
 
     @property
-    def masks(self) -> dict[str, PackedMask]:
+    def masks(self) -> "dict[str, PackedMask]":
         """Its masks by path; empty for other methods."""
         return self.file.masks
 
@@ -84,10 +84,15 @@ class Run:
         return self.file.meta["config"]["train"]["seed"]
 
     @cached_property
-    def _splits(self) -> dict[str, Split]:
+    def _splits(self) -> "dict[str, Split]":
         return self.predictor.load_rows().splits
 
-    def split(self, name: str | None, rows: int | None = None) -> Split:
+    @property
+    def default_split(self) -> str:
+        """Where it is scored by default: the first of `EVALUATED` that its task has."""
+        return first_evaluated(self._splits)
+
+    def split(self, name: str | None, rows: int | None = None) -> "Split":
         """Rows of a split of its task, by default all of the first of `EVALUATED`.
 
         `load_task` has drawn the order at random, so that the first rows are a sample.
@@ -95,7 +100,7 @@ class Run:
         if rows is not None and rows < 1:
             raise InputError(f"--rows: expected at least 1, got {rows}.")
         splits = self._splits
-        name = name or next(split for split in EVALUATED if split in splits)
+        name = name or self.default_split
         if name not in splits:
             raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(splits)}.")
         split = splits[name]
@@ -106,6 +111,10 @@ def load_runs(
     folders: Sequence[Path], *, same: Sequence[Same] = ("base",), offline: bool = False
 ) -> list[Run]:
     """Loads runs that are to be compared."""
+    from maskjax.models import load_base
+    from maskjax.taskfile import TASK_FILE, find_task_file, load_task_file
+    from maskjax.training.run_dir import RESULT_FILE
+
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"{folder}: no such run folder.")
@@ -122,6 +131,16 @@ def load_runs(
     return runs
 
 
+def first_evaluated(splits: Collection[str]) -> str:
+    """Where a study scores runs if it is not told.
+
+    Example:
+        >>> first_evaluated(["train", "holdout"])
+        'holdout'
+    """
+    return next(split for split in EVALUATED if split in splits)
+
+
 def check_same(runs: Sequence[Run], same: Sequence[Same]) -> None:
     """Refuses runs that differ in what must be the same."""
     for what in same:
@@ -134,22 +153,15 @@ def is_masked(run: Run) -> bool:
     return bool(run.masks.keys() & run.file.digests.keys())
 
 
-def check_masked(run: Run) -> None:
-    """Refuses a run that learned no mask."""
-    if not is_masked(run):
-        raise InputError(
-            f"{run.name}: expected a run with masks over its base, got one of {run.method}."
-        )
-
-
 def rows_text(split: str | None, rows: int | None) -> str:
     """Says what `Run.split` gives, for people.
 
     Example:
         >>> rows_text("test", None), rows_text(None, 200)
-        ('all rows of test', 'up to 200 rows of dev or test')
+        ('all rows of test', 'up to 200 rows of dev, test or holdout')
     """
-    return f"{'all' if rows is None else f'up to {rows:,}'} rows of {split or 'dev or test'}"
+    amount = "all" if rows is None else f"up to {rows:,}"
+    return f"{amount} rows of {split or 'dev, test or holdout'}"
 
 
 def runs_text(runs: Sequence[Run]) -> str:

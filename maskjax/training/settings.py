@@ -1,10 +1,10 @@
 """The settings of an earlier run in a folder, held against those of the run that is to go there."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from maskjax.config import Config, config_to_dict, load_config
+from maskjax.config import Config, config_to_dict, flat_settings, load_config
 from maskjax.errors import InputError
 from maskjax.taskfile.find_runs import CONFIG_FILE
 from maskjax.training.resolve import resolve_config
@@ -63,12 +63,3 @@ def check_settings(
 
 def _is_raised(before: Any, now: Any) -> bool:
     return type(before) is type(now) is int and before < now
-
-
-def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Names settings as options do."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flat_settings(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value

@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from maskjax.adaptation import Mask
-from maskjax.cli.demo.comparison import Comparison, DemoArguments
+from maskjax.cli.demo.comparison import Comparison
 from maskjax.cli.demo.examples import Example
+from maskjax.cli.demo.settings import DemoSettings
 from maskjax.inference import TaskPredictor
 from maskjax.taskfile import TASK_FILE, load_task_file
 from maskjax.taskfile.sizes import mask_bytes
@@ -85,7 +86,7 @@ def sentences(
     yield f"The dropped weights by block and matrix: {', '.join(map(str, pictures))}"
 
 
-def next_commands(given: DemoArguments, comparison: Comparison, example: Example) -> list[str]:
+def next_commands(given: DemoSettings, comparison: Comparison, example: Example) -> list[str]:
     """Lists three commands that run as they are.
 
     Args:

@@ -5,11 +5,40 @@ from pathlib import Path
 
 from rich.console import Console
 
-from maskjax.analysis.runs import RESULT_FILE, UNFINISHED
+from maskjax.analysis.runs import UNFINISHED, Run, Same, check_same, is_masked, load_runs
 from maskjax.errors import InputError
+from maskjax.extras import require
 from maskjax.taskfile import TASK_FILE, FoundRuns, LeftOut, find_runs
+from maskjax.training.run_dir import RESULT_FILE
 
 NOT_A_FOLDER = "not a run folder"
+
+
+def study_runs(
+    places: Sequence[Path],
+    *same: Same,
+    offline: bool,
+    least: int = 1,
+    masked: bool = False,
+    needs: Sequence[str] = ("matplotlib",),
+) -> list[Run]:
+    """Loads the runs of a study, on one base; those that cannot be compared are an `InputError`."""
+    require("maskjax analyze", *needs, install="maskjax[analysis]")
+    runs = load_runs(finished_runs(places), same=(), offline=offline)
+    if masked:
+        runs = _only_masked(runs)
+    if len(runs) < least:
+        raise InputError(f"expected at least {least} run{'s' * (least > 1)}, got {len(runs)}.")
+    check_same(runs, ("base", *same))
+    return runs
+
+
+def _only_masked(runs: Sequence[Run]) -> list[Run]:
+    masked = [run for run in runs if is_masked(run)]
+    reason = "expected a run with masks over its base, got one of {}"
+    others = [LeftOut(run.folder, reason.format(run.method)) for run in runs if run not in masked]
+    print_left_out(others, kept=len(masked))
+    return masked
 
 
 def finished_runs(places: Sequence[Path]) -> list[Path]:
