@@ -13,28 +13,24 @@ from rich.console import Console
 from rich.table import Table
 
 from maskjax.analysis.barrier import barrier, drop
+from maskjax.analysis.captions import TRAIN, seeds_text
 from maskjax.analysis.figures import Frame, caption, draw_bands, new_figure, save_figure, save_table
 from maskjax.analysis.resumable import run_jobs
-from maskjax.analysis.runs import TRAIN, Run, seeds_text
 from maskjax.errors import InputError
-from maskjax.options import EvaluatedSplit, Offline, RunFolders, StudyFolder, check_least
+from maskjax.options import Offline, RunFolders, StudyFolder, check_least
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from maskjax.analysis.curve_evaluation import Walk
+    from maskjax.analysis.runs import Run
 
 
 class Pair(NamedTuple):
-    """Two runs to go between.
+    """Two runs to go between."""
 
-    Attributes:
-        first: At γ = 0; of a mixed pair the one that learned a mask.
-        last: At γ = 1.
-    """
-
-    first: Run
-    last: Run
+    first: "Run"  # at γ = 0; of a mixed pair the one that learned a mask
+    last: "Run"  # at γ = 1
 
     @property
     def group(self) -> str:
@@ -50,7 +46,7 @@ def connect(
     curves: tuple[Literal["line", "bezier", "chain"], ...] = ("line",),
     points: int = 25,
     rows: int = 1000,
-    split: EvaluatedSplit = None,
+    split: str | None = None,
     steps: int = 300,
     learning_rate: float = 1e-4,
 ) -> None:
@@ -70,7 +66,7 @@ def connect(
     from pandas import DataFrame
 
     from maskjax.analysis.curve_evaluation import Walk, Walker
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
 
     if not curves:
         raise InputError("--curves: expected some of line, bezier and chain, got none.")
@@ -93,13 +89,13 @@ def connect(
     metric, counts = loaded[0].task.metric, {name: jobs[0][name]["rows"] for name in (TRAIN, split)}
     for name in names:
         own = frame[frame["curve"] == name]
-        about = f"{loaded[0].task.name}, {name}, {seeds_text(loaded)}"
+        about = f"{loaded[0].task.name}, {name}, {seeds_text(run.seed for run in loaded)}"
         save_figure(draw_curves(own, metric, counts, about), out / f"connect-{name}", own)
     console.print(_table(barriers, metric))
     save_table(out / "connect-barriers", barriers)
 
 
-def pairs_of(runs: Sequence[Run]) -> list[Pair]:
+def pairs_of(runs: Sequence["Run"]) -> list[Pair]:
     """All pairs of runs; those of two methods all go the same way."""
     ordered = sorted(runs, key=lambda run: (run.method != "mask", run.method))
     pairs = [Pair(first, last) for first, last in combinations(ordered, 2)]

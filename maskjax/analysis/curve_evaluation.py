@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
+from maskjax.analysis.captions import TRAIN
 from maskjax.analysis.curve_fitting import BendTraining
 from maskjax.analysis.interpolation import CURVES, CurveName
 from maskjax.analysis.landscape import Landscape
 from maskjax.analysis.resumable import Key
-from maskjax.analysis.runs import TRAIN, Run
+from maskjax.analysis.runs import Run
 from maskjax.inference import model_inputs
 from maskjax.models.model import Params
 from maskjax.tasks import Batch, Encoded, train_batches
@@ -24,23 +25,14 @@ from maskjax.training import make_loss
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """How curves are walked along.
+    """How curves are walked along."""
 
-    Attributes:
-        points: The number of points of a curve, both ends included.
-        rows: The first so many rows of each split; None takes all.
-        split: The split to score in addition to train.
-        steps: Training steps of a bend, on all training rows.
-        learning_rate: The highest one of a bend's training.
-        seed: The seed of a bend's training: its rows and its γ.
-    """
-
-    points: int = 25
-    rows: int | None = 1000
-    split: str
-    steps: int = 300
-    learning_rate: float = 1e-4
-    seed: int = 0
+    points: int = 25  # the number of points of a curve, both ends included
+    rows: int | None = 1000  # the first so many rows of each split; None takes all
+    split: str  # the split to score in addition to train
+    steps: int = 300  # training steps of a bend, on all training rows
+    learning_rate: float = 1e-4  # the highest one of a bend's training
+    seed: int = 0  # the seed of a bend's training: its rows and its γ
 
 
 class Walker:

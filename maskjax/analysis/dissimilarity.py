@@ -13,9 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from maskjax.analysis.captions import seeds_text, short_names
 from maskjax.analysis.figures import Frame, caption, new_figure, save_figure
 from maskjax.analysis.heatmap import Grid, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, seeds_text, short_names
 from maskjax.options import Offline, RunFolders, StudyFolder
 from maskjax.progress import tracked
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from maskjax.analysis.runs import Run
     from maskjax.masking import Difference
     from maskjax.masking.packed import PackedMask
 
@@ -35,20 +36,13 @@ MEASURES = {
 
 
 class Distance(NamedTuple):
-    """Two masks against each other over some matrices, and against chance.
+    """Two masks against each other over some matrices, and against chance."""
 
-    Attributes:
-        differing: Weights that one keeps and the other drops.
-        kept: Weights that the first keeps plus weights that the second keeps.
-        expected: For independent masks of the same densities, matrix by matrix: mean of
-            `differing`.
-        variance: For independent masks: variance of `differing`.
-    """
-
-    differing: int
-    kept: int
+    differing: int  # weights that one keeps and the other drops
+    kept: int  # weights that the first keeps plus weights that the second keeps
+    # For independent masks of the same densities, matrix by matrix: mean of `differing`.
     expected: float
-    variance: float
+    variance: float  # for independent masks: variance of `differing`
 
     @property
     def dissimilarity(self) -> float:
@@ -100,7 +94,7 @@ def dissimilarity(runs: RunFolders, *, out: StudyFolder, offline: Offline = Fals
     """
     from pandas import DataFrame
 
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
     from maskjax.masking import compare_masks
 
     loaded, console = study_runs(runs, offline=offline, least=2, masked=True), Console()
@@ -122,7 +116,8 @@ def dissimilarity(runs: RunFolders, *, out: StudyFolder, offline: Offline = Fals
     by_pair, by_matrix = DataFrame(totals), DataFrame(matrices).sort_values("group", kind="stable")
     names = [run.name for run in loaded]
     shown = dict(zip(names, short_names(names), strict=True))
-    seeds, grid = seeds_text(loaded), grid_of(path for own in masks for path in own)
+    seeds = seeds_text(run.seed for run in loaded)
+    grid = grid_of(path for own in masks for path in own)
     console.print(_table(by_pair.replace({"first": shown, "second": shown})))
     save_figure(draw_runs(by_pair, shown, seeds), out / "dissimilarity-runs", by_pair)
     save_figure(draw_blocks(by_matrix, grid, seeds), out / "dissimilarity-blocks", by_matrix)
@@ -169,7 +164,7 @@ def _draw_panels(axes: Iterable["Axes"], panels: Sequence[Frame]) -> None:
         draw_heat_map(one, panel, title=title, form=form, low=0, high=high)
 
 
-def _masks_over_base(run: Run) -> "dict[str, PackedMask]":
+def _masks_over_base(run: "Run") -> "dict[str, PackedMask]":
     """Those whose weights have a digest, which only leaves of the base have.
 
     The head is left out: its weights are another draw in every run, and masks over different

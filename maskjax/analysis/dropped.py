@@ -7,15 +7,24 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from maskjax.analysis.captions import runs_text
+from maskjax.analysis.dead_units import (
+    head_shares,
+    magnitude_overlap,
+    neuron_shares,
+    spread_along,
+    zeros_along,
+)
 from maskjax.analysis.figures import Frame, caption, look, new_figure, save_figure
 from maskjax.analysis.heatmap import Grid, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, runs_text
 from maskjax.errors import InputError
 from maskjax.options import Offline, RunFolders, StudyFolder
 from maskjax.progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from maskjax.analysis.runs import Run
 
 QUANTILES = {"1 %": 0.01, "median": 0.5, "99 %": 0.99}
 """The quantiles of the neurons' share of zeros that are drawn for each block."""
@@ -36,7 +45,7 @@ def dropped(
     """
     from pandas import DataFrame
 
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
 
     if not 0 < dead <= 1:
         raise InputError(f"--dead: expected a share in (0, 1], got {dead}.")
@@ -47,7 +56,7 @@ def dropped(
     heads = DataFrame([row for run in loaded for row in head_rows(run)])
     neurons = DataFrame([row for run in loaded for row in neuron_rows(run)])
     console.print(_table(matrices, heads, neurons, dead))
-    note, grid = runs_text(loaded), grid_of(loaded[0].masks)
+    note, grid = runs_text([run.seed for run in loaded]), grid_of(loaded[0].masks)
     save_figure(draw_matrices(matrices, grid, note), out / "dropped-blocks", matrices)
     if len(heads):
         save_figure(draw_heads(heads, note), out / "dropped-heads", heads)
@@ -55,10 +64,8 @@ def dropped(
         save_figure(draw_neurons(neurons, note), out / "dropped-neurons", neurons)
 
 
-def matrix_rows(run: Run, dead: float) -> Iterator[dict[str, Any]]:
+def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
     """What a run dropped of each matrix."""
-    from maskjax.analysis.dead_units import magnitude_overlap, spread_along, zeros_along
-
     weights = run.predictor.weights
     for path, packed in run.masks.items():
         mask = packed.unpack()
@@ -83,19 +90,15 @@ def matrix_rows(run: Run, dead: float) -> Iterator[dict[str, Any]]:
         }
 
 
-def head_rows(run: Run) -> Iterator[dict[str, Any]]:
+def head_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each attention head, a line each."""
-    from maskjax.analysis.dead_units import head_shares
-
     for block, shares in head_shares(run.masks, run.predictor.base.config.num_heads).items():
         for head, share in enumerate(shares):
             yield {"run": run.name, "block": block, "head": head, "sparsity": float(share)}
 
 
-def neuron_rows(run: Run) -> Iterator[dict[str, Any]]:
+def neuron_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each neuron, a line each."""
-    from maskjax.analysis.dead_units import neuron_shares
-
     for block, neurons in neuron_shares(run.masks).items():
         for neuron, share in enumerate(neurons.shares):
             yield {

@@ -39,17 +39,11 @@ Frame = Any
 
 
 class Look(NamedTuple):
-    """How one line of several is drawn; `axes.plot(x, y, **look._asdict())`.
+    """How one line of several is drawn; `axes.plot(x, y, **look._asdict())`."""
 
-    Attributes:
-        color: Of Okabe and Ito.
-        linestyle: Its dashes.
-        marker: At its points.
-    """
-
-    color: str
-    linestyle: Any
-    marker: str
+    color: str  # of Okabe and Ito
+    linestyle: Any  # its dashes
+    marker: str  # at its points
 
 
 def look(number: int) -> Look:
@@ -118,7 +112,7 @@ def save_figure(figure: "Figure", stem: Path, frame: Frame) -> None:
 
 def save_table(stem: Path, frame: Frame) -> None:
     """Saves numbers as CSV."""
-    _write(stem, "csv", frame.to_csv(index=False, lineterminator="\n", na_rep="nan").encode())
+    _write(stem, "csv", frame.to_csv(index=False, lineterminator="\n").encode())
 
 
 def _write(stem: Path, extension: str, content: bytes) -> None:

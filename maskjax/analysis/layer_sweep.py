@@ -69,15 +69,10 @@ def layer_sweep(
 
 
 class Places(NamedTuple):
-    """What can be masked in a model.
+    """What can be masked in a model."""
 
-    Attributes:
-        blocks: How many.
-        kinds: The kinds of pretrained matrices.
-    """
-
-    blocks: int
-    kinds: tuple[str, ...]
+    blocks: int  # their number
+    kinds: tuple[str, ...]  # of pretrained matrices
 
 
 def places_of(config: Config) -> Places:

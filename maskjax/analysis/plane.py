@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
+from maskjax.analysis.captions import short_names
 from maskjax.analysis.figures import save_figure
 from maskjax.analysis.plane_figure import Grid, draw_plane
 from maskjax.analysis.resumable import Key, run_jobs
-from maskjax.analysis.runs import short_names
 from maskjax.errors import InputError
 from maskjax.options import EvaluatedSplit, Offline, RunFolders, StudyFolder, check_least
 
@@ -79,7 +79,7 @@ def plane(
         margin: How far the grid goes beyond the runs, as a share of their extent.
     """
     from maskjax.analysis.curve_evaluation import landscape_of, tag
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
 
     check_least(points=(points, 2), rows=(rows, 1), margin=(margin, 0))
     loaded, console = study_runs(runs, "task", offline=offline), Console()

@@ -21,19 +21,12 @@ LETTERS = "ABC"
 
 
 class Grid(NamedTuple):
-    """What is known of a rectangle of the plane.
+    """What is known of a rectangle of the plane."""
 
-    Attributes:
-        x: Along the first axis; [columns].
-        y: Along the second one; [lines].
-        loss: [lines, columns].
-        score: [lines, columns].
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    loss: np.ndarray
-    score: np.ndarray
+    x: np.ndarray  # along the first axis; [columns]
+    y: np.ndarray  # along the second one; [lines]
+    loss: np.ndarray  # [lines, columns]
+    score: np.ndarray  # [lines, columns]
 
     def to_frame(self) -> Frame:
         """A row for each point."""

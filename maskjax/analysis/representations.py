@@ -13,11 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.analysis.captions import rows_text, seeds_text, short_names
 from maskjax.analysis.cka import linear_cka
 from maskjax.analysis.figures import COLORS, Frame, caption, look, new_figure, save_figure
 from maskjax.analysis.heatmap import draw_heat_map
 from maskjax.analysis.probe import pca_points, probe_accuracy, tsne_points
-from maskjax.analysis.runs import Run, rows_text, seeds_text, short_names
 from maskjax.errors import InputError
 from maskjax.options import EvaluatedSplit, Offline, RunFolders, StudyFolder
 from maskjax.progress import tracked
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from maskjax.analysis.runs import Run
     from maskjax.inference import TaskPredictor
     from maskjax.tasks import Split
 
@@ -60,7 +61,7 @@ def representations(
     """
     from pandas import DataFrame
 
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
 
     needs = ("matplotlib", "sklearn")
     loaded, console = study_runs(runs, "task", offline=offline, needs=needs), Console()
@@ -86,7 +87,8 @@ def representations(
     points = project_models(vectors, np.array(task.labels)[data.labels])
     console.print(_table(probes, alike))
     layer_name = "last block" if layer is None else f"{layer} blocks"
-    note = f"{task.name}, n = {len(data.texts):,}; {layer_name}; {seeds_text(loaded)}"
+    seeds = seeds_text(run.seed for run in loaded)
+    note = f"{task.name}, n = {len(data.texts):,}; {layer_name}; {seeds}"
     save_figure(draw_points(points, probes, note), out / "representations", points)
     save_figure(draw_probes(probes, note), out / "representations-probe", probes)
     save_figure(draw_cka(alike, note), out / "representations-cka", alike)
@@ -168,7 +170,7 @@ def draw_cka(alike: Frame, note: str) -> "Figure":
     return figure
 
 
-def _models(runs: Sequence[Run]) -> "dict[str, tuple[str, Callable[[], TaskPredictor]]]":
+def _models(runs: Sequence["Run"]) -> "dict[str, tuple[str, Callable[[], TaskPredictor]]]":
     """A digest and how to load it, of the base and of every run."""
 
     def pretrained() -> "TaskPredictor":

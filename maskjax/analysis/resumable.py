@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from maskjax.analysis.captions import rows_text
 from maskjax.analysis.figures import Frame
-from maskjax.analysis.runs import rows_text
 from maskjax.config import parse_json
 from maskjax.errors import InputError
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.analysis.captions import first_evaluated, seeds_text
 from maskjax.analysis.figures import Frame
 from maskjax.analysis.resumable import Key, name_of, run_jobs
-from maskjax.analysis.runs import first_evaluated, name_seeds
 from maskjax.config import Config
 from maskjax.errors import InputError
 from maskjax.extras import require
@@ -24,17 +24,11 @@ Numbers = dict[str, Any]
 
 
 class Plan(NamedTuple):
-    """What a job of a sweep trains.
+    """What a job of a sweep trains."""
 
-    Attributes:
-        key: What distinguishes it within the sweep, JSON values.
-        config: The settings of its runs: `train.seeds` seeds from `train.seed` on.
-        control: Whether its masks stay as they start, and only the head is trained.
-    """
-
-    key: dict[str, Any]
-    config: Config
-    control: bool = False
+    key: dict[str, Any]  # what distinguishes it within the sweep, JSON values
+    config: Config  # the settings of its runs: `train.seeds` seeds from `train.seed` on
+    control: bool = False  # whether its masks stay as they start, and only the head is trained
 
     @property
     def name(self) -> str:
@@ -88,7 +82,7 @@ def scores_of(runs: Sequence[Numbers], split: str | None) -> Frame:
 def about_seeds(frame: Frame) -> str:
     """Says for a caption what the means and bands of a sweep are over."""
     seeds = frame["seed"].unique()
-    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, {name_seeds(map(int, seeds))}"
+    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, {seeds_text(map(int, seeds))}"
     return f"{frame['split'].iloc[0]} rows; means over {runs}; bands hold all of them"
 
 

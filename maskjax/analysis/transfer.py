@@ -12,15 +12,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.analysis.captions import rows_text, runs_text
 from maskjax.analysis.figures import COLORS, Frame, caption, new_figure, save_figure
 from maskjax.analysis.resumable import compare_conditions
-from maskjax.analysis.runs import Run, rows_text, runs_text
 from maskjax.errors import InputError
 from maskjax.options import EvaluatedRows, EvaluatedSplit, Offline, RunFolders, StudyFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from maskjax.analysis.runs import Run
     from maskjax.tasks import Split
 
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
@@ -39,7 +40,7 @@ def transfer(
 
     The tasks have the same labels, in any order, such as glue/rte and glue/qnli.
     """
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
 
     loaded, console = study_runs(runs, "label set", offline=offline), Console()
     _check(loaded)
@@ -60,7 +61,7 @@ def transfer(
     frame.insert(0, "trained_on", [by_name[name].task.name for name in frame["run"]])
     frame.insert(1, "method", [by_name[name].method for name in frame["run"]])
     console.print(_table(frame))
-    note = f"{rows_text(split, rows)}; {runs_text(loaded)}; dots: runs"
+    note = f"{rows_text(split, rows)}; {runs_text([run.seed for run in loaded])}; dots: runs"
     save_figure(draw_transfer(frame, note), out / "transfer", frame)
 
 
@@ -109,7 +110,7 @@ def draw_transfer(frame: Frame, note: str) -> "Figure":
     return figure
 
 
-def _check(runs: Sequence[Run]) -> None:
+def _check(runs: Sequence["Run"]) -> None:
     first = runs[0]
     for run in runs:
         if run.task.kind != "classification":
@@ -123,7 +124,7 @@ def _check(runs: Sequence[Run]) -> None:
             )
 
 
-def _score(run: Run, owner: Run, split: "Split") -> Mapping[str, float]:
+def _score(run: "Run", owner: "Run", split: "Split") -> Mapping[str, float]:
     from maskjax.inference import predict_labels
 
     labels = map_labels(split.labels, owner.task.labels, run.task.labels)

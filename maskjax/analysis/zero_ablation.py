@@ -8,15 +8,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from maskjax.analysis.captions import rows_text, runs_text
 from maskjax.analysis.figures import Frame, caption, draw_bands, new_figure, save_figure
 from maskjax.analysis.heatmap import grid_of, height_of, place_of
 from maskjax.analysis.resumable import compare_conditions
-from maskjax.analysis.runs import Run, rows_text, runs_text
 from maskjax.options import EvaluatedRows, EvaluatedSplit, Offline, RunFolders, StudyFolder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from maskjax.analysis.runs import Run
     from maskjax.tasks import Encoded, Split
 
 ALL = "all"
@@ -36,7 +37,7 @@ def zero_ablation(
     rows: EvaluatedRows = None,
 ) -> None:
     """Sets the zeros of one block after the other back to one and scores what is left."""
-    from maskjax.analysis.find import study_runs
+    from maskjax.analysis.runs import study_runs
 
     loaded, console = study_runs(runs, offline=offline, masked=True), Console()
     by_name = {run.name: run for run in loaded}
@@ -54,11 +55,11 @@ def zero_ablation(
     frame.insert(0, "task", [by_name[name].task.name for name in frame["run"]])
     frame.insert(1, "seed", [by_name[name].seed for name in frame["run"]])
     console.print(_table(frame))
-    note = f"{rows_text(split, rows)}; {runs_text(loaded)}"
+    note = f"{rows_text(split, rows)}; {runs_text([run.seed for run in loaded])}"
     save_figure(draw_restored(frame, note), out / "restored", frame)
 
 
-def restored_params(run: Run, block: str) -> dict[str, Any]:
+def restored_params(run: "Run", block: str) -> dict[str, Any]:
     """The params of a run with the zeros of one block restored."""
     from maskjax.masking import flatten_with_paths, update_leaves
 
@@ -95,7 +96,7 @@ def draw_restored(frame: Frame, note: str) -> "Figure":
     return figure
 
 
-def _before(run: Run, split: str | None, rows: int | None) -> "tuple[Split, Encoded, np.ndarray]":
+def _before(run: "Run", split: str | None, rows: int | None) -> "tuple[Split, Encoded, np.ndarray]":
     """Rows, their tokens, and the logits of the run as it is."""
     data = run.split(split, rows)
     encoded = run.predictor.encode(data)
@@ -103,7 +104,7 @@ def _before(run: Run, split: str | None, rows: int | None) -> "tuple[Split, Enco
 
 
 def _restored(
-    run: Run, before: "tuple[Split, Encoded, np.ndarray]", block: str
+    run: "Run", before: "tuple[Split, Encoded, np.ndarray]", block: str
 ) -> Mapping[str, float]:
     from maskjax.inference import predict_labels, score_logits
 

@@ -27,10 +27,8 @@ def combine(
         out: The new task file.
         how: Keep the weights that all of them keep (`and`), or that any keeps (`or`).
         blocks: Keep the mask in these blocks only, first and last, from 0.
-        offline: Never ask the network, use only what is stored locally.
-        overwrite: Replace the file if it exists, once the new one is written whole.
     """
-    from maskjax.analysis.find import task_paths
+    from maskjax.analysis.runs import task_paths
     from maskjax.taskfile import (
         find_task_file,
         intersect,

@@ -21,11 +21,6 @@ def diff(first: RunPath, second: RunPath, *, offline: Offline = False) -> None:
     Shows the dissimilarity: the weights that one keeps and the other drops, as a share of all
     that they keep. By block and kind it is shown as a multiple of what two random masks with as
     many zeros would give, 1 where the two have nothing in common but their sizes.
-
-    Args:
-        first: A run folder or a task file.
-        second: Another one.
-        offline: Never ask the network, use only what is stored locally.
     """
     from maskjax.analysis.dissimilarity import distance_of
     from maskjax.masking import compare_masks

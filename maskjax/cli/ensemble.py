@@ -42,9 +42,8 @@ def ensemble(
         split: Only this split; by default all but the training rows.
         base: Another place of the same base model.
         allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
-        offline: Never ask the network, use only what is stored locally.
     """
-    from maskjax.analysis.find import task_paths
+    from maskjax.analysis.runs import task_paths
     from maskjax.inference import combine_logits, load_predictor
     from maskjax.models import load_base
 

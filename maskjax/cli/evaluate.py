@@ -33,7 +33,6 @@ def evaluate(
     precision, recall and F1 of each class, and which classes are mistaken for which.
 
     Args:
-        run: The run.
         split: Only this split, such as train or dev; by default all but the training rows.
         path: A file or folder of rows with labels, instead of the rows of the run. No training
             rows are needed, and each file is a split under its own name.

@@ -16,7 +16,6 @@ def export(run: OneRun, *, to: Literal["hf", "torch-masks", "onnx"], out: Path) 
     onnx: model.onnx with the tokenizer; needs pip install "maskjax[onnx]".
 
     Args:
-        run: The run.
         to: The form.
         out: The folder to make; nothing may be in it.
     """

@@ -26,10 +26,8 @@ def info(
     """Shows what a run learned: scores, size, and the zeros of its mask by block and kind.
 
     Args:
-        run: A run folder or a task file.
         picture: Also draw the zeros as a heat map into this .png, .svg or .pdf file.
         count: Decode the masks of a file of format 1, which does not say how many zeros they have.
-        offline: Never ask the network, use only what is stored locally.
     """
     from maskjax.analysis.picture import save_picture, zeros_by_block_and_kind
     from maskjax.masking import count_packed

@@ -15,86 +15,48 @@ from maskjax.errors import InputError, NotFiniteError, StoppedError, near_names,
 
 
 class Command(NamedTuple):
-    """One line of a list of commands.
+    """One line of a list of commands."""
 
-    Attributes:
-        module: The module of `maskjax` that has a function of its own name, the command.
-        help: What the command is for.
-        example: A command line.
-    """
-
-    module: str
+    module: str  # a module of `maskjax` with a function of its own name, the command
     help: str
     example: str = ""
 
 
 COMMANDS = {
-    "train": Command(
-        "cli.train", "learn a mask (or finetune, LoRA, ...)", "maskjax train --out runs/first"
-    ),
-    "tasks": Command("cli.tasks", "the tasks that are known by name", "maskjax tasks"),
-    "evaluate": Command(
-        "cli.evaluate", "score a run on any rows with labels", "maskjax evaluate runs/first"
-    ),
+    "train": Command("cli.train", "learn a mask (or finetune, LoRA, ...)", "--out runs/first"),
+    "tasks": Command("cli.tasks", "the tasks that are known by name"),
+    "evaluate": Command("cli.evaluate", "score a run on any rows with labels", "runs/first"),
     "predict": Command(
-        "cli.predict",
-        "label texts with a finished run",
-        'maskjax predict runs/first --text "Good."',
+        "cli.predict", "label texts with a finished run", 'runs/first --text "Good."'
     ),
-    "submit": Command(
-        "cli.submit", "a GLUE run's test predictions", "maskjax submit runs/first --out submission"
-    ),
-    "info": Command("cli.info", "what a run dropped, by block and kind", "maskjax info runs/first"),
-    "export": Command(
-        "cli.export", "a finished run for PyTorch", "maskjax export runs/first --to hf --out hf"
-    ),
+    "submit": Command("cli.submit", "a GLUE run's test predictions", "runs/first --out submission"),
+    "info": Command("cli.info", "what a run dropped, by block and kind", "runs/first"),
+    "export": Command("cli.export", "a finished run for PyTorch", "runs/first --to hf --out hf"),
     "import": Command(
-        "cli.import_",
-        "masks that PyTorch code learned",
-        "maskjax import best.pt --out runs/imported",
+        "cli.import_", "masks that PyTorch code learned", "best.pt --out runs/imported"
     ),
     "push": Command(
-        "cli.push",
-        "a task file with its card to the Hub",
-        "maskjax push runs/first --to owner/name",
+        "cli.push", "a task file with its card to the Hub", "runs/first --to owner/name"
     ),
-    "diff": Command(
-        "cli.diff", "two tasks' masks against each other", "maskjax diff runs/first runs/second"
-    ),
+    "diff": Command("cli.diff", "two tasks' masks against each other", "runs/first runs/second"),
     "combine": Command(
-        "cli.combine",
-        "a task file of the masks of others",
-        "maskjax combine runs/a runs/b --out both.mask",
+        "cli.combine", "a task file of the masks of others", "runs/a runs/b --out both.mask"
     ),
-    "shrink": Command(
-        "cli.shrink", "a smaller task file", "maskjax shrink runs/first --out small.mask"
-    ),
+    "shrink": Command("cli.shrink", "a smaller task file", "runs/first --out small.mask"),
     "ensemble": Command(
-        "cli.ensemble",
-        "several runs of one task as one",
-        "maskjax ensemble runs/a runs/b --by vote",
+        "cli.ensemble", "several runs of one task as one", "runs/a runs/b --by vote"
     ),
     "vectors": Command(
-        "cli.vectors",
-        "[CLS] vectors of a split with its labels",
-        "maskjax vectors runs/first --out cls.tsv",
+        "cli.vectors", "[CLS] vectors of a split with its labels", "runs/first --out cls.tsv"
     ),
-    "analyze": Command("analysis", "studies of finished runs, with figures", "maskjax analyze"),
+    "analyze": Command("analysis", "studies of finished runs, with figures"),
     "report": Command(
-        "cli.report",
-        "runs as one page that opens offline",
-        "maskjax report runs/* --out report.html",
+        "cli.report", "runs as one page that opens offline", "runs/* --out report.html"
     ),
-    "serve": Command(
-        "cli.serve", "many tasks on one base over HTTP", "maskjax serve --base minilm --tasks runs"
-    ),
-    "memory": Command(
-        "cli.memory", "what many tasks on one base take", "maskjax memory --base minilm"
-    ),
-    "demo": Command(
-        "cli.demo", "masking against finetuning on a real BERT", "maskjax demo --out runs/demo"
-    ),
-    "doctor": Command("cli.doctor", "versions, devices, known-bad combinations", "maskjax doctor"),
+    "serve": Command("cli.serve", "many tasks on one base over HTTP", "--base minilm --tasks runs"),
+    "memory": Command("cli.memory", "what many tasks on one base take", "--base minilm"),
+    "demo": Command("cli.demo", "masking against finetuning on a real BERT", "--out runs/demo"),
+    "doctor": Command("cli.doctor", "versions, devices, known-bad combinations"),
 }
 """The commands by name; `analyze` is followed by one of `STUDIES`."""
 STUDIES = {
@@ -159,14 +121,19 @@ NO_COMPILE_CACHE = "--no-compile-cache"
 """The word on the command line that turns the compile cache off."""
 
 
-def usage(text: str, commands: Mapping[str, Command]) -> str:
-    """The text of `maskjax --help` or `maskjax analyze --help`."""
-    widths = max(map(len, commands)), max(len(command.help) for command in commands.values())
+def usage() -> str:
+    """The text of `maskjax --help`."""
     lines = (
-        f"  {name:{widths[0]}}  {command.help:{widths[1]}} {command.example}".rstrip()
-        for name, command in commands.items()
+        f"  {name:9}  {command.help:41} maskjax {name} {command.example}".rstrip()
+        for name, command in COMMANDS.items()
     )
-    return text.format(commands="\n".join(lines))
+    return USAGE.format(commands="\n".join(lines))
+
+
+def study_usage() -> str:
+    """The text of `maskjax analyze --help`."""
+    lines = (f"  {name:15}  {command.help}" for name, command in STUDIES.items())
+    return STUDY_USAGE.format(commands="\n".join(lines))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -208,7 +175,7 @@ def guard(command: Callable[[], int]) -> int:
 def _dispatch(words: list[str]) -> int:
     _, commands, rest = _list_of(words)
     if not rest or rest[0] in ("-h", "--help"):
-        print(usage(STUDY_USAGE if commands is STUDIES else USAGE, commands), end="")
+        print(study_usage() if commands is STUDIES else usage(), end="")
         return 0 if rest else 2
     with show_progress() if commands is STUDIES else nullcontext():
         function, arguments = parse_command(words)

@@ -38,7 +38,6 @@ def memory(
         tasks: Numbers of tasks.
         out: The name of the figure, without an extension; it gets .svg, .png and .csv.
         revision: Branch, tag or commit of the base on the Hub.
-        offline: Never ask the network, use only what is stored locally.
     """
     if list(tasks) != sorted({n for n in tasks if n >= 1}) or not tasks:
         raise InputError(f"--tasks: expected ascending numbers from 1, got {tasks}.")

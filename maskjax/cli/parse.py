@@ -1,7 +1,7 @@
 """From the words of a command line to the arguments of a function."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import getdoc, signature
 from typing import Any
@@ -23,7 +23,7 @@ def parse(function: Callable[..., Any], words: Sequence[str], prog: str) -> Argu
     """
     parameters = signature(function).parameters
     if "config" not in parameters:
-        return _parse(function, words, prog, {})
+        return _parse(function, words, prog)
     files, rest = take_configs(words)
     if len(files) > 1 and "more_configs" not in parameters:
         raise InputError(f"--config: expected one experiment, got {', '.join(files)}.")
@@ -31,14 +31,16 @@ def parse(function: Callable[..., Any], words: Sequence[str], prog: str) -> Argu
     settings = [name for name, _ in flat_settings(config_to_dict(configs[0]))]
     check_options(rest, settings, parameters)
     prog = f"{prog} [--config NAME|FILE]"
-    first, *others = (_parse(function, rest, prog, {"config": config}) for config in configs)
+    first, *others = (_parse(function, rest, prog, config=config) for config in configs)
     more = {"more_configs": tuple(other["config"] for other in others)} if others else {}
     return first | more
 
 
 def _parse(
-    function: Callable[..., Any], words: Sequence[str], prog: str, defaults: Mapping[str, Any]
+    function: Callable[..., Any], words: Sequence[str], prog: str, **defaults: Any
 ) -> Arguments:
+    """Parses with these defaults of parameters instead of their own."""
+
     @wraps(function)
     def collect(**arguments: Any) -> Arguments:
         return arguments

@@ -21,17 +21,11 @@ Texts = list[tuple[str, ...]]
 
 
 class Inputs(NamedTuple):
-    """Rows to label.
+    """Rows to label."""
 
-    Attributes:
-        texts: As `Split.texts`.
-        columns: What `--output` repeats.
-        table: The input file; None for texts of the command line.
-    """
-
-    texts: Texts
-    columns: "dict[str, Values]"
-    table: "Table | None" = None
+    texts: Texts  # as `Split.texts`
+    columns: "dict[str, Values]"  # what `--output` repeats
+    table: "Table | None" = None  # the input file; None for texts of the command line
 
 
 def predict(
@@ -46,7 +40,6 @@ def predict(
     """Labels texts with a finished run, and scores them where they have labels already.
 
     Args:
-        run: The run.
         text: Texts to label; where the task labels words, sentences with a space between words.
         second: The second text of each pair, where the task is about pairs; where it is about
             choices, all texts to choose from.

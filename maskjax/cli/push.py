@@ -10,7 +10,6 @@ def push(run: RunPath, *, to: str, private: bool = False, license: str | None = 
     Every command takes the Hub id in place of a run folder afterwards.
 
     Args:
-        run: A run folder or a task file.
         to: The repository, owner/name; it is made if it is missing.
         private: Make a new repository private.
         license: An identifier of the Hub for the card, such as apache-2.0.

@@ -27,9 +27,7 @@ def report(
         out: The page, such as report.html.
         title: Stands above it.
         figures: Folders of studies, whose figures are shown as well.
-        overwrite: Replace the file if it exists, once the new one is written whole.
     """
-    from maskjax.analysis.find import finished_runs
     from maskjax.analysis.report import report_page
     from maskjax.analysis.runs import load_runs
     from maskjax.taskfile import write_atomically
@@ -39,7 +37,7 @@ def report(
         raise InputError("expected at least one run folder.")
     refuse_existing(out, overwrite=overwrite)
     with show_progress():
-        loaded = load_runs(finished_runs(runs), same=())
+        loaded = load_runs(runs)
     page = report_page(loaded, title, figures).encode()
     write_atomically(out, page)
     show(f"{out}: {len(page):,} bytes")

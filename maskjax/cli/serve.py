@@ -57,7 +57,6 @@ def serve(
             other addresses that is so where a name is given here.
         token_file: A file with a token that clients have to bring as `Authorization: Bearer`.
         revision: Branch, tag or commit of the base on the Hub.
-        offline: Never ask the network, use only what is stored locally.
         device_bytes: For packed tasks on the device; others wait in host memory.
         host_bytes: For packed tasks in host memory; others are read from their files again.
         hot_bytes: For merged copies of tasks that are asked for all the time; 0 for none.

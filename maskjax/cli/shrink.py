@@ -13,11 +13,9 @@ def shrink(run: OneRun, *, out: Path, zeros: float = 0.5, overwrite: Overwrite =
     Ask `maskjax evaluate` what that costs.
 
     Args:
-        run: The run.
         out: The new file, such as small.safetensors.
         zeros: The share of the zeros that stay, those of the largest weights relative to the mean
             of their matrix.
-        overwrite: Replace the file if it exists, once the new one is written whole.
     """
     from maskjax import taskfile
 

@@ -11,7 +11,6 @@ def submit(run: OneRun, *, out: Path, path: str | None = None) -> None:
     """Labels the test rows of a GLUE task, whose labels are withheld, for the leaderboard.
 
     Args:
-        run: The run.
         out: The folder for the files, such as CoLA.tsv; zip those of all tasks to submit them.
         path: A file or folder with the test rows, instead of those of the run; no training rows
             are needed.

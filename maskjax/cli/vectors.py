@@ -18,7 +18,6 @@ def vectors(run: OneRun, *, out: Path, split: str | None = None, layer: int | No
     """Writes the vector of the first token, [CLS] or <s>, of each text with its label.
 
     Args:
-        run: The run.
         out: A .tsv file with a line a text, the label first; or a .npy file of records with the
             fields `label` and `vector`.
         split: The rows; by default dev, or holdout where there is no dev split.

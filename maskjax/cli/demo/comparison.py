@@ -14,25 +14,14 @@ from maskjax.training import RunResult, run
 
 
 class Comparison(NamedTuple):
-    """The results of one task.
-
-    Attributes:
-        task: The name of the task.
-        kind: What is predicted.
-        metric: The metric of all scores.
-        split: The split that scores are from: "test" where there is one, else "dev".
-        rows: The number of its rows.
-        baselines: Scores by the name of the baseline; empty where there are none.
-        mask: The run that learned a mask.
-        finetune: The run that changed all weights.
-    """
+    """The results of one task."""
 
     task: str
     kind: Kind
     metric: str
-    split: str
-    rows: int
-    baselines: dict[str, float]
+    split: str  # where scores are from: "test" where there is one, else "dev"
+    rows: int  # of this split
+    baselines: dict[str, float]  # scores by name
     mask: RunResult
     finetune: RunResult
 
@@ -48,19 +37,7 @@ class Comparison(NamedTuple):
 
 
 def compare(given: DemoSettings, task: str, console: Console) -> Comparison:
-    """Trains by both methods on one task and scores the baselines.
-
-    Args:
-        given: The settings.
-        task: A built-in name or a Hub id.
-        console: Gets the progress.
-
-    Returns:
-        Scores, sizes and folders.
-
-    Raises:
-        InputError: If the task or the model cannot be loaded.
-    """
+    """Trains by both methods on one task and scores the baselines."""
     data = load_task(demo_config(given, task, "mask").task, offline=given.offline)
     split = "test" if "test" in data.splits else data.selection
     baselines = _baselines(data)
