@@ -125,10 +125,9 @@ def draw_curves(frame: Frame, metric: str, counts: Mapping[str, int], about: str
 
 
 def _cost(pairs: int, curves: Sequence[str], walk: "Walk") -> str:
-    rows = "all" if walk.rows is None else f"{walk.rows:,}"
     text = (
         f"{pairs} pairs of runs, {', '.join(curves)}: {len(curves) * pairs} paths of "
-        f"{walk.points} points, each on {rows} rows of {TRAIN} and of {walk.split}"
+        f"{walk.points} points, each on {walk.rows:,} rows of {TRAIN} and of {walk.split}"
     )
     bends = pairs * sum(name != "line" for name in curves)
     return text + (f"; {bends} bends of {walk.steps} training steps" if bends else "")

@@ -27,12 +27,12 @@ from maskjax.training import make_loss
 class Walk:
     """How curves are walked along."""
 
-    points: int = 25  # the number of points of a curve, both ends included
-    rows: int | None = 1000  # the first so many rows of each split; None takes all
+    points: int  # of a curve, both ends included
+    rows: int  # the first so many of each split
     split: str  # the split to score in addition to train
-    steps: int = 300  # training steps of a bend, on all training rows
-    learning_rate: float = 1e-4  # the highest one of a bend's training
-    seed: int = 0  # the seed of a bend's training: its rows and its γ
+    steps: int  # of the training of a bend, on all training rows
+    learning_rate: float  # the highest one of a bend's training
+    seed: int = 0  # of a bend's training: its rows and its γ
 
 
 class Walker:
@@ -110,7 +110,7 @@ class Walker:
             )
 
 
-def landscape_of(run: Run, split: str, rows: int | None) -> Landscape:
+def landscape_of(run: Run, split: str, rows: int) -> Landscape:
     """The landscape over the rows of a run."""
     predictor, train = run.predictor, run.predictor.config.train
     encoded = predictor.encode(run.split(split, rows))

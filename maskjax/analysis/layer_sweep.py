@@ -10,17 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from rich.console import Console
 
 from maskjax.analysis.figures import Frame, caption, draw_bands, look, new_figure, save_figure
-from maskjax.analysis.sweeps import (
-    Plan,
-    about_seeds,
-    scores_of,
-    sweep_configs,
-    sweep_table,
-    train_plans,
-)
+from maskjax.analysis.sweeps import Plan, about_seeds, run_sweep, sweep_configs
 from maskjax.config import Config
 from maskjax.options import EvaluatedSplit, MoreSettings, Settings, check_least
 
@@ -59,11 +51,10 @@ def layer_sweep(
         every: Blocks that are added at a time.
     """
     check_least(every=(every, 1))
-    console = Console()
     configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
     plans = [plan for one in configs for plan in layer_plans(one, places_of(one), orders, every)]
-    frame = scores_of(train_plans(plans, out, console), split).astype({"count": "Int64"})
-    console.print(sweep_table(frame, {"order": str, "masked": str}, "runs"))
+    frame = run_sweep(plans, out, split=split, settings={"order": str, "masked": str})
+    frame = frame.astype({"count": "Int64"})  # none of them where kinds are masked
     for task, own in frame.groupby("task", sort=False):
         save_figure(draw_layers(own), out / f"layers-{str(task).replace('/', '_')}", own)
 

@@ -6,17 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from rich.console import Console
 
 from maskjax.analysis.figures import Frame, caption, draw_bands, new_figure, save_figure
-from maskjax.analysis.sweeps import (
-    Plan,
-    about_seeds,
-    scores_of,
-    sweep_configs,
-    sweep_table,
-    train_plans,
-)
+from maskjax.analysis.sweeps import Plan, about_seeds, run_sweep, sweep_configs
 from maskjax.config import Config
 from maskjax.config.check import check
 from maskjax.options import EvaluatedSplit, MoreSettings, Settings
@@ -58,12 +50,10 @@ def sparsity_sweep(
             weights of each matrix, `random` any.
         start: How the scores of learned masks start.
     """
-    console = Console()
     configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
     plans = sparsity_plans(configs, sparsities, masks, start)
-    frame = scores_of(train_plans(plans, out, console), split)
     settings = {"masks": str, "sparsity": lambda sparsity: f"{100 * sparsity:g}%"}
-    console.print(sweep_table(frame, settings, "seeds"))
+    frame = run_sweep(plans, out, split=split, settings=settings)
     save_figure(draw_sparsity(frame), out / "sparsity", frame)
 
 

@@ -21,6 +21,7 @@ from maskjax.extras import require
 from maskjax.options import with_short_options
 
 Numbers = dict[str, Any]
+Show = Callable[[Any], str]
 
 
 class Plan(NamedTuple):
@@ -43,8 +44,17 @@ class Plan(NamedTuple):
         return range(train.seed, train.seed + train.seeds)
 
 
-def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numbers]:
-    """Trains what is missing."""
+def run_sweep(
+    plans: Sequence[Plan], out: Path, *, split: str | None, settings: Mapping[str, Show]
+) -> Frame:
+    """Trains what is missing, and prints and gives the score of each run."""
+    console = Console()
+    frame = scores_of(_train_plans(plans, out, console), split)
+    console.print(_table(frame, settings))
+    return frame
+
+
+def _train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numbers]:
     by_key = {name_of(plan.key): plan for plan in plans}
     for plan in plans:
         _check(plan, out)
@@ -86,9 +96,9 @@ def about_seeds(frame: Frame) -> str:
     return f"{frame['split'].iloc[0]} rows; means over {runs}; bands hold all of them"
 
 
-def sweep_table(frame: Frame, settings: Mapping[str, Callable[[Any], str]], runs: str) -> Table:
+def _table(frame: Frame, settings: Mapping[str, Show]) -> Table:
     """A line for each setting of each task: how its seeds scored, and their bytes."""
-    table = Table("task", *settings, runs, "mean", "lowest", "highest", "kB")
+    table = Table("task", *settings, "runs", "mean", "lowest", "highest", "kB")
     for place, own in frame.groupby(["task", *settings], sort=False):
         score = own["score"]
         spread = (f"{value:.4f}" for value in (score.mean(), score.min(), score.max()))
