@@ -207,10 +207,9 @@ def _list_of(words: Sequence[str]) -> tuple[str, Mapping[str, Command], Sequence
 
 def _prepare_jax(*, compile_cache: bool) -> None:
     """Imports JAX and Flax, and turns the compile cache on before any array is made."""
-    from maskjax.cli.compile_cache import use_compile_cache
-
     try:
         import maskjax.models  # noqa: F401  # imports both
+        from maskjax.cli.compile_cache import use_compile_cache
     except (ImportError, AttributeError, RuntimeError) as error:
         if clash := _clash():
             raise InputError(clash) from error

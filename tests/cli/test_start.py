@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
-from maskjax.cli.main import COMMANDS, STUDIES
+import pytest
+
+from maskjax.cli.main import COMMANDS, STUDIES, main
+from maskjax.doctor import Finding
 
 HEAVY = {
     *("jax", "jaxlib", "flax", "optax", "orbax", "pandas", "pyarrow", "transformers", "datasets"),
@@ -48,3 +51,18 @@ def test_module_is_the_command():
     run = subprocess.run(words, capture_output=True, text=True, check=True)
     assert "usage: maskjax train [--config NAME|FILE]" in run.stdout
     assert subprocess.run(words[:3], capture_output=True, check=False).returncode == 2
+
+
+def test_versions_that_clash_are_named_with_a_remedy(monkeypatch, capsys):
+    """None in `sys.modules` makes an import fail, as versions that do not fit together do."""
+    monkeypatch.setitem(sys.modules, "maskjax.models", None)
+    monkeypatch.delattr("maskjax.models", raising=False)
+    found = [Finding("flax 1 cannot be imported on jax 2", "flax>=3")]
+    monkeypatch.setattr("maskjax.doctor.diagnose", lambda packages: found)
+    assert main(["info", "run"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: flax 1 cannot be imported on jax 2; pip install")
+    assert error.endswith('"flax>=3", then restart Python.\n')
+    found.clear()
+    with pytest.raises(ImportError, match=r"maskjax\.models"):
+        main(["info", "run"])
