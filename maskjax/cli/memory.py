@@ -1,12 +1,13 @@
 """`maskjax memory`: what many tasks on one base take, measured and drawn."""
 
-from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.analysis.figures import Frame, look, new_figure, save_figure
 from maskjax.cli.show import show, show_progress
 from maskjax.errors import InputError
 from maskjax.extras import require
@@ -14,8 +15,6 @@ from maskjax.options import Offline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from maskjax.analysis.footprint import Footprint
 
 NAMES = {"mask": "masks", "lora": "LoRA adapters, r = 8", "finetune": "finetuned copies"}
 
@@ -44,7 +43,6 @@ def memory(
     require("maskjax memory", "psutil", "matplotlib", install="maskjax[analysis]")
     from pandas import DataFrame
 
-    from maskjax.analysis.figures import save_figure
     from maskjax.analysis.footprint import measure_footprints
 
     console = Console()
@@ -55,29 +53,27 @@ def memory(
             found.append(one)
     if not found:
         raise InputError("memory: there is no room for a single task; use a smaller --base.")
-    console.print(_table(found, tasks))
-    save_figure(_draw(found, base), out, DataFrame(found))
+    frame = DataFrame(found)
+    megabytes = frame.pivot(index="tasks", columns="method", values="bytes") / 1e6
+    console.print(_table(megabytes.reindex(index=tasks, columns=list(NAMES))))
+    save_figure(_draw(megabytes, base), out, frame)
     show(", ".join(f"{out}.{end}" for end in ("svg", "png", "csv")))
 
 
-def _table(found: "Sequence[Footprint]", counts: Sequence[int]) -> Table:
+def _table(megabytes: Frame) -> Table:
     table = Table("tasks", *NAMES.values(), title="MB, the base included")
-    bytes_of = {(one.method, one.tasks): one.bytes for one in found}
-    for count in counts:
-        cells = (bytes_of.get((method, count)) for method in NAMES)
-        table.add_row(str(count), *("" if b is None else f"{b / 1e6:,.1f}" for b in cells))
+    for count, row in megabytes.iterrows():
+        table.add_row(str(count), *("" if isnan(size) else f"{size:,.1f}" for size in row))
     return table
 
 
-def _draw(found: "Sequence[Footprint]", base: str) -> "Figure":
-    from maskjax.analysis.figures import look, new_figure
-
+def _draw(megabytes: Frame, base: str) -> "Figure":
     with new_figure(3.4, 2.6) as figure:
         axes = figure.subplots()
         for number, (method, name) in enumerate(NAMES.items()):
-            points = [(one.tasks, one.bytes / 1e6) for one in found if one.method == method]
-            if points:
-                axes.plot(*zip(*points, strict=True), **look(number)._asdict(), label=name)
+            if method in megabytes:
+                sizes = megabytes[method].dropna()
+                axes.plot(sizes.index, sizes, **look(number)._asdict(), label=name)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter("{x:.0f}")
