@@ -110,14 +110,15 @@ def project_models(vectors: Vectors, labels: np.ndarray) -> Frame:
     for model, x in tracked(list(vectors.items()), "projecting", "models"):
         frame = DataFrame({"model": model, "row": range(len(labels)), "label": labels})
         for name, project in PROJECTIONS.items():
-            frame[[f"{name} 1", f"{name} 2"]] = project(x)
+            frame[[f"{name} 1", f"{name} 2"]] = project(x).astype(float)
         frames.append(frame)
     return concat(frames, ignore_index=True)
 
 
 def draw_points(points: Frame, probes: Frame, note: str) -> "Figure":
     """Draws PCA above t-SNE, a column for each model, colors and markers by label."""
-    frequent = points["label"].value_counts().index[: len(COLORS)]
+    counts = points["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    frequent = counts.index[: len(COLORS)]
     lines, columns = -(-len(probes) // PER_LINE) * len(PROJECTIONS), min(len(probes), PER_LINE)
     with new_figure(7, 1.45 * lines + 0.8) as figure:
         grid = figure.subplots(lines, columns, squeeze=False)
