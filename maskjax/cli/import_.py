@@ -17,8 +17,8 @@ def import_(
     file: Annotated[Path, tyro.conf.Positional],
     *,
     out: Path,
-    model: ModelConfig = ModelConfig(),  # noqa: B008  # frozen
-    task: TaskConfig = TaskConfig(name="imported"),  # noqa: B008  # frozen
+    model: ModelConfig = ModelConfig(),
+    task: TaskConfig = TaskConfig(name="imported"),
     threshold: float = 1e-2,
     keep_weights: bool = False,
 ) -> None:

@@ -31,7 +31,7 @@ def serve(
     poll: float = 2.0,
     drain: float = 0.0,
     access_log: bool = False,
-    limits: Annotated[Limits, tyro.conf.arg(name="")] = Limits(),  # noqa: B008  # frozen
+    limits: Annotated[Limits, tyro.conf.arg(name="")] = Limits(),
 ) -> None:
     """Answers requests for any number of tasks from one base.
 
