@@ -10,7 +10,8 @@ from statistics import mean
 import tyro
 from rich.console import Console
 
-from maskjax.cli.demo.comparison import Comparison, DemoArguments, compare
+from maskjax.cli.demo.comparison import Comparison, compare
+from maskjax.cli.demo.settings import DemoSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def main(given: Arguments) -> None:
         given: The command line.
     """
     console = Console()
-    demo = DemoArguments()
+    demo = DemoSettings()
     rows = []
     for task in demo.task:
         seeds = [

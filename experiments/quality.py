@@ -25,7 +25,7 @@ from rich.console import Console
 from experiments.cells import Cell, missing_cells, print_tables
 from experiments.reexpress import write_as_distilbert, write_as_roberta
 from experiments.suites import SUITES, TASKS
-from maskjax.analysis.resumable import Key, read_cells, run_cells
+from maskjax.analysis.resumable import Key, read_jobs, run_jobs
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.minilm import minilm_folder
 from maskjax.training import run
@@ -60,10 +60,10 @@ def main(
         return train_cell(suite, Cell(**key), data, out / suite, console)
 
     if only and not table:
-        run_cells([Cell(*only)._asdict()], train, path, console=console)
+        run_jobs([Cell(*only)._asdict()], train, path, console=console)
     # Again and again, for the rates that are found name further cells.
     while not (only or table) and (missing := missing_cells(suite, read_results(path), part)):
-        run_cells([cell._asdict() for cell in missing], train, path, console=console)
+        run_jobs([cell._asdict() for cell in missing], train, path, console=console)
     print_tables(suite, read_results(path))
 
 
@@ -143,7 +143,7 @@ def base_of(encoder: str, out: Path) -> str:
 
 def read_results(path: Path) -> dict[Cell, dict[str, Any]]:
     """The finished cells of a suite and what they gave."""
-    return {Cell(**key): result for key, result in read_cells(path)}
+    return {Cell(**key): result for key, result in read_jobs(path)}
 
 
 if __name__ == "__main__":

@@ -218,6 +218,7 @@ def _write_run(
     seed: int = 0,
     *,
     rows: Path | None = None,
+    holdout: float = 0.0,
 ) -> Path:
     """What a run of this method leaves, with random instead of trained numbers."""
     config = Config(
@@ -229,6 +230,7 @@ def _write_run(
             path=str(rows) if rows else None,
             label=task.label,
             kind=task.kind,
+            holdout=holdout,
         ),
         adaptation=adaptation,
         train=TrainConfig(batch_size=8, buckets=(24,), seed=seed),

@@ -16,6 +16,7 @@ LAYERS = (
     "places",
     "progress",
     "config",
+    "options",
     "doctor",
     "masking",
     "models",
@@ -28,6 +29,7 @@ LAYERS = (
     "serving",
     "analysis",
     "cli",
+    "__main__",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,5 +1,5 @@
 """Studies of trained runs: what masks select, how they differ, and the path between two minima.
 
-Each study is a module with a pure computation over arrays and a function that takes runs and gives
-a table and figures. `maskjax analyze` is the command over all of them.
+Each study is a module with a function that is a command of `maskjax analyze`: it takes folders of
+runs, and makes tables and figures with the other functions of its module.
 """

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 
+from maskjax.analysis.captions import TRAIN
 from maskjax.analysis.curve_fitting import BendTraining
 from maskjax.analysis.interpolation import CURVES, CurveName
 from maskjax.analysis.landscape import Landscape
@@ -21,46 +22,35 @@ from maskjax.models.model import Params
 from maskjax.tasks import Batch, Encoded, train_batches
 from maskjax.training import make_loss
 
-TRAIN = "train"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """How curves are walked along.
+    """How curves are walked along."""
 
-    Attributes:
-        points: The number of points of a curve, both ends included.
-        rows: The first so many rows of each split; None takes all.
-        split: The split to score in addition to train.
-        steps: Training steps of a bend, on all training rows.
-        learning_rate: The highest one of a bend's training.
-        seed: The seed of a bend's training: its rows and its γ.
-    """
-
-    points: int = 25
-    rows: int | None = 1000
-    split: str = "dev"
-    steps: int = 300
-    learning_rate: float = 1e-4
-    seed: int = 0
+    points: int  # of a curve, both ends included
+    rows: int  # the first so many of each split
+    split: str  # the split to score in addition to train
+    steps: int  # of the training of a bend, on all training rows
+    learning_rate: float  # the highest one of a bend's training
+    seed: int = 0  # of a bend's training: its rows and its γ
 
 
 class Walker:
-    """Computes cells: a curve between two runs."""
+    """Computes jobs: a curve between two runs."""
 
     def __init__(self, runs: Sequence[Run], walk: Walk, console: Console) -> None:
         self._first, self._runs = runs[0], {tag(run): run for run in runs}
         self._walk, self._console = walk, console
 
     def key(self, first: Run, last: Run, curve: CurveName) -> dict[str, Any]:
-        """The key of a cell, which includes the settings."""
+        """The key of a job, which includes the settings."""
         walk = asdict(self._walk)
         bend = {name: walk.pop(name) for name in ("steps", "learning_rate", "seed")}
         key = {"first": tag(first), "last": tag(last), "curve": curve, **walk}
         return key if curve == "line" else {**key, **bend}
 
     def __call__(self, key: Key) -> dict[str, Any]:
-        """Computes a cell: for each split its rows, losses and scores."""
+        """Computes a job: for each split its rows, losses and scores."""
         first, last = (self._runs[key[end]].predictor.params for end in ("first", "last"))
         between = () if key["curve"] == "line" else (self._bend((first, last), key["curve"]),)
         weights = np.asarray(CURVES[key["curve"]](jnp.linspace(0, 1, self._walk.points)))
@@ -120,7 +110,7 @@ class Walker:
             )
 
 
-def landscape_of(run: Run, split: str, rows: int | None) -> Landscape:
+def landscape_of(run: Run, split: str, rows: int) -> Landscape:
     """The landscape over the rows of a run."""
     predictor, train = run.predictor, run.predictor.config.train
     encoded = predictor.encode(run.split(split, rows))

@@ -1,14 +1,14 @@
 """What masks dropped of heads, neurons, rows and columns, and how far magnitude explains it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from maskjax.analysis.heatmap import place_of
-from maskjax.masking import per_head
-from maskjax.masking.packed import PackedMask
+
+if TYPE_CHECKING:
+    from maskjax.masking.packed import PackedMask
 
 HEAD_KINDS = ("query", "key", "value", "attention_output")
 """Kinds of matrices that hold the weights of attention heads."""
@@ -19,19 +19,14 @@ NEURON_AXES = {"intermediate": 1, "output": 0}
 class Overlap(NamedTuple):
     """The zeros of a mask against those of pruning by magnitude.
 
-    Attributes:
-        shared: Zeros that are among the smallest |W|, of which there are as many as zeros.
-        zeros: Weights that the mask drops.
-        total: Weights that there are.
-
     Example:
         >>> Overlap(shared=1, zeros=2, total=8).ratio
         2.0
     """
 
-    shared: int
+    shared: int  # zeros that are among the smallest |W|, of which there are as many as zeros
     zeros: int
-    total: int
+    total: int  # all weights
 
     @property
     def share(self) -> float:
@@ -82,8 +77,12 @@ def spread_along(mask: np.ndarray, axis: int) -> float:
     return float(zeros_along(mask, axis).std() / chance)
 
 
-def head_shares(masks: Mapping[str, PackedMask], num_heads: int) -> dict[str, np.ndarray]:
+def head_shares(masks: Mapping[str, "PackedMask"], num_heads: int) -> dict[str, np.ndarray]:
     """The share of zeros of each attention head, over those of its matrices that are masked."""
+    import jax.numpy as jnp
+
+    from maskjax.masking import per_head
+
     reduce = per_head(num_heads).reduce
     zeros: dict[str, np.ndarray] = {}
     sizes: dict[str, int] = {}
@@ -97,19 +96,14 @@ def head_shares(masks: Mapping[str, PackedMask], num_heads: int) -> dict[str, np
 
 
 class Neurons(NamedTuple):
-    """The neurons of a block: what one dropped and what chance would.
+    """The neurons of a block: what one dropped and what chance would."""
 
-    Attributes:
-        shares: The share of zeros among the weights into and out of each neuron, `[neurons]`
-            float64.
-        deviation: The standard deviation of `shares` if zeros were independent in each matrix.
-    """
-
+    # The share of zeros among the weights into and out of each neuron, `[neurons]` float64.
     shares: np.ndarray
-    deviation: float
+    deviation: float  # the standard deviation of `shares` if zeros were independent in each matrix
 
 
-def neuron_shares(masks: Mapping[str, PackedMask]) -> dict[str, Neurons]:
+def neuron_shares(masks: Mapping[str, "PackedMask"]) -> dict[str, Neurons]:
     """The share of zeros of each neuron, over those of its two matrices that are masked."""
     found: dict[str, list[tuple[np.ndarray, int]]] = {}
     for path, mask in masks.items():

@@ -5,24 +5,26 @@ two masks that keep nearly everything are close whatever they keep. So with it c
 independent masks give that keep as many weights of each matrix.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from maskjax.analysis.figures import Row, save_figure, styled
-from maskjax.analysis.heatmap import caption, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, check_masked, seeds_text, short_names
-from maskjax.masking.packed import Difference, PackedMask, compare_masks
+from maskjax.analysis.captions import seeds_text, short_names
+from maskjax.analysis.figures import Frame, caption, new_figure, save_figure
+from maskjax.analysis.heatmap import Grid, draw_heat_map, grid_of, mean_grid, place_of
+from maskjax.options import Offline, RunFolders, StudyFolder
 from maskjax.progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from maskjax.analysis.runs import Run
+    from maskjax.masking.packed import Difference, PackedMask
 
 MEASURES = {
     "dissimilarity": ("dissimilarity s (%)", ".1f"),
@@ -33,20 +35,13 @@ MEASURES = {
 
 
 class Distance(NamedTuple):
-    """Two masks against each other over some matrices, and against chance.
+    """Two masks against each other over some matrices, and against chance."""
 
-    Attributes:
-        differing: Weights that one keeps and the other drops.
-        kept: Weights that the first keeps plus weights that the second keeps.
-        expected: For independent masks of the same densities, matrix by matrix: mean of
-            `differing`.
-        variance: For independent masks: variance of `differing`.
-    """
-
-    differing: int
-    kept: int
+    differing: int  # weights that one keeps and the other drops
+    kept: int  # weights that the first keeps plus weights that the second keeps
+    # For independent masks of the same densities, matrix by matrix: mean of `differing`.
     expected: float
-    variance: float
+    variance: float  # for independent masks: variance of `differing`
 
     @property
     def dissimilarity(self) -> float:
@@ -69,7 +64,7 @@ class Distance(NamedTuple):
         return self.differing / self.expected if self.expected else float("nan")
 
 
-def distance_of(differences: Iterable[Difference]) -> Distance:
+def distance_of(differences: "Iterable[Difference]") -> Distance:
     """Adds matrices up.
 
     With a kept weights of n in one mask and b in the other, independent masks share as many as
@@ -77,6 +72,7 @@ def distance_of(differences: Iterable[Difference]) -> Distance:
     fewer that differ.
 
     Example:
+        >>> from maskjax.masking import Difference
         >>> distance_of([Difference(differing=2, first=2, second=2, total=4)]).ratio
         1.0
     """
@@ -89,122 +85,113 @@ def distance_of(differences: Iterable[Difference]) -> Distance:
     )
 
 
-def study_dissimilarity(runs: Sequence[Run], out: Path, console: Console) -> tuple[Path, ...]:
-    """Compares the masks of every two runs.
+def dissimilarity(runs: RunFolders, *, out: StudyFolder, offline: Offline = False) -> None:
+    """Compares the masks of every two runs, of any tasks, seeds and starts.
 
-    The head is left out: its weights are another draw in every run, and masks over different
-    weights have nothing in common.
+    Draws s between runs, and its mean by block and kind of matrix, with what independent masks of
+    the same densities would give.
     """
-    masks = [_masks_over_base(run) for run in runs]
-    pairs = list(combinations(range(len(runs)), 2))
+    from pandas import DataFrame
+
+    from maskjax.analysis.runs import study_runs
+    from maskjax.masking.packed import compare_masks
+
+    loaded, console = study_runs(runs, offline=offline, least=2, masked=True), Console()
+    masks = [_masks_over_base(run) for run in loaded]
+    pairs = list(combinations(range(len(loaded)), 2))
     console.print(f"{len(pairs)} pairs of masks, no forward passes", highlight=False)
-    compared = tracked(pairs, "comparing", "pairs")
-    found = {(a, b): compare_masks(masks[a], masks[b]) for a, b in compared}
-    totals = {pair: distance_of(matrices.values()) for pair, matrices in found.items()}
-    names = [run.name for run in runs]
-    shown = short_names(names)
-    console.print(_table(shown, totals))
-    groups = {
-        "runs of one task": [p for p in pairs if runs[p[0]].task.name == runs[p[1]].task.name],
-        "runs of two tasks": [p for p in pairs if runs[p[0]].task.name != runs[p[1]].task.name],
-    }
-    cells = [
-        {"group": group, "first": names[a], "second": names[b], "block": block, "kind": kind}
-        | _numbers(distance_of([d for path, d in found[a, b].items() if place_of(path) == place]))
-        for group, members in groups.items()
-        for a, b in members
-        for place in dict.fromkeys(map(place_of, found[a, b]))
-        for block, kind in [place]
-    ]
-    rows = [{"first": names[a], "second": names[b], **_numbers(d)} for (a, b), d in totals.items()]
-    grid = grid_of(path for matrices in found.values() for path in matrices)
-    seeds = seeds_text(runs)
-    return (
-        *save_figure(draw_runs(shown, totals, seeds), out / "dissimilarity-runs", rows),
-        *save_figure(draw_blocks(cells, grid, seeds), out / "dissimilarity-blocks", cells),
-    )
+    totals: list[dict[str, Any]] = []
+    matrices: list[dict[str, Any]] = []
+    for a, b in tracked(pairs, "comparing", "pairs"):
+        differences = compare_masks(masks[a], masks[b])
+        same = loaded[a].task.name == loaded[b].task.name
+        group = "runs of one task" if same else "runs of two tasks"
+        pair = {"first": loaded[a].name, "second": loaded[b].name}
+        totals.append({**pair, **_numbers(differences.values())})
+        for place in dict.fromkeys(map(place_of, differences)):
+            own = [one for path, one in differences.items() if place_of(path) == place]
+            where = {"group": group, **pair, "block": place[0], "kind": place[1]}
+            matrices.append({**where, **_numbers(own)})
+    by_pair, by_matrix = DataFrame(totals), DataFrame(matrices).sort_values("group", kind="stable")
+    names = [run.name for run in loaded]
+    shown = dict(zip(names, short_names(names), strict=True))
+    seeds = seeds_text(run.seed for run in loaded)
+    grid = grid_of(path for own in masks for path in own)
+    console.print(_table(by_pair.replace({"first": shown, "second": shown})))
+    save_figure(draw_runs(by_pair, shown, seeds), out / "dissimilarity-runs", by_pair)
+    save_figure(draw_blocks(by_matrix, grid, seeds), out / "dissimilarity-blocks", by_matrix)
 
 
-def draw_runs(
-    names: Sequence[str], totals: Mapping[tuple[int, int], Distance], seeds: str
-) -> "Figure":
+def draw_runs(frame: Frame, names: dict[str, str], seeds: str) -> "Figure":
     """Draws s, that of chance and the ratio as three matrices of runs by runs."""
-    from matplotlib.figure import Figure
+    from pandas import concat
 
-    size, panels = len(names), []
+    swapped = frame.rename(columns={"first": "second", "second": "first"})
+    both, runs = concat([frame, swapped]), list(names)
+    rows = [f"{name} {number}" for number, name in enumerate(names.values(), 1)]
+    panels = []
     for measure in MEASURES:
-        values = np.full((size, size), np.nan)
-        for (a, b), distance in totals.items():
-            values[a, b] = values[b, a] = _numbers(distance)[measure]
-        panels.append(values)
-    numbers = [str(number) for number in range(1, size + 1)]
-    rows = [f"{name} {number}" for number, name in zip(numbers, names, strict=True)]
-    with styled():
-        figure = Figure(figsize=(7, 1.3 + 0.22 * size))
-        _draw_panels(figure.subplots(1, 3, sharey=True), panels, (rows, numbers))
-        caption(figure, f"{size} runs, {seeds}; over all masked matrices of the base")
+        square = both.pivot_table(measure, "first", "second").reindex(index=runs, columns=runs)
+        panels.append(square.set_axis(rows).set_axis(range(1, len(runs) + 1), axis=1))
+    with new_figure(7, 1.3 + 0.22 * len(runs)) as figure:
+        _draw_panels(figure.subplots(1, 3, sharey=True), panels)
+        caption(figure, f"{len(runs)} runs, {seeds}; over all masked matrices of the base")
     return figure
 
 
-def draw_blocks(cells: Sequence[Row], grid: tuple[list[str], list[str]], seeds: str) -> "Figure":
+def draw_blocks(frame: Frame, grid: Grid, seeds: str) -> "Figure":
     """Draws the mean over pairs of runs of s, that of chance and the ratio, by block and kind."""
-    from matplotlib.figure import Figure
-
-    groups = list(dict.fromkeys(cell["group"] for cell in cells))
-    with styled():
-        figure = Figure(figsize=(7, (1.0 + 0.2 * len(grid[0])) * len(groups) + 0.3))
+    groups = frame.groupby("group")
+    with new_figure(7, (1.0 + 0.2 * len(grid[0])) * len(groups) + 0.3) as figure:
         axes = figure.subplots(len(groups), 3, sharey=True, squeeze=False)
         notes = []
-        for line, group in zip(axes, groups, strict=True):
-            members = [cell for cell in cells if cell["group"] == group]
-            _draw_panels(line, [mean_grid(members, grid, measure) for measure in MEASURES], grid)
+        for line, (group, own) in zip(axes, groups, strict=True):
+            _draw_panels(line, [mean_grid(own, grid, measure) for measure in MEASURES])
             line[0].set_ylabel(f"{group}\nblock", fontsize=8)
-            count = len({(cell["first"], cell["second"]) for cell in members})
+            count = len(own[["first", "second"]].drop_duplicates())
             notes.append(f"{group}: mean over {count} pair{'s' * (count > 1)}")
         caption(figure, "; ".join([*notes, seeds]))
     return figure
 
 
-def _draw_panels(
-    axes: Iterable["Axes"], panels: Sequence[np.ndarray], names: tuple[list[str], list[str]]
-) -> None:
+def _draw_panels(axes: Iterable["Axes"], panels: Sequence[Frame]) -> None:
     """The first two, which are compared, are in per cent and shaded alike."""
     scaled = [100 * panels[0], 100 * panels[1], panels[2]]
     shared = max(float(np.nanmax(panel)) for panel in scaled[:2])
     highs = (shared, shared, max(1.0, float(np.nanmax(panels[2]))))
     for one, panel, (title, form), high in zip(axes, scaled, MEASURES.values(), highs, strict=True):
-        draw_heat_map(one, panel, *names, title=title, form=form, low=0, high=high)
+        draw_heat_map(one, panel, title=title, form=form, low=0, high=high)
 
 
-def _masks_over_base(run: Run) -> dict[str, PackedMask]:
-    """Those whose weights have a digest, which only leaves of the base have."""
-    check_masked(run)
+def _masks_over_base(run: "Run") -> "dict[str, PackedMask]":
+    """Those whose weights have a digest, which only leaves of the base have.
+
+    The head is left out: its weights are another draw in every run, and masks over different
+    weights have nothing in common.
+    """
     return {path: mask for path, mask in run.masks.items() if path in run.file.digests}
 
 
-def _numbers(distance: Distance) -> dict[str, float]:
-    names = ("dissimilarity", "chance", "chance_error", "ratio")
-    return {
-        "differing": distance.differing,
-        "kept": distance.kept,
-        **{name: getattr(distance, name) for name in names},
-    }
+def _numbers(differences: "Iterable[Difference]") -> dict[str, float]:
+    distance = distance_of(differences)
+    names = ("differing", "kept", "dissimilarity", "chance", "chance_error", "ratio")
+    return {name: getattr(distance, name) for name in names}
 
 
-def _table(names: Sequence[str], totals: Mapping[tuple[int, int], Distance]) -> Table:
+def _table(frame: Frame) -> Table:
     whole = (Column(head, overflow="fold") for head in ("first", "second"))
     table = Table(*whole, "s", "independent", "ratio", title="dissimilarity of masks")
-    for (a, b), d in totals.items():
+    for d in frame.itertuples():
         chance = f"{d.chance:.5f} ± {d.chance_error:.5f}"
-        table.add_row(names[a], names[b], f"{d.dissimilarity:.5f}", chance, f"{d.ratio:.3f}")
+        table.add_row(d.first, d.second, f"{d.dissimilarity:.5f}", chance, f"{d.ratio:.3f}")
     return table
 
 
-def _shared(one: Difference) -> float:
+def _shared(one: "Difference") -> float:
     return one.first * one.second / max(one.total, 1)
 
 
-def _variance(one: Difference) -> float:
+def _variance(one: "Difference") -> float:
     if one.total < 2:
         return 0.0
     p, q = one.first / one.total, one.second / one.total

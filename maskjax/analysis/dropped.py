@@ -1,13 +1,13 @@
 """What masks dropped: by block, kind, head and neuron, and against magnitude."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
+from maskjax.analysis.captions import runs_text
 from maskjax.analysis.dead_units import (
     head_shares,
     magnitude_overlap,
@@ -15,13 +15,16 @@ from maskjax.analysis.dead_units import (
     spread_along,
     zeros_along,
 )
-from maskjax.analysis.figures import Row, look, save_figure, styled
-from maskjax.analysis.heatmap import caption, draw_heat_map, grid_of, mean_grid, place_of
-from maskjax.analysis.runs import Run, check_masked, runs_text
+from maskjax.analysis.figures import Frame, caption, look, new_figure, save_figure
+from maskjax.analysis.heatmap import Grid, draw_heat_map, grid_of, mean_grid, place_of
+from maskjax.errors import InputError
+from maskjax.options import Offline, RunFolders, StudyFolder
 from maskjax.progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from maskjax.analysis.runs import Run
 
 QUANTILES = {"1 %": 0.01, "median": 0.5, "99 %": 0.99}
 """The quantiles of the neurons' share of zeros that are drawn for each block."""
@@ -29,29 +32,39 @@ NORMAL_99 = 2.326
 """A normal number is this many deviations below the mean once in a hundred times, and above."""
 
 
-def study_dropped(
-    runs: Sequence[Run], out: Path, console: Console, *, dead: float = 1.0
-) -> tuple[Path, ...]:
-    """Counts what masks dropped."""
-    for run in runs:
-        check_masked(run)
-    console.print(f"{len(runs)} runs, no forward passes", highlight=False)
-    matrices = [row for run in tracked(runs, "reading", "runs") for row in matrix_rows(run, dead)]
-    heads = [row for run in runs for row in head_rows(run)]
-    neurons = [row for run in runs for row in neuron_rows(run)]
-    console.print(_table(runs, matrices, heads, neurons, dead))
-    note = runs_text(runs)
-    files = save_figure(
-        draw_matrices(matrices, grid_of(runs[0].masks), note), out / "dropped-blocks", matrices
-    )
-    if heads:
-        files += save_figure(draw_heads(heads, note), out / "dropped-heads", heads)
-    if neurons:
-        files += save_figure(draw_neurons(neurons, note), out / "dropped-neurons", neurons)
-    return files
+def dropped(
+    runs: RunFolders, *, out: StudyFolder, offline: Offline = False, dead: float = 1.0
+) -> None:
+    """Shows what masks dropped, by block, kind of matrix, head and neuron.
+
+    With it comes how many of the zeros are among as many smallest weights of their matrix,
+    against zeros drawn at random.
+
+    Args:
+        dead: A head, neuron, row or column is called dead that lost this share of its weights.
+    """
+    from pandas import DataFrame
+
+    from maskjax.analysis.runs import study_runs
+
+    if not 0 < dead <= 1:
+        raise InputError(f"--dead: expected a share in (0, 1], got {dead}.")
+    loaded, console = study_runs(runs, offline=offline, masked=True), Console()
+    console.print(f"{len(loaded)} runs, no forward passes", highlight=False)
+    read = tracked(loaded, "reading", "runs")
+    matrices = DataFrame([row for run in read for row in matrix_rows(run, dead)])
+    heads = DataFrame([row for run in loaded for row in head_rows(run)])
+    neurons = DataFrame([row for run in loaded for row in neuron_rows(run)])
+    console.print(_table(matrices, heads, neurons, dead))
+    note, grid = runs_text([run.seed for run in loaded]), grid_of(loaded[0].masks)
+    save_figure(draw_matrices(matrices, grid, note), out / "dropped-blocks", matrices)
+    if len(heads):
+        save_figure(draw_heads(heads, note), out / "dropped-heads", heads)
+    if len(neurons):
+        save_figure(draw_neurons(neurons, note), out / "dropped-neurons", neurons)
 
 
-def matrix_rows(run: Run, dead: float) -> Iterator[Row]:
+def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
     """What a run dropped of each matrix."""
     weights = run.predictor.weights
     for path, packed in run.masks.items():
@@ -77,14 +90,14 @@ def matrix_rows(run: Run, dead: float) -> Iterator[Row]:
         }
 
 
-def head_rows(run: Run) -> Iterator[Row]:
+def head_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each attention head, a line each."""
     for block, shares in head_shares(run.masks, run.predictor.base.config.num_heads).items():
         for head, share in enumerate(shares):
             yield {"run": run.name, "block": block, "head": head, "sparsity": float(share)}
 
 
-def neuron_rows(run: Run) -> Iterator[Row]:
+def neuron_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each neuron, a line each."""
     for block, neurons in neuron_shares(run.masks).items():
         for neuron, share in enumerate(neurons.shares):
@@ -97,63 +110,48 @@ def neuron_rows(run: Run) -> Iterator[Row]:
             }
 
 
-def draw_matrices(rows: Sequence[Row], grid: tuple[list[str], list[str]], note: str) -> "Figure":
+def draw_matrices(frame: Frame, grid: Grid, note: str) -> "Figure":
     """Draws sparsity and overlap with magnitude by block and kind, as means over runs."""
-    from matplotlib.figure import Figure
-
-    with styled():
-        figure = Figure(figsize=(7, 1.3 + 0.2 * len(grid[0])))
+    with new_figure(7, 1.3 + 0.2 * len(grid[0])) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
-        zeros = 100 * mean_grid(rows, grid, "sparsity")
-        draw_heat_map(left, zeros, *grid, title="weights dropped (%)", form=".1f", low=0)
+        zeros = 100 * mean_grid(frame, grid, "sparsity")
+        draw_heat_map(left, zeros, title="weights dropped (%)", form=".1f", low=0)
         title = "overlap with smallest |W| / chance"
-        overlap = mean_grid(rows, grid, "overlap_by_chance")
-        draw_heat_map(right, overlap, *grid, title=title, form=".2f", low=0)
+        overlap = mean_grid(frame, grid, "overlap_by_chance")
+        draw_heat_map(right, overlap, title=title, form=".2f", low=0)
         left.set_ylabel("block", fontsize=8)
         caption(figure, f"mean over {note}")
     return figure
 
 
-def draw_heads(rows: Sequence[Row], note: str) -> "Figure":
+def draw_heads(frame: Frame, note: str) -> "Figure":
     """Draws the sparsity of each head of each block, as means over runs."""
-    from matplotlib.figure import Figure
-
-    blocks = sorted({row["block"] for row in rows}, key=int)
-    heads = [str(head) for head in sorted({row["head"] for row in rows})]
-    cells = [{**row, "kind": str(row["head"])} for row in rows]
-    values = 100 * mean_grid(cells, (blocks, heads), "sparsity")
-    with styled():
-        figure = Figure(figsize=(4.5, 1.1 + 0.22 * len(blocks)))
+    values = 100 * frame.pivot_table("sparsity", "block", "head").sort_index(
+        key=lambda block: block.astype(int)
+    )
+    with new_figure(4.5, 1.1 + 0.22 * len(values)) as figure:
         axes = figure.subplots()
-        draw_heat_map(
-            axes, values, blocks, heads, title="weights of a head dropped (%)", form=".1f"
-        )
+        draw_heat_map(axes, values, title="weights of a head dropped (%)", form=".1f")
         axes.set_xlabel("head", fontsize=8)
         axes.set_ylabel("block", fontsize=8)
         caption(figure, f"query, key, value, attention output; mean over {note}")
     return figure
 
 
-def draw_neurons(rows: Sequence[Row], note: str) -> "Figure":
+def draw_neurons(frame: Frame, note: str) -> "Figure":
     """Draws how many weights the neurons of a block lost, and how many chance would drop."""
-    from matplotlib.figure import Figure
-
-    blocks = sorted({row["block"] for row in rows}, key=int)
-    members = {block: [row for row in rows if row["block"] == block] for block in blocks}
-    shares = {b: np.array([row["sparsity"] for row in found]) for b, found in members.items()}
-    places = [int(block) for block in blocks]
-    with styled():
-        figure = Figure(figsize=(4.5, 2.8))
+    blocks = frame.assign(block=frame["block"].astype(int)).groupby("block")
+    mean = blocks["sparsity"].mean()
+    error = blocks["chance_deviation"].agg(lambda own: np.sqrt(np.mean(np.square(own))))
+    with new_figure(4.5, 2.8) as figure:
         axes = figure.subplots()
-        mean = np.array([shares[block].mean() for block in blocks])
-        error = np.array([_chance_error(members[block]) for block in blocks])
         low, high = 100 * (mean - NORMAL_99 * error), 100 * (mean + NORMAL_99 * error)
         label = "1 % to 99 %, independent zeros"
-        axes.fill_between(places, low, high, color="#BBBBBB", linewidth=0, label=label)
+        axes.fill_between(mean.index, low, high, color="#BBBBBB", linewidth=0, label=label)
         for number, (name, share) in enumerate(QUANTILES.items()):
-            values = [100 * np.quantile(shares[block], share) for block in blocks]
-            axes.plot(places, values, label=f"{name} of neurons", **look(number)._asdict())
-        axes.set_xticks(places)
+            values = 100 * blocks["sparsity"].quantile(share)
+            axes.plot(mean.index, values, label=f"{name} of neurons", **look(number)._asdict())
+        axes.set_xticks(mean.index)
         axes.set_xlabel("block")
         axes.set_ylabel("weights of a neuron dropped (%)", fontsize=8)
         axes.set_ylim(bottom=0)
@@ -162,42 +160,24 @@ def draw_neurons(rows: Sequence[Row], note: str) -> "Figure":
     return figure
 
 
-def _chance_error(rows: Sequence[Row]) -> float:
-    """The deviation of independent zeros, over all runs."""
-    return float(np.sqrt(np.mean(np.square([row["chance_deviation"] for row in rows]))))
-
-
-def _table(
-    runs: Sequence[Run],
-    matrices: Sequence[Row],
-    heads: Sequence[Row],
-    neurons: Sequence[Row],
-    dead: float,
-) -> Table:
-    columns = (
-        Column("run", overflow="fold"),
-        "dropped",
-        "overlap",
-        "by chance",
-        "dead heads",
-        "dead neurons",
-    )
-    table = Table(*columns, title=f"dead: at least {dead:.0%} of the weights dropped")
-    for run in runs:
-        own = [row for row in matrices if row["run"] == run.name]
-        zeros, weights = (sum(row[name] for row in own) for name in ("zeros", "weights"))
-        shared = sum(row["shared_with_magnitude"] for row in own)
-        expected = sum(row["zeros"] * row["sparsity"] for row in own)
+def _table(matrices: Frame, heads: Frame, neurons: Frame, dead: float) -> Table:
+    names = ("dropped", "overlap", "by chance", "dead heads", "dead neurons")
+    title = f"dead: at least {dead:.0%} of the weights dropped"
+    table = Table(Column("run", overflow="fold"), *names, title=title)
+    for run, own in matrices.groupby("run", sort=False):
+        zeros = own["zeros"].sum()
+        expected = (own["zeros"] * own["sparsity"]).sum()
         table.add_row(
-            run.name,
-            f"{zeros / weights:.2%}",
-            f"{shared / max(zeros, 1):.2%}",
+            str(run),
+            f"{zeros / own['weights'].sum():.2%}",
+            f"{own['shared_with_magnitude'].sum() / max(zeros, 1):.2%}",
             f"{expected / max(zeros, 1):.2%}",
-            *(_dead(rows, run, dead) for rows in (heads, neurons)),
+            *(_dead(units, run, dead) for units in (heads, neurons)),
         )
     return table
 
 
-def _dead(rows: Sequence[Row], run: Run, dead: float) -> str:
-    own = [row["sparsity"] for row in rows if row["run"] == run.name]
-    return f"{sum(share >= dead for share in own)} of {len(own):,}"
+def _dead(units: Frame, run: Any, dead: float) -> str:
+    """How many heads or neurons of a run are dead, of how many; there may be none of any run."""
+    own = units[units["run"] == run] if len(units) else units
+    return f"{(own['sparsity'] >= dead).sum() if len(own) else 0} of {len(own):,}"

@@ -5,17 +5,16 @@ numbers behind it. Colors are those of Okabe and Ito, which people with any kind
 tell apart; lines also differ in their dashes and markers, so that they can be read in gray.
 """
 
-import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from maskjax.extras import require
-from maskjax.taskfile import write_atomically
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -35,21 +34,16 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "text.parse_math": False,  # a dollar in the name of a run is one
 }
-Row = Mapping[str, Any]
+Frame = Any
+"""A `pandas.DataFrame`; the annotations of pandas are too open for a type checker."""
 
 
 class Look(NamedTuple):
-    """How one line of several is drawn; `axes.plot(x, y, **look._asdict())`.
+    """How one line of several is drawn; `axes.plot(x, y, **look._asdict())`."""
 
-    Attributes:
-        color: Of Okabe and Ito.
-        linestyle: Its dashes.
-        marker: At its points.
-    """
-
-    color: str
-    linestyle: Any
-    marker: str
+    color: str  # of Okabe and Ito
+    linestyle: Any  # its dashes
+    marker: str  # at its points
 
 
 def look(number: int) -> Look:
@@ -73,10 +67,38 @@ def styled() -> Iterator[None]:
         yield
 
 
-def save_figure(figure: "Figure", stem: Path, rows: Sequence[Row]) -> tuple[Path, ...]:
+@contextmanager
+def new_figure(width: float, height: float) -> Iterator["Figure"]:
+    """An empty figure of this size in inches; what is drawn on it has the style of all."""
+    with styled():
+        from matplotlib.figure import Figure
+
+        yield Figure(figsize=(width, height))
+
+
+def draw_bands(axes: "Axes", frame: Frame, x: str, y: str, by: str, **options: Any) -> None:
+    """Draws a line for each group of rows: the mean of y, and a band that holds all values.
+
+    A range says of few values what they were; a standard deviation would say what more of them
+    may be, which three or six pairs of the same three runs cannot tell.
+    """
+    for number, (name, group) in enumerate(frame.groupby(by, sort=False)):
+        style = look(number)
+        spread = group.groupby(x)[y].agg(["mean", "min", "max"])
+        line = {**style._asdict(), "markersize": 4, "label": name, **options}
+        axes.plot(spread.index, spread["mean"], **line)
+        band = {"color": style.color, "alpha": 0.18, "linewidth": 0}
+        axes.fill_between(spread.index, spread["min"], spread["max"], **band)
+
+
+def caption(figure: "Figure", text: str) -> None:
+    """Writes what a reader must know to read a figure below it: n, seeds, what is drawn."""
+    figure.supxlabel(text, fontsize=7, color="#444444", wrap=True)
+
+
+def save_figure(figure: "Figure", stem: Path, frame: Frame) -> None:
     """Saves a figure and its numbers."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    files = []
     with styled():
         for extension, options in {
             "svg": {"metadata": {"Date": None}},
@@ -84,30 +106,16 @@ def save_figure(figure: "Figure", stem: Path, rows: Sequence[Row]) -> tuple[Path
         }.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format=extension, **options)
-            files.append(_write(stem, extension, buffer.getvalue()))
-    return *files, _write(stem, "csv", table_bytes(rows))
+            _write(stem, extension, buffer.getvalue())
+    save_table(stem, frame)
 
 
-def table_bytes(rows: Sequence[Row]) -> bytes:
-    """Rows as CSV.
-
-    Example:
-        >>> table_bytes([{"seed": 0, "score": 0.5}])
-        b'seed,score\\n0,0.5\\n'
-    """
-    if not rows:
-        raise ValueError("Expected at least one row.")
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        if list(row) != list(rows[0]):
-            raise ValueError(f"Expected rows with the keys {list(rows[0])}, got {list(row)}.")
-        writer.writerow(row)
-    return buffer.getvalue().encode()
+def save_table(stem: Path, frame: Frame) -> None:
+    """Saves numbers as CSV."""
+    _write(stem, "csv", frame.to_csv(index=False, lineterminator="\n").encode())
 
 
-def _write(stem: Path, extension: str, content: bytes) -> Path:
-    path = stem.with_name(f"{stem.name}.{extension}")
-    write_atomically(path, content)
-    return path
+def _write(stem: Path, extension: str, content: bytes) -> None:
+    from maskjax.taskfile import write_atomically
+
+    write_atomically(stem.with_name(f"{stem.name}.{extension}"), content)

@@ -28,17 +28,11 @@ CLASSES = 2
 
 
 class Footprint(NamedTuple):
-    """Memory in use.
-
-    Attributes:
-        method: How the tasks were adapted.
-        tasks: How many are held in addition to the base.
-        bytes: What the base and they take together.
-    """
+    """Memory in use."""
 
     method: Method
-    tasks: int
-    bytes: int
+    tasks: int  # held in addition to the base
+    bytes: int  # of the base and the tasks
 
 
 def measure_footprints(

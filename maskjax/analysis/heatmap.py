@@ -1,18 +1,18 @@
 """Matrices of an encoder as the cells of a heat map: blocks from bottom to top, and kinds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from maskjax.analysis.figures import Row
-from maskjax.models.matrix_types import MATRIX_TYPES, block_of, matrix_type
+from maskjax.analysis.figures import Frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 T = TypeVar("T")
+Grid = tuple[list[str], list[str]]
+"""Blocks, the rows of a heat map, and kinds, its columns."""
 
 TOP = "top"
 """The name of what is above the blocks, the pooler and the head."""
@@ -28,21 +28,30 @@ def place_of(path: str) -> tuple[str, str]:
         >>> place_of("encoder/layer/3/output/dense/kernel"), place_of("pooler/dense/kernel")
         (('3', 'output'), ('top', 'pooler'))
     """
+    from maskjax.models.matrix_types import block_of, matrix_type
+
     block = block_of(path)
     return TOP if block is None else str(block), matrix_type(path) or "other"
 
 
-def grid_of(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+def grid_of(paths: Iterable[str]) -> Grid:
     """The rows and columns of a heat map of these matrices.
 
     Example:
         >>> grid_of(["pooler/dense/kernel", "encoder/layer/1/output/dense/kernel"])
         (['1', 'top'], ['output', 'pooler'])
     """
+    from maskjax.models.matrix_types import MATRIX_TYPES
+
     places = [place_of(path) for path in paths]
-    blocks = sorted({block for block, _ in places}, key=lambda name: (name == TOP, name.zfill(3)))
+    blocks = sorted({block for block, _ in places}, key=height_of)
     order = [*MATRIX_TYPES, "other"]
     return blocks, sorted({kind for _, kind in places}, key=order.index)
+
+
+def height_of(block: str) -> tuple[bool, str]:
+    """Sorts blocks from bottom to top."""
+    return block == TOP, block.zfill(3)
 
 
 def by_block(values: Mapping[str, T]) -> dict[str, dict[str, T]]:
@@ -66,20 +75,16 @@ def short_name(kind: str) -> str:
     return _SHORT.get(kind, kind)
 
 
-def mean_grid(rows: Iterable[Row], grid: tuple[list[str], list[str]], value: str) -> np.ndarray:
-    """The mean of a number at each place of a heat map."""
-    found: dict[tuple[str, str], list[float]] = {}
-    for row in rows:
-        if np.isfinite(row[value]):
-            found.setdefault((row["block"], row["kind"]), []).append(row[value])
-    return np.array([[np.mean(found.get((b, k), [np.nan])) for k in grid[1]] for b in grid[0]])
+def mean_grid(frame: Frame, grid: Grid, value: str) -> Frame:
+    """The mean of a column at each place of a heat map."""
+    blocks, kinds = grid
+    means = frame.pivot_table(value, "block", "kind", aggfunc="mean")
+    return means.reindex(index=blocks, columns=kinds)
 
 
 def draw_heat_map(
     axes: "Axes",
-    values: np.ndarray,
-    rows: Sequence[str],
-    columns: Sequence[str],
+    frame: Frame,
     *,
     title: str,
     form: str = ".2f",
@@ -87,24 +92,21 @@ def draw_heat_map(
     high: float | None = None,
 ) -> None:
     """Draws a heatmap in one color, legible in gray, with its numbers in the cells."""
+    values = frame.to_numpy(float)
     finite = values[np.isfinite(values)]
     low = float(finite.min(initial=np.inf)) if low is None else low
     high = float(finite.max(initial=low)) if high is None else high
     axes.imshow(values, cmap="Blues", vmin=low, vmax=high if high > low else low + 1, aspect="auto")
     axes.grid(visible=False)
     axes.tick_params(length=0, labelsize=7)
-    axes.set_xticks(range(len(columns)), [short_name(name) for name in columns], rotation=90)
-    axes.set_yticks(range(len(rows)), rows)
+    names = [short_name(str(name)) for name in frame.columns]
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(frame)), list(map(str, frame.index)))
     axes.set_title(title, fontsize=8)
-    if len(columns) > MOST_CELLS:
+    if len(names) > MOST_CELLS:
         return
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             dark = value > low + 0.55 * (high - low)
             text = {"color": "white" if dark else "black", "fontsize": 6}
             axes.text(column, row, format(value, form), ha="center", va="center", **text)
-
-
-def caption(figure: "Figure", text: str) -> None:
-    """Writes what a reader must know to read a figure below it: n, seeds, what is drawn."""
-    figure.supxlabel(text, fontsize=7, color="#444444", wrap=True)

@@ -26,15 +26,11 @@ Found = tuple[jax.Array, list[jax.Array]]
 
 
 class Heights(NamedTuple):
-    """How good points are.
+    """How good points are."""
 
-    Attributes:
-        loss: The mean loss over all rows, or over all words that have a token; float64 [points].
-        score: The metric of the task; float64 [points].
-    """
-
+    # The mean loss over all rows, or over all words that have a token; float64 [points].
     loss: np.ndarray
-    score: np.ndarray
+    score: np.ndarray  # the metric of the task; float64 [points]
 
 
 class Landscape:

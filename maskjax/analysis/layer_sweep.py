@@ -10,17 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from rich.console import Console
 
-from maskjax.analysis.bands import band, draw_band
-from maskjax.analysis.figures import Row, look, save_figure, styled
-from maskjax.analysis.heatmap import caption
-from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
+from maskjax.analysis.figures import Frame, caption, draw_bands, look, new_figure, save_figure
+from maskjax.analysis.sweeps import Plan, about_seeds, run_sweep, sweep_configs
 from maskjax.config import Config
-from maskjax.masking import flatten_with_paths
-from maskjax.models import head_paths
-from maskjax.models.matrix_types import MATRIX_TYPES, matrix_type
-from maskjax.training import prepare
+from maskjax.options import EvaluatedSplit, MoreSettings, Settings, check_least
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,20 +25,54 @@ BLOCKS: tuple[Order, ...] = ("bottom-up", "top-down")
 ORDERS: tuple[Order, ...] = (*BLOCKS, "only", "all but")
 
 
-class Places(NamedTuple):
-    """What can be masked in a model.
+def layer_sweep(
+    config: Settings,
+    *,
+    more_configs: MoreSettings = (),
+    out: Path = Path("runs/layers"),
+    split: EvaluatedSplit = None,
+    seeds: int | None = None,
+    offline: bool = False,
+    orders: tuple[Order, ...] = ORDERS,
+    every: int = 1,
+) -> None:
+    """Trains masks over some blocks, or some kinds of matrices, and compares score and bytes.
 
-    Attributes:
-        blocks: How many.
-        kinds: The kinds of pretrained matrices.
+    --config loads an experiment, a packaged one by name (tasks:sst2) or a file by its path
+    (mine.py), and may be given once per task; every option below overrides one of its settings.
+
+    Args:
+        out: The folder of the figures and of the runs; a sweep that was stopped resumes there.
+        seeds: How many seeds of each setting; short for --train.seeds.
+        offline: Never ask the network, use only what is stored locally; short for
+            --model.offline.
+        orders: `bottom-up` masks the first n blocks and `top-down` the last n; `only` masks one
+            kind of matrix, and `all but` all others.
+        every: Blocks that are added at a time.
     """
+    check_least(every=(every, 1))
+    configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
+    plans = [plan for one in configs for plan in layer_plans(one, places_of(one), orders, every)]
+    frame = run_sweep(plans, out, split=split, settings={"order": str, "masked": str})
+    frame = frame.astype({"count": "Int64"})  # none of them where kinds are masked
+    for task, own in frame.groupby("task", sort=False):
+        save_figure(draw_layers(own), out / f"layers-{str(task).replace('/', '_')}", own)
 
-    blocks: int
-    kinds: tuple[str, ...]
+
+class Places(NamedTuple):
+    """What can be masked in a model."""
+
+    blocks: int  # their number
+    kinds: tuple[str, ...]  # of pretrained matrices
 
 
 def places_of(config: Config) -> Places:
     """What can be masked in the model of a run."""
+    from maskjax.masking import flatten_with_paths
+    from maskjax.models import head_paths
+    from maskjax.models.matrix_types import MATRIX_TYPES, matrix_type
+    from maskjax.training import prepare
+
     model = prepare(config).model
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
     found = {matrix_type(path) for path in pretrained}
@@ -77,37 +105,24 @@ def layer_plans(
     return plans
 
 
-def study_layers(
-    plans: Sequence[Plan], out: Path, console: Console, *, split: str = "dev"
-) -> tuple[Path, ...]:
-    """Trains masks over some of the matrices, and draws scores and bytes."""
-    rows = scores_of(train_plans(plans, out, console), split)
-    console.print(sweep_table(rows, {"order": str, "masked": str}, "runs"))
-    files: list[Path] = []
-    for task in dict.fromkeys(row["task"] for row in rows):
-        mine = [row for row in rows if row["task"] == task]
-        files += save_figure(draw_layers(mine), out / f"layers-{task.replace('/', '_')}", mine)
-    return tuple(files)
-
-
-def draw_layers(rows: Sequence[Row]) -> "Figure":
+def draw_layers(frame: Frame) -> "Figure":
     """Draws blocks to the left and kinds to the right, scores above and bytes below."""
-    from matplotlib.figure import Figure
-
-    blocks = [row for row in rows if row["order"] in BLOCKS]
-    kinds = [row for row in rows if row["order"] not in BLOCKS]
-    drawn = [some for some in (blocks, kinds) if some]
-    with styled():
-        figure = Figure(figsize=(7 if len(drawn) > 1 else 3.4, 4.8))
-        panels = figure.subplots(2, len(drawn), sharex="col", squeeze=False)
-        for column, mine in enumerate(drawn):
-            for one, value in zip(panels[:, column], ("score", "kB"), strict=True):
-                (_draw_blocks if mine is blocks else _draw_kinds)(one, mine, value)
-            legend = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}
-            panels[0][column].legend(**legend)
-        panels[0][0].set_ylabel(str(rows[0]["metric"]))
+    frame = frame.assign(kB=frame["bytes"] / 1000)
+    of_blocks = frame["order"].isin(BLOCKS)
+    columns = [
+        (own, draw)
+        for own, draw in ((frame[of_blocks], _draw_blocks), (frame[~of_blocks], _draw_kinds))
+        if len(own)
+    ]
+    with new_figure(7 if len(columns) > 1 else 3.4, 4.8) as figure:
+        panels = figure.subplots(2, len(columns), sharex="col", squeeze=False)
+        for (score, size), (own, draw) in zip(panels.T, columns, strict=True):
+            draw(score, own, "score")
+            draw(size, own, "kB")
+            score.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        panels[0][0].set_ylabel(frame["metric"].iloc[0])
         panels[1][0].set_ylabel("task file (kB)")
-        caption(figure, f"{rows[0]['task']}, {about_seeds(rows)}")
+        caption(figure, f"{frame['task'].iloc[0]}, {about_seeds(frame)}")
     return figure
 
 
@@ -117,26 +132,21 @@ def _plan(config: Config, order: Order, masked: str, count: int | None, **settin
     return Plan(key, replace(config, adaptation=adaptation))
 
 
-def _draw_blocks(axes: "Axes", rows: Sequence[Row], value: str) -> None:
-    for number, order in enumerate(dict.fromkeys(row["order"] for row in rows)):
-        mine = [row for row in rows if row["order"] == order]
-        counts = list(dict.fromkeys(row["count"] for row in mine))
-        found = band(by_seed(mine, "count", value))
-        draw_band(axes, counts, found, number=number, label=order)
+def _draw_blocks(axes: "Axes", frame: Frame, value: str) -> None:
+    draw_bands(axes, frame, "count", value, "order")
     if value == "kB":
         axes.set_xlabel("masked blocks")
-        axes.set_xticks(sorted({row["count"] for row in rows}))
+        axes.set_xticks(sorted(frame["count"].unique()))
 
 
-def _draw_kinds(axes: "Axes", rows: Sequence[Row], value: str) -> None:
-    for number, order in enumerate(dict.fromkeys(row["order"] for row in rows)):
-        mine = [row for row in rows if row["order"] == order]
-        names = list(dict.fromkeys(row["masked"] for row in mine))
-        found = band(by_seed(mine, "masked", value))
-        reach = (found.mean - found.low, found.high - found.mean)
+def _draw_kinds(axes: "Axes", frame: Frame, value: str) -> None:
+    names = list(frame["masked"].unique())
+    for number, (order, own) in enumerate(frame.groupby("order", sort=False)):
+        spread = own.groupby("masked")[value].agg(["mean", "min", "max"]).reindex(names)
+        reach = (spread["mean"] - spread["min"], spread["max"] - spread["mean"])
         style, places = look(number), np.arange(len(names)) + 0.12 * (2 * number - 1)
         options = {"color": style.color, "marker": style.marker, "markersize": 4}
-        axes.errorbar(places, found.mean, reach, linestyle="none", label=order, **options)
-        labels = [name.replace("_", " ") for name in names]
-        turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 8}
-        axes.set_xticks(range(len(names)), labels, **turned)
+        axes.errorbar(places, spread["mean"], reach, linestyle="none", label=order, **options)
+    labels = [name.replace("_", " ") for name in names]
+    turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor", "fontsize": 8}
+    axes.set_xticks(range(len(names)), labels, **turned)

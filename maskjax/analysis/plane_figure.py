@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from maskjax.analysis.figures import styled
-from maskjax.analysis.heatmap import caption
+from maskjax.analysis.figures import Frame, caption, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,30 +21,28 @@ LETTERS = "ABC"
 
 
 class Grid(NamedTuple):
-    """What is known of a rectangle of the plane.
+    """What is known of a rectangle of the plane."""
 
-    Attributes:
-        x: Along the first axis; [columns].
-        y: Along the second one; [lines].
-        loss: [lines, columns].
-        score: [lines, columns].
-    """
+    x: np.ndarray  # along the first axis; [columns]
+    y: np.ndarray  # along the second one; [lines]
+    loss: np.ndarray  # [lines, columns]
+    score: np.ndarray  # [lines, columns]
 
-    x: np.ndarray
-    y: np.ndarray
-    loss: np.ndarray
-    score: np.ndarray
+    def to_frame(self) -> Frame:
+        """A row for each point."""
+        from pandas import DataFrame
+
+        x, y = np.meshgrid(self.x, self.y)
+        columns = {"x": x, "y": y, "loss": self.loss, "score": self.score}
+        return DataFrame({name: values.ravel() for name, values in columns.items()})
 
 
 def draw_plane(
     grid: Grid, positions: np.ndarray, names: Sequence[str], metric: str, about: str
 ) -> "Figure":
     """Draws loss and score as filled contours, darker where a model is better."""
-    from matplotlib.figure import Figure
-
     loss, score = grid.loss, grid.score
-    with styled():
-        figure = Figure(figsize=(7, 3.7))
+    with new_figure(7, 3.7) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         filled = [
             _fill(panels[0], grid, loss, _levels(loss.min(), loss.max()), COLORMAP),

@@ -10,18 +10,11 @@ FOLDS = 5
 
 
 class Probe(NamedTuple):
-    """A linear probe of vectors.
+    """A linear probe of vectors."""
 
-    Attributes:
-        accuracy: Mean over the folds, of rows that the classifier has not seen.
-        deviation: Standard deviation over the folds.
-        majority: The share of the most frequent class among the rows.
-        rows: How many there were.
-    """
-
-    accuracy: float
-    deviation: float
-    majority: float
+    accuracy: float  # mean over the folds, of rows that the classifier has not seen
+    deviation: float  # standard deviation over the folds
+    majority: float  # the share of the most frequent class among the rows
     rows: int
 
 

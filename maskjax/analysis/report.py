@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from maskjax.analysis.figures import styled
+from maskjax.analysis.figures import new_figure, styled
 from maskjax.analysis.heatmap import draw_heat_map, grid_of, mean_grid, place_of
 from maskjax.analysis.page import figure_html, page_html, table_html
 from maskjax.analysis.runs import Run
 from maskjax.analysis.training_curves import draw_curves, read_curves
+from maskjax.config import flat_settings
 from maskjax.errors import InputError
 from maskjax.masking.packed import count_packed
 from maskjax.taskfile import TASK_FILE
 from maskjax.training.run_dir import read_result
-from maskjax.training.settings import flat_settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,17 +51,16 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 def draw_masks(runs: Sequence[Run]) -> "Figure":
     """Draws the sparsity of each run by block and kind, all shaded alike."""
-    from matplotlib.figure import Figure
+    from pandas import DataFrame
 
     grid = grid_of(chain.from_iterable(run.masks for run in runs))
-    panels = [100 * mean_grid(_counts(run), grid, "sparsity") for run in runs]
+    panels = [100 * mean_grid(DataFrame(_counts(run)), grid, "sparsity") for run in runs]
     high = max(float(np.nanmax(panel)) for panel in panels)
     lines, columns = -(-len(runs) // MAPS_A_LINE), min(len(runs), MAPS_A_LINE)
-    with styled():
-        figure = Figure(figsize=(3.5 * columns, (1.0 + 0.2 * len(grid[0])) * lines))
+    with new_figure(3.5 * columns, (1.0 + 0.2 * len(grid[0])) * lines) as figure:
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         for one, run, panel in zip(axes, runs, panels, strict=False):
-            draw_heat_map(one, panel, *grid, title=run.name, form=".1f", low=0, high=high)
+            draw_heat_map(one, panel, title=run.name, form=".1f", low=0, high=high)
             one.set_ylabel("block", fontsize=8)
         for one in axes[len(runs) :]:
             one.set_visible(False)

@@ -13,20 +13,22 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.analysis.captions import rows_text, seeds_text, short_names
 from maskjax.analysis.cka import linear_cka
-from maskjax.analysis.figures import COLORS, Row, look, save_figure, styled
-from maskjax.analysis.heatmap import caption, draw_heat_map
+from maskjax.analysis.figures import COLORS, Frame, caption, look, new_figure, save_figure
+from maskjax.analysis.heatmap import draw_heat_map
 from maskjax.analysis.probe import pca_points, probe_accuracy, tsne_points
-from maskjax.analysis.runs import Run, rows_text, seeds_text, short_names
 from maskjax.errors import InputError
-from maskjax.inference import TaskPredictor, cls_vectors
+from maskjax.options import EvaluatedSplit, Offline, RunFolders, StudyFolder
 from maskjax.progress import tracked
-from maskjax.taskfile import write_atomically
-from maskjax.tasks import Split
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from maskjax.analysis.runs import Run
+    from maskjax.inference import TaskPredictor
+    from maskjax.tasks import Split
 
 PRETRAINED = "pretrained"
 PER_LINE = 5
@@ -39,87 +41,96 @@ Vectors = Mapping[str, np.ndarray]
 """`[rows, hidden]` of each model, by name."""
 
 
-def study_representations(
-    runs: Sequence[Run],
-    out: Path,
-    console: Console,
+def representations(
+    runs: RunFolders,
     *,
-    split: str | None = None,
-    rows: int | None = 1000,
+    out: StudyFolder,
+    offline: Offline = False,
+    split: EvaluatedSplit = None,
+    rows: int = 1000,
     layer: int | None = None,
-) -> tuple[Path, ...]:
-    """Compares the [CLS] vectors of runs of one task and of their base."""
-    task = runs[0].task
+) -> None:
+    """Compares the [CLS] vectors of runs of one task with each other and with those of the base.
+
+    Draws them by PCA and t-SNE, with the accuracy of a linear probe (logistic regression on the
+    vectors, five folds) and linear CKA between models.
+
+    Args:
+        rows: Only so many of the rows, the first.
+        layer: The number of blocks below: 0 for the embeddings; by default the last block.
+    """
+    from pandas import DataFrame
+
+    from maskjax.analysis.runs import study_runs
+
+    needs = ("matplotlib", "sklearn")
+    loaded, console = study_runs(runs, "task", offline=offline, needs=needs), Console()
+    task = loaded[0].task
     if task.kind != "classification":
         raise InputError(
-            f"{runs[0].name}: expected a run of classification, got one of {task.kind}."
+            f"{loaded[0].name}: expected a run of classification, got one of {task.kind}."
         )
-    cost = f"{len(runs) + 1} models on {rows_text(split, rows)} of {task.name}, then as many t-SNE"
-    console.print(cost, highlight=False)
-    data = runs[0].split(split, rows)
+    cost = f"{len(loaded) + 1} models on {rows_text(split, rows)} of {task.name}"
+    console.print(f"{cost}, then as many t-SNE", highlight=False)
+    data = loaded[0].split(split, rows)
     name = f"{split or 'dev'}-{len(data.texts)}-{'last' if layer is None else layer}.npy"
     vectors = {}
-    for model, (digest, predictor) in _models(runs).items():
+    for model, (digest, load) in _models(loaded).items():
         path = out / "vectors" / f"{digest}-{name}"
-        vectors[model] = _kept(path, lambda load=predictor: _vectors(load(), data, layer))
+        vectors[model] = _cached(path, lambda load=load: _vectors(load(), data, layer))
         console.print(f"{model}: {len(data.texts):,} vectors", highlight=False, markup=False)
-    probes = probe_rows(vectors, data.labels)
-    alike = [
-        {"first": a, "second": b, "cka": linear_cka(x, y)}
-        for a, x in vectors.items()
-        for b, y in vectors.items()
-    ]
-    points = point_rows(vectors, [task.labels[label] for label in data.labels])
+    probes = probe_models(vectors, data.labels)
+    alike = DataFrame(
+        [(a, b, linear_cka(x, y)) for a, x in vectors.items() for b, y in vectors.items()],
+        columns=["first", "second", "cka"],
+    )
+    points = project_models(vectors, np.array(task.labels)[data.labels])
     console.print(_table(probes, alike))
     layer_name = "last block" if layer is None else f"{layer} blocks"
-    note = f"{task.name}, n = {len(data.texts):,}; {layer_name}; {seeds_text(runs)}"
-    return (
-        *save_figure(draw_points(points, probes, note), out / "representations", points),
-        *save_figure(draw_probes(probes, note), out / "representations-probe", probes),
-        *save_figure(draw_cka(list(vectors), alike, note), out / "representations-cka", alike),
-    )
+    seeds = seeds_text(run.seed for run in loaded)
+    note = f"{task.name}, n = {len(data.texts):,}; {layer_name}; {seeds}"
+    save_figure(draw_points(points, probes, note), out / "representations", points)
+    save_figure(draw_probes(probes, note), out / "representations-probe", probes)
+    save_figure(draw_cka(alike, note), out / "representations-cka", alike)
 
 
-def probe_rows(vectors: Vectors, labels: np.ndarray) -> list[Row]:
+def probe_models(vectors: Vectors, labels: np.ndarray) -> Frame:
     """A linear probe of each model, a line each."""
+    from pandas import DataFrame
+
     models = tracked(list(vectors.items()), "probing", "models")
-    return [{"model": m, **probe_accuracy(x, labels)._asdict()} for m, x in models]
+    return DataFrame([{"model": m, **probe_accuracy(x, labels)._asdict()} for m, x in models])
 
 
-def point_rows(vectors: Vectors, labels: Sequence[str]) -> list[Row]:
+def project_models(vectors: Vectors, labels: np.ndarray) -> Frame:
     """Each row of each model in every projection, a line each."""
-    lines = []
+    from pandas import DataFrame, concat
+
+    frames = []
     for model, x in tracked(list(vectors.items()), "projecting", "models"):
-        places = {name: project(x) for name, project in PROJECTIONS.items()}
-        for row, label in enumerate(labels):
-            axes = {
-                f"{n} {axis + 1}": float(p[row, axis]) for n, p in places.items() for axis in (0, 1)
-            }
-            lines.append({"model": model, "row": row, "label": label, **axes})
-    return lines
+        frame = DataFrame({"model": model, "row": range(len(labels)), "label": labels})
+        for name, project in PROJECTIONS.items():
+            frame[[f"{name} 1", f"{name} 2"]] = project(x).astype(float)
+        frames.append(frame)
+    return concat(frames, ignore_index=True)
 
 
-def draw_points(points: Sequence[Row], probes: Sequence[Row], note: str) -> "Figure":
+def draw_points(points: Frame, probes: Frame, note: str) -> "Figure":
     """Draws PCA above t-SNE, a column for each model, colors and markers by label."""
-    from matplotlib.figure import Figure
-
-    models = [probe["model"] for probe in probes]
-    titles = {p["model"]: f"{p['model']}\nprobe {100 * p['accuracy']:.1f} %" for p in probes}
-    labels = _most_frequent([point["label"] for point in points])
-    lines = -(-len(models) // PER_LINE) * len(PROJECTIONS)
-    columns = min(len(models), PER_LINE)
-    with styled():
-        figure = Figure(figsize=(7, 1.45 * lines + 0.8))
+    counts = points["label"].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    frequent = counts.index[: len(COLORS)]
+    lines, columns = -(-len(probes) // PER_LINE) * len(PROJECTIONS), min(len(probes), PER_LINE)
+    with new_figure(7, 1.45 * lines + 0.8) as figure:
         grid = figure.subplots(lines, columns, squeeze=False)
-        for place, model in enumerate(models):
-            own = [point for point in points if point["model"] == model]
-            top = place // PER_LINE * len(PROJECTIONS)
+        for place, (model, accuracy) in enumerate(probes[["model", "accuracy"]].to_numpy()):
+            own = points[points["model"] == model]
+            top, column = place // PER_LINE * len(PROJECTIONS), place % PER_LINE
             for line, name in enumerate(PROJECTIONS):
-                axes = grid[top + line, place % PER_LINE]
-                _scatter(axes, own, name, labels)
-                if place % PER_LINE == 0:
+                axes = grid[top + line, column]
+                _scatter(axes, own, name, frequent)
+                if column == 0:
                     axes.set_ylabel(name, fontsize=8)
-            grid[top, place % PER_LINE].set_title(titles[model], fontsize=7)
+            grid[top, column].set_title(f"{model}\nprobe {100 * accuracy:.1f} %", fontsize=7)
         for axes in grid.flat:
             axes.set(xticks=[], yticks=[])
             axes.set_visible(bool(axes.lines))
@@ -129,19 +140,15 @@ def draw_points(points: Sequence[Row], probes: Sequence[Row], note: str) -> "Fig
     return figure
 
 
-def draw_probes(probes: Sequence[Row], note: str) -> "Figure":
+def draw_probes(probes: Frame, note: str) -> "Figure":
     """Draws the accuracy of the linear probe of each model, with its deviation over folds."""
-    from matplotlib.figure import Figure
-
-    with styled():
-        figure = Figure(figsize=(3.4, 1.2 + 0.22 * len(probes)))
+    with new_figure(3.4, 1.2 + 0.22 * len(probes)) as figure:
         axes = figure.subplots()
-        values = [100 * probe["accuracy"] for probe in probes]
-        errors = [100 * probe["deviation"] for probe in probes]
+        values, errors = 100 * probes["accuracy"], 100 * probes["deviation"]
         axes.barh(range(len(probes)), values, xerr=errors, height=0.6, color=COLORS[0], capsize=2)
-        majority = 100 * probes[0]["majority"]
+        majority = 100 * probes["majority"].iloc[0]
         axes.axvline(majority, color="black", linestyle="--", label="majority vote")
-        axes.set_yticks(range(len(probes)), [probe["model"] for probe in probes], fontsize=7)
+        axes.set_yticks(range(len(probes)), probes["model"], fontsize=7)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(0, 100)
@@ -151,25 +158,23 @@ def draw_probes(probes: Sequence[Row], note: str) -> "Figure":
     return figure
 
 
-def draw_cka(models: Sequence[str], alike: Sequence[Row], note: str) -> "Figure":
+def draw_cka(alike: Frame, note: str) -> "Figure":
     """Draws CKA between models as a matrix."""
-    from matplotlib.figure import Figure
-
-    numbers = [str(number) for number in range(1, len(models) + 1)]
-    names = [f"{model} {number}" for number, model in zip(numbers, models, strict=True)]
-    values = np.array([row["cka"] for row in alike]).reshape(len(models), len(models))
-    with styled():
-        figure = Figure(figsize=(4.5, 1.1 + 0.25 * len(models)))
+    models = alike["first"].unique()
+    values = alike.pivot_table("cka", "first", "second").reindex(index=models, columns=models)
+    rows = [f"{model} {number}" for number, model in enumerate(models, 1)]
+    values = values.set_axis(rows).set_axis(range(1, len(models) + 1), axis=1)
+    with new_figure(4.5, 1.1 + 0.25 * len(models)) as figure:
         title = "linear CKA of [CLS] vectors"
-        draw_heat_map(figure.subplots(), values, names, numbers, title=title, low=0, high=1)
+        draw_heat_map(figure.subplots(), values, title=title, low=0, high=1)
         caption(figure, note)
     return figure
 
 
-def _models(runs: Sequence[Run]) -> dict[str, tuple[str, Callable[[], TaskPredictor]]]:
+def _models(runs: Sequence["Run"]) -> "dict[str, tuple[str, Callable[[], TaskPredictor]]]":
     """A digest and how to load it, of the base and of every run."""
 
-    def pretrained() -> TaskPredictor:
+    def pretrained() -> "TaskPredictor":
         """Hidden states need no head, so that the base's own params are a model."""
         predictor = runs[0].predictor
         return predictor._replace(params=predictor.base.params)
@@ -183,13 +188,17 @@ def _models(runs: Sequence[Run]) -> dict[str, tuple[str, Callable[[], TaskPredic
     return {PRETRAINED: (base, pretrained), **own}
 
 
-def _vectors(predictor: TaskPredictor, data: Split, layer: int | None) -> np.ndarray:
+def _vectors(predictor: "TaskPredictor", data: "Split", layer: int | None) -> np.ndarray:
+    from maskjax.inference import cls_vectors
+
     return cls_vectors(predictor, predictor.encode(data), layer)
 
 
-def _kept(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
+def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
     """An array that is computed once and read again after."""
     if not path.exists():
+        from maskjax.taskfile import write_atomically
+
         buffer = BytesIO()
         np.save(buffer, compute(), allow_pickle=False)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -197,28 +206,22 @@ def _kept(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:
     return np.load(path, allow_pickle=False)
 
 
-def _scatter(axes: "Axes", points: Sequence[Row], name: str, labels: Sequence[str]) -> None:
+def _scatter(axes: "Axes", points: Frame, name: str, labels: Sequence[str]) -> None:
     """Labels that have no look of their own are gray and below."""
-    groups = {"other": [p for p in points if p["label"] not in labels]}
-    groups |= {label: [p for p in points if p["label"] == label] for label in labels}
+    groups = {"other": points[~points["label"].isin(labels)]}
+    groups |= {label: points[points["label"] == label] for label in labels}
     for number, (label, own) in enumerate(groups.items(), -1):
-        if own:
+        if len(own):
             style = OTHER if number < 0 else look(number)._asdict()
-            x, y = ([point[f"{name} {axis}"] for point in own] for axis in (1, 2))
-            axes.plot(x, y, **(style | POINTS), label=label)
+            axes.plot(own[f"{name} 1"], own[f"{name} 2"], **(style | POINTS), label=label)
 
 
-def _most_frequent(labels: Sequence[str]) -> list[str]:
-    """As many as there are colors."""
-    names, counts = np.unique(labels, return_counts=True)
-    return [str(names[place]) for place in np.argsort(-counts, kind="stable")[: len(COLORS)]]
-
-
-def _table(probes: Sequence[Row], alike: Sequence[Row]) -> Table:
-    title = f"linear probe on {probes[0]['rows']:,} rows, majority {probes[0]['majority']:.1%}"
+def _table(probes: Frame, alike: Frame) -> Table:
+    first = probes.iloc[0]
+    title = f"linear probe on {first['rows']:,} rows, majority {first['majority']:.1%}"
     table = Table("model", "probe accuracy", "CKA with pretrained", title=title)
-    cka = {row["second"]: row["cka"] for row in alike if row["first"] == PRETRAINED}
-    for probe in probes:
-        accuracy = f"{probe['accuracy']:.4f} ± {probe['deviation']:.4f}"
-        table.add_row(probe["model"], accuracy, f"{cka[probe['model']]:.4f}")
+    cka = alike[alike["first"] == PRETRAINED].set_index("second")["cka"]
+    for probe in probes.itertuples():
+        accuracy = f"{probe.accuracy:.4f} ± {probe.deviation:.4f}"
+        table.add_row(probe.model, accuracy, f"{cka[probe.model]:.4f}")
     return table

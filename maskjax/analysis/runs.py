@@ -1,16 +1,18 @@
 """Finished runs, checked to be comparable, and loaded on one copy of their base when needed."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import compress
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from rich.console import Console
 
+from maskjax.analysis.captions import first_evaluated
 from maskjax.errors import InputError
+from maskjax.extras import require
 from maskjax.inference import TaskPredictor, load_predictor
 from maskjax.inference.saved_run import task_of
 from maskjax.masking.packed import PackedMask
@@ -18,39 +20,32 @@ from maskjax.models import Base, load_base
 from maskjax.progress import tracked
 from maskjax.taskfile import (
     TASK_FILE,
+    FoundRuns,
+    LeftOut,
     TaskFile,
-    find_task_file,
+    find_runs,
     load_task_file,
 )
 from maskjax.tasks import Split, Task
 from maskjax.training.run_dir import RESULT_FILE
 
-Same = Literal["base", "labels", "label set", "task"]
+Same = Literal["base", "label set", "task"]
 
 UNFINISHED = (
     f"the run is not finished, it has no {RESULT_FILE}; the command that began it resumes it"
 )
-EVALUATED = ("dev", "test", "holdout")
-"""Where a study scores runs by default: the first of these that a task has."""
+NOT_A_FOLDER = "not a run folder"
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A finished run.
+    """A finished run."""
 
-    Attributes:
-        name: The name of its folder, with as many parents as it takes to be the only one of its
-            name.
-        folder: Its folder.
-        file: Its task file.
-        load: Loads the base; the same function for all runs that are compared.
-        offline: Never ask the network.
-    """
-
+    # The name of its folder, with as many parents as it takes to be the only one of its name.
     name: str
     folder: Path
     file: TaskFile
-    load: Callable[..., Base] = load_base
+    load: Callable[..., Base]  # loads the base; the same function for all runs that are compared
     offline: bool = False
 
     @cached_property
@@ -87,6 +82,11 @@ class Run:
     def _splits(self) -> dict[str, Split]:
         return self.predictor.load_rows().splits
 
+    @property
+    def default_split(self) -> str:
+        """Where it is scored by default: the first of `EVALUATED` that its task has."""
+        return first_evaluated(self._splits)
+
     def split(self, name: str | None, rows: int | None = None) -> Split:
         """Rows of a split of its task, by default all of the first of `EVALUATED`.
 
@@ -95,98 +95,93 @@ class Run:
         if rows is not None and rows < 1:
             raise InputError(f"--rows: expected at least 1, got {rows}.")
         splits = self._splits
-        name = name or next(split for split in EVALUATED if split in splits)
+        name = name or self.default_split
         if name not in splits:
             raise InputError(f"{self.name}: no split {name!r}; there are {', '.join(splits)}.")
         split = splits[name]
         return split if rows is None else split.take(np.arange(min(rows, len(split.texts))))
 
 
-def load_runs(
-    folders: Sequence[Path], *, same: Sequence[Same] = ("base",), offline: bool = False
+def study_runs(
+    places: Sequence[Path],
+    *same: Same,
+    offline: bool = False,
+    least: int = 1,
+    masked: bool = False,
+    needs: Sequence[str] = ("matplotlib",),
 ) -> list[Run]:
-    """Loads runs that are to be compared."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such run folder.")
-        find_task_file(folder, offline=True)
-        if not (folder / RESULT_FILE).is_file():
-            raise InputError(f"{folder}: {UNFINISHED}.")
-    load = cache(load_base)
-    named = list(zip(_names(folders), folders, strict=True))
-    runs = [
-        Run(name, folder, load_task_file(folder / TASK_FILE), load, offline)
-        for name, folder in tracked(named, "reading", "runs")
-    ]
-    check_same(runs, same)
+    """Loads the runs of a study, on one base; those that cannot be compared are an `InputError`."""
+    require("maskjax analyze", *needs, install="maskjax[analysis]")
+    runs = load_runs(places, offline=offline)
+    if masked:
+        runs = _only_masked(runs)
+    if len(runs) < least:
+        raise InputError(f"expected at least {least} run{'s' * (least > 1)}, got {len(runs)}.")
+    for what in ("base", *same):
+        for other in runs[1:]:
+            _check_same(runs[0], other, what)
     return runs
 
 
-def check_same(runs: Sequence[Run], same: Sequence[Same]) -> None:
-    """Refuses runs that differ in what must be the same."""
-    for what in same:
-        for other in runs[1:]:
-            _check_same(runs[0], other, what)
+def _only_masked(runs: Sequence[Run]) -> list[Run]:
+    masked = [run for run in runs if run.masks.keys() & run.file.digests.keys()]
+    reason = "expected a run with masks over its base, got one of {}"
+    others = [LeftOut(run.folder, reason.format(run.method)) for run in runs if run not in masked]
+    print_left_out(others, kept=len(masked))
+    return masked
 
 
-def is_masked(run: Run) -> bool:
-    """Whether a run has masks over its base."""
-    return bool(run.masks.keys() & run.file.digests.keys())
+def load_runs(places: Sequence[Path], *, offline: bool = False) -> list[Run]:
+    """Loads the finished runs in run folders and folders of them."""
+    folders, load = _finished_runs(places), cache(load_base)
+    named = list(zip(_names(folders), folders, strict=True))
+    return [
+        Run(name, folder, load_task_file(folder / TASK_FILE), load, offline)
+        for name, folder in tracked(named, "reading", "runs")
+    ]
 
 
-def check_masked(run: Run) -> None:
-    """Refuses a run that learned no mask."""
-    if not is_masked(run):
-        raise InputError(
-            f"{run.name}: expected a run with masks over its base, got one of {run.method}."
-        )
+def _finished_runs(places: Sequence[Path]) -> list[Path]:
+    """Finds the finished runs in run folders and folders of them, at any depth."""
+    runs: dict[Path, Path] = {}
+    left_out: list[LeftOut] = []
+    for place in places:
+        if not place.exists():
+            raise InputError(f"{place}: no such run folder.")
+        found = find_runs(place) if place.is_dir() else FoundRuns([], [place], [])
+        left_out += [*found.left_out, *(LeftOut(file, NOT_A_FOLDER) for file in found.files)]
+        for run in found.runs:
+            if (run / RESULT_FILE).is_file():
+                runs.setdefault(run.resolve(), run)
+            else:
+                left_out.append(LeftOut(run, UNFINISHED))
+    print_left_out(left_out, kept=len(runs))
+    return list(runs.values())
 
 
-def rows_text(split: str | None, rows: int | None) -> str:
-    """Says what `Run.split` gives, for people.
-
-    Example:
-        >>> rows_text("test", None), rows_text(None, 200)
-        ('all rows of test', 'up to 200 rows of dev or test')
-    """
-    return f"{'all' if rows is None else f'up to {rows:,}'} rows of {split or 'dev or test'}"
-
-
-def runs_text(runs: Sequence[Run]) -> str:
-    """Counts runs and names their seeds, for a caption."""
-    return f"{len(runs)} run{'s' * (len(runs) > 1)}, {seeds_text(runs)}"
-
-
-def seeds_text(runs: Iterable[Run]) -> str:
-    """Names the seeds of runs, for a caption."""
-    return name_seeds(run.seed for run in runs)
+def task_paths(places: Sequence[Path]) -> list[Path]:
+    """Replaces folders of runs by the runs and task files in them."""
+    paths, left_out = [], []
+    for place in places:
+        if not place.is_dir() or (place / TASK_FILE).is_file():
+            paths.append(place)
+            continue
+        found = find_runs(place)
+        paths += [*found.runs, *found.files]
+        left_out += found.left_out
+    print_left_out(left_out, kept=len(paths))
+    return paths
 
 
-def name_seeds(seeds: Iterable[int]) -> str:
-    """Names seeds, each once and in order.
-
-    Example:
-        >>> name_seeds([1, 0, 1]), name_seeds([2])
-        ('seeds 0, 1', 'seed 2')
-    """
-    different = sorted(set(seeds))
-    return f"seed{'s' * (len(different) > 1)} {', '.join(map(str, different))}"
-
-
-def short_names(names: Sequence[str]) -> list[str]:
-    """Leaves out what the names of runs share, for figures and tables.
-
-    Example:
-        >>> short_names(["sst2-mask-1e-3-0", "sst2-mask-1e-3-1", "trec-mask-1e-3-0"])
-        ['sst2-0', 'sst2-1', 'trec-0']
-        >>> short_names(["first", "the-second"])
-        ['first', 'the-second']
-    """
-    parts = [name.split("-") for name in names]
-    if len(names) == 1 or len(set(map(len, parts))) > 1:
-        return list(names)
-    told_apart = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
-    return ["-".join(compress(each, told_apart)) for each in parts]
+def print_left_out(left_out: Sequence[LeftOut], *, kept: int) -> None:
+    """Says what is not used."""
+    if not kept and len(left_out) == 1:
+        raise InputError(f"{left_out[0]}.")
+    console = Console(stderr=True)
+    for one in left_out:
+        console.print(f"skipped {one}", highlight=False, markup=False, soft_wrap=True)
+    if not kept and left_out:
+        raise InputError("expected at least one finished run, got none that can be used.")
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -213,8 +208,6 @@ def _identity(run: Run, what: Same) -> str:
     match what:
         case "base":
             return f"{base['name']} of digest {base['digest'][:12]}"
-        case "labels":
-            return f"the {labels}"
         case "label set":
             return f"the {task.kind} of {', '.join(sorted(task.labels)) or 'a number'}"
         case "task":

@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from rich.console import Console
 
-from maskjax.analysis.bands import band, draw_band
-from maskjax.analysis.baselines import CONTROLS, control_config
-from maskjax.analysis.figures import Row, save_figure, styled
-from maskjax.analysis.heatmap import caption
-from maskjax.analysis.sweeps import Plan, about_seeds, by_seed, scores_of, sweep_table, train_plans
+from maskjax.analysis.figures import Frame, caption, draw_bands, new_figure, save_figure
+from maskjax.analysis.sweeps import Plan, about_seeds, run_sweep, sweep_configs
 from maskjax.config import Config
 from maskjax.config.check import check
+from maskjax.options import EvaluatedSplit, MoreSettings, Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +19,42 @@ if TYPE_CHECKING:
 
 Masks = Literal["learned", "magnitude", "random"]
 DroppingInit = Literal["uniform", "magnitude", "random", "double_uniform"]
-MASKS: tuple[Masks, ...] = ("learned", *CONTROLS)
+MASKS: tuple[Masks, ...] = ("learned", "magnitude", "random")
 SPARSITIES = (0.01, 0.03, 0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
+
+
+def sparsity_sweep(
+    config: Settings,
+    *,
+    more_configs: MoreSettings = (),
+    out: Path = Path("runs/sparsity"),
+    split: EvaluatedSplit = None,
+    seeds: int | None = None,
+    offline: bool = False,
+    sparsities: tuple[float, ...] = SPARSITIES,
+    masks: tuple[Masks, ...] = MASKS,
+    start: DroppingInit = "uniform",
+) -> None:
+    """Trains masks from several sparsities on, and heads over masks that nothing learned.
+
+    --config loads an experiment, a packaged one by name (tasks:sst2) or a file by its path
+    (mine.py), and may be given once per task; every option below overrides one of its settings.
+
+    Args:
+        out: The folder of the figure and of the runs; a sweep that was stopped resumes there.
+        seeds: How many seeds of each setting; short for --train.seeds.
+        offline: Never ask the network, use only what is stored locally; short for
+            --model.offline.
+        sparsities: Fractions of zeros that masks start with.
+        masks: `learned`, and controls that only train the head: `magnitude` drops the smallest
+            weights of each matrix, `random` any.
+        start: How the scores of learned masks start.
+    """
+    configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
+    plans = sparsity_plans(configs, sparsities, masks, start)
+    settings = {"masks": str, "sparsity": lambda sparsity: f"{100 * sparsity:g}%"}
+    frame = run_sweep(plans, out, split=split, settings=settings)
+    save_figure(draw_sparsity(frame), out / "sparsity", frame)
 
 
 def sparsity_plans(
@@ -33,6 +64,8 @@ def sparsity_plans(
     initializer: DroppingInit = "uniform",
 ) -> list[Plan]:
     """What the sweep trains."""
+    from maskjax.analysis.baselines import control_config
+
     for sparsity in sparsities:
         check(0 < sparsity < 1, "--sparsities", "fractions in (0, 1)", sparsity)
     plans = []
@@ -49,47 +82,25 @@ def sparsity_plans(
     return plans
 
 
-def study_sparsity(
-    plans: Sequence[Plan], out: Path, console: Console, *, split: str = "dev"
-) -> tuple[Path, ...]:
-    """Trains masks from several sparsities on, and controls, and draws their scores."""
-    rows = scores_of(train_plans(plans, out, console), split)
-    settings = {"masks": str, "sparsity": lambda sparsity: f"{100 * sparsity:g}%"}
-    console.print(sweep_table(rows, settings, "seeds"))
-    return save_figure(draw_sparsity(rows), out / "sparsity", rows)
-
-
-def draw_sparsity(rows: Sequence[Row]) -> "Figure":
+def draw_sparsity(frame: Frame) -> "Figure":
     """Draws a panel for each task: the mean over seeds, and a band that holds all of them."""
-    from matplotlib.figure import Figure
-
-    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    tasks = frame.assign(percent=100 * frame["sparsity"]).groupby("task", sort=False)
     columns = min(len(tasks), 3)
     lines = -(-len(tasks) // columns)
-    with styled():
-        figure = Figure(figsize=(7 if columns > 1 else 3.4, 0.8 + 2.2 * lines))
+    with new_figure(7 if columns > 1 else 3.4, 0.8 + 2.2 * lines) as figure:
         panels = figure.subplots(lines, columns, squeeze=False).ravel()
-        for one, task in zip(panels, tasks, strict=False):
-            _draw_task(one, [row for row in rows if row["task"] == task], task)
+        for one, (task, own) in zip(panels, tasks, strict=False):
+            draw_bands(one, own, "percent", "score", "masks")
+            one.set_title(task, fontsize=9)
+            one.set_xlabel("initial sparsity (%)")
+            one.set_ylabel(own["metric"].iloc[0])
+            _scale(one, sorted(own["percent"].unique()))
         for one in panels[len(tasks) :]:
             one.remove()
         handles = panels[0].get_lines()
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
-        caption(figure, about_seeds(rows))
+        caption(figure, about_seeds(frame))
     return figure
-
-
-def _draw_task(axes: "Axes", rows: Sequence[Row], task: str) -> None:
-    for number, masks in enumerate(dict.fromkeys(row["masks"] for row in rows)):
-        mine = [row for row in rows if row["masks"] == masks]
-        mine.sort(key=lambda row: row["sparsity"])
-        sparsities = list(dict.fromkeys(row["sparsity"] for row in mine))
-        found = band(by_seed(mine, "sparsity", "score"))
-        draw_band(axes, 100 * np.array(sparsities), found, number=number, label=masks)
-    axes.set_title(task, fontsize=9)
-    axes.set_xlabel("initial sparsity (%)")
-    axes.set_ylabel(str(rows[0]["metric"]))
-    _scale(axes, sorted({100 * row["sparsity"] for row in rows}))
 
 
 def _scale(axes: "Axes", percents: Sequence[float]) -> None:

@@ -1,6 +1,6 @@
 """Sweeps: many small trainings that differ in one setting, each trained once.
 
-A plan is what one cell trains: all seeds of one setting, at once where a mask is learned. Runs that
+A plan is what one job trains: all seeds of one setting, at once where a mask is learned. Runs that
 are finished are not trained again, and those that were killed resume.
 """
 
@@ -9,36 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.analysis.baselines import head_config, train_control
-from maskjax.analysis.figures import Row
-from maskjax.analysis.resumable import Key, name_of, run_cells
-from maskjax.analysis.runs import name_seeds
+from maskjax.analysis.captions import first_evaluated, seeds_text
+from maskjax.analysis.figures import Frame
+from maskjax.analysis.resumable import Key, name_of, run_jobs
 from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.taskfile import TASK_FILE, read_task_header
-from maskjax.training import run_seeds
-from maskjax.training.run_dir import CONFIG_FILE, RESULT_FILE, read_result
-from maskjax.training.settings import check_stored
+from maskjax.extras import require
+from maskjax.options import with_short_options
 
 Numbers = dict[str, Any]
+Show = Callable[[Any], str]
 
 
 class Plan(NamedTuple):
-    """What a cell of a sweep trains.
+    """What a job of a sweep trains."""
 
-    Attributes:
-        key: What distinguishes it within the sweep, JSON values.
-        config: The settings of its runs: `train.seeds` seeds from `train.seed` on.
-        control: Whether its masks stay as they start, and only the head is trained.
-    """
-
-    key: dict[str, Any]
-    config: Config
-    control: bool = False
+    key: dict[str, Any]  # what distinguishes it within the sweep, JSON values
+    config: Config  # the settings of its runs: `train.seeds` seeds from `train.seed` on
+    control: bool = False  # whether its masks stay as they start, and only the head is trained
 
     @property
     def name(self) -> str:
@@ -53,8 +44,17 @@ class Plan(NamedTuple):
         return range(train.seed, train.seed + train.seeds)
 
 
-def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numbers]:
-    """Trains what is missing."""
+def run_sweep(
+    plans: Sequence[Plan], out: Path, *, split: str | None, settings: Mapping[str, Show]
+) -> Frame:
+    """Trains what is missing, and prints and gives the score of each run."""
+    console = Console()
+    frame = scores_of(_train_plans(plans, out, console), split)
+    console.print(_table(frame, settings))
+    return frame
+
+
+def _train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numbers]:
     by_key = {name_of(plan.key): plan for plan in plans}
     for plan in plans:
         _check(plan, out)
@@ -66,62 +66,64 @@ def train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Numb
         return {"runs": _train(by_key[name_of(key)], out, console)}
 
     keys = [plan.key for plan in plans]
-    cells = run_cells(keys, compute, out / "sweep.jsonl", console=console)
+    jobs = run_jobs(keys, compute, out / "sweep.jsonl", console=console)
     return [
         {**plan.key, **found}
-        for plan, cell in zip(plans, cells, strict=True)
-        for found in cell["runs"]
+        for plan, job in zip(plans, jobs, strict=True)
+        for found in job["runs"]
     ]
 
 
-def scores_of(rows: Sequence[Numbers], split: str) -> list[Numbers]:
-    """Rows of a table: of each run the score on one split."""
-    found = []
-    for row in rows:
-        values = {name: value for name, value in row.items() if name != "scores"}
-        if split not in row["scores"]:
-            raise InputError(
-                f"--split: there is no {split!r}; there are {', '.join(row['scores'])}."
-            )
-        found.append({**values, "split": split, "score": row["scores"][split]})
-    return found
+def scores_of(runs: Sequence[Numbers], split: str | None) -> Frame:
+    """The score of each run on one split, by default the first of `EVALUATED` that it has."""
+    from pandas import DataFrame
+
+    rows = []
+    for run in runs:
+        scores = run["scores"]
+        name = split or first_evaluated(scores)
+        if name not in scores:
+            raise InputError(f"--split: there is no {name!r}; there are {', '.join(scores)}.")
+        values = {key: value for key, value in run.items() if key != "scores"}
+        rows.append({**values, "split": name, "score": scores[name]})
+    return DataFrame(rows)
 
 
-def about_seeds(rows: Sequence[Row]) -> str:
+def about_seeds(frame: Frame) -> str:
     """Says for a caption what the means and bands of a sweep are over."""
-    seeds = {row["seed"] for row in rows}
-    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, {name_seeds(seeds)}"
-    return f"{rows[0]['split']} rows; means over {runs}; bands hold all of them"
+    seeds = frame["seed"].unique()
+    runs = f"n = {len(seeds)} run{'s' * (len(seeds) > 1)}, {seeds_text(map(int, seeds))}"
+    return f"{frame['split'].iloc[0]} rows; means over {runs}; bands hold all of them"
 
 
-def by_seed(rows: Sequence[Row], name: str, value: str) -> list[np.ndarray]:
-    """The curve of each seed over the settings of a sweep."""
-    places = list(dict.fromkeys(row[name] for row in rows))
-    seeds = dict.fromkeys(row["seed"] for row in rows)
-    values = {
-        (row["seed"], row[name]): row["bytes"] / 1000 if value == "kB" else row[value]
-        for row in rows
-    }
-    return [np.array([values[seed, place] for place in places]) for seed in seeds]
-
-
-def sweep_table(
-    rows: Sequence[Row], settings: Mapping[str, Callable[[Any], str]], runs: str
-) -> Table:
+def _table(frame: Frame, settings: Mapping[str, Show]) -> Table:
     """A line for each setting of each task: how its seeds scored, and their bytes."""
-    table = Table("task", *settings, runs, "mean", "lowest", "highest", "kB")
-    places = [(row["task"], *(row[name] for name in settings)) for row in rows]
-    for place in dict.fromkeys(places):
-        mine = [row for row, at in zip(rows, places, strict=True) if at == place]
-        scores = [row["score"] for row in mine]
-        spread = (float(np.mean(scores)), min(scores), max(scores))
-        kilobytes = f"{np.mean([row['bytes'] for row in mine]) / 1000:.1f}"
-        head = [show(at) for show, at in zip((str, *settings.values()), place, strict=True)]
-        table.add_row(*head, str(len(mine)), *(f"{one:.4f}" for one in spread), kilobytes)
+    table = Table("task", *settings, "runs", "mean", "lowest", "highest", "kB")
+    for place, own in frame.groupby(["task", *settings], sort=False):
+        score = own["score"]
+        spread = (f"{value:.4f}" for value in (score.mean(), score.min(), score.max()))
+        head = (show(at) for show, at in zip((str, *settings.values()), place, strict=True))
+        table.add_row(*head, str(len(own)), *spread, f"{own['bytes'].mean() / 1000:.1f}")
     return table
 
 
+def sweep_configs(
+    config: Config, more_configs: Sequence[Config], *, seeds: int | None, offline: bool
+) -> list[Config]:
+    """The settings of each `--config` of a sweep."""
+    require("maskjax analyze", "matplotlib", install="maskjax[analysis]")
+    configs = (config, *more_configs)
+    tasks = [one.task.name for one in configs]
+    if len(set(tasks)) < len(tasks):
+        raise InputError(f"--config: expected a task once, got {', '.join(tasks)}.")
+    return [with_short_options(one, seeds=seeds, offline=offline) for one in configs]
+
+
 def _train(plan: Plan, out: Path, console: Console) -> list[Numbers]:
+    from maskjax.analysis.baselines import train_control
+    from maskjax.training import run_seeds
+    from maskjax.training.run_dir import RESULT_FILE
+
     folder = _folder(plan, out)
     if plan.control:
         for seed in plan.seeds:
@@ -133,6 +135,9 @@ def _train(plan: Plan, out: Path, console: Console) -> list[Numbers]:
 
 def _outcome(folder: Path) -> Numbers:
     """What is kept of a run."""
+    from maskjax.taskfile import TASK_FILE, read_task_header
+    from maskjax.training.run_dir import read_result
+
     names = {"bytes": "task_bytes", "zeros": "sparsity", "scores": "scores"}
     result = read_result(folder, *names.values())
     task = read_task_header(folder / TASK_FILE).meta["task"]
@@ -141,6 +146,10 @@ def _outcome(folder: Path) -> Numbers:
 
 def _check(plan: Plan, out: Path) -> None:
     """Refuses runs of other settings, finished ones too, before anything is trained."""
+    from maskjax.analysis.baselines import head_config
+    from maskjax.training.run_dir import CONFIG_FILE
+    from maskjax.training.settings import check_stored
+
     folder = _folder(plan, out)
     runs = [(folder, plan.config)]
     if plan.control:

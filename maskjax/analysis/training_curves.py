@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskjax.analysis.figures import look, styled
+from maskjax.analysis.figures import look, new_figure
 from maskjax.config import parse_json
 from maskjax.errors import InputError
 from maskjax.taskfile import METRICS_FILE
@@ -40,11 +40,8 @@ def read_curves(folder: Path) -> dict[str, Curve]:
 
 def draw_curves(curves: Mapping[str, Mapping[str, Curve]]) -> "Figure":
     """Draws loss, score and sparsity over the steps of runs."""
-    from matplotlib.figure import Figure
-
     names = [name for name in MEASURES if any(name in found for found in curves.values())]
-    with styled():
-        figure = Figure(figsize=(7, 2.4 + 0.17 * len(curves)))
+    with new_figure(7, 2.4 + 0.17 * len(curves)) as figure:
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             for number, (run, found) in enumerate(curves.items()):
                 steps, values = found.get(name, ([], []))

@@ -5,7 +5,6 @@ Only the command line turns this on: importing the library leaves JAX's settings
 
 import errno
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import jax
@@ -15,15 +14,13 @@ from maskjax.errors import InputError
 from maskjax.extras import require
 from maskjax.places import cache_folder
 
-SWITCH = "--no-compile-cache"
-"""The word on the command line that turns it off."""
 VARIABLE = "MASKJAX_COMPILE_CACHE"
 """The environment variable that holds a folder, a gs:// address, or `off`."""
 SHORTEST = 0.5
 """Seconds of compiling from which a program is kept; reading one back costs some milliseconds."""
 
 
-def use_compile_cache(words: Sequence[str]) -> list[str]:
+def use_compile_cache(*, wanted: bool = True) -> None:
     """Turns JAX's persistent compile cache on, unless it is turned off or has a place already.
 
     JAX reads these settings when it first compiles, so this comes before any array is made. A
@@ -31,7 +28,7 @@ def use_compile_cache(words: Sequence[str]) -> list[str]:
     `MASKJAX_COMPILE_CACHE` names another place; else it is `compiled` in `cache_folder()`.
     """
     place = os.environ.get(VARIABLE)
-    if SWITCH in words or place == "off":
+    if not wanted or place == "off":
         jax.config.update("jax_enable_compilation_cache", False)
     elif place or not jax.config.values["jax_compilation_cache_dir"]:
         place = _make(place) if place else _make_default()
@@ -40,7 +37,6 @@ def use_compile_cache(words: Sequence[str]) -> list[str]:
         else:
             jax.config.update("jax_compilation_cache_dir", place)
             jax.config.update("jax_persistent_cache_min_compile_time_secs", SHORTEST)
-    return [word for word in words if word != SWITCH]
 
 
 def _make(place: str) -> str:
@@ -54,7 +50,7 @@ def _make(place: str) -> str:
     except OSError as error:
         raise InputError(
             f"{place}: cannot be made to keep compiled programs: {error.strerror}; "
-            f"set {VARIABLE} to a folder or to off, or give {SWITCH}."
+            f"set {VARIABLE} to a folder or to off, or give --no-compile-cache."
         ) from error
     return place
 
@@ -67,7 +63,7 @@ def _make_default() -> str | None:
         _make_folder(folder / "compiled")
     except OSError as error:
         place = f"{folder / 'compiled'}: " if folder else ""
-        remedy = f"set {VARIABLE} to a folder, or give {SWITCH}"
+        remedy = f"set {VARIABLE} to a folder, or give --no-compile-cache"
         show(f"note: {place}{error.strerror}; no compiled programs are kept; {remedy}", stderr=True)
         return None
     return str(folder / "compiled")

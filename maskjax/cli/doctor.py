@@ -1,9 +1,5 @@
 """`maskjax doctor`: versions, devices, and what does not fit together."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -18,17 +14,11 @@ from maskjax.doctor import (
 from maskjax.errors import one_line
 
 
-@dataclass(frozen=True, kw_only=True)
-class DoctorArguments:
+def doctor() -> int:
     """Shows versions and devices, and names combinations that cannot work with their remedy.
 
     Exit code 1 means that something was found. It also runs where JAX cannot be imported.
     """
-
-
-def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax doctor`; the exit code is 1 where something was found."""
-    tyro.cli(DoctorArguments, args=arguments, prog="maskjax doctor")
     console = Console(soft_wrap=True, highlight=False, markup=False)
     table = Table("package", "version")
     for name, version in versions().items():

@@ -1,31 +1,27 @@
 """`maskjax import`: a run folder of masks that PyTorch code learned."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from maskjax.cli.show import show
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig
 from maskjax.errors import InputError
-from maskjax.export import (
-    Imported,
-    import_state,
-    kind_of_head,
-    list_names,
-    read_state_dict,
-    save_imported,
-)
-from maskjax.masking import count_zeros, total_count
-from maskjax.models import load_base
-from maskjax.tasks import load_base_tokenizer
-from maskjax.training.settings import resolve_config
+
+if TYPE_CHECKING:
+    from maskjax.export import Imported
 
 
-@dataclass(frozen=True, kw_only=True)
-class ImportArguments:
+def import_(
+    file: Annotated[Path, tyro.conf.Positional],
+    *,
+    out: Path,
+    model: ModelConfig = ModelConfig(),
+    task: TaskConfig = TaskConfig(name="imported"),
+    threshold: float = 1e-2,
+    keep_weights: bool = False,
+) -> None:
     """Makes a run folder of masks that PyTorch code learned.
 
     The file is the state dict of a whole model: of the paper's reference code, with scores in
@@ -33,7 +29,7 @@ class ImportArguments:
     lie in a dict of other things; wrappers such as torch.compile, DataParallel and Lightning are
     seen through. Nothing in the file is executed, and PyTorch is not needed.
 
-    Attributes:
+    Args:
         file: A .safetensors file, or what torch.save wrote (.pt, .bin).
         out: The run folder to make; nothing may be in it.
         model: The base under the masks.
@@ -43,43 +39,37 @@ class ImportArguments:
             give 0 for MaskedLinear2 and MaskedLinear3. Masks of prune do not use it.
         keep_weights: Also store weights outside the head that differ from those of the base.
     """
+    from maskjax.export import import_state, kind_of_head, read_state_dict, save_imported
+    from maskjax.models import load_base
+    from maskjax.tasks import load_base_tokenizer
+    from maskjax.training.settings import resolve_config
 
-    file: Annotated[Path, tyro.conf.Positional]
-    out: Path
-    model: ModelConfig = field(default_factory=ModelConfig)
-    task: TaskConfig = field(default_factory=lambda: TaskConfig(name="imported"))
-    threshold: float = 1e-2
-    keep_weights: bool = False
-
-
-def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax import`."""
-    given = tyro.cli(ImportArguments, args=arguments, prog="maskjax import")
-    adaptation = AdaptationConfig(threshold=given.threshold)
-    stored = resolve_config(Config(model=given.model, task=given.task))
-    given = replace(given, model=stored.model, task=stored.task)
-    state = read_state_dict(given.file)
-    base = load_base(given.model.base, revision=given.model.revision, offline=given.model.offline)
+    adaptation = AdaptationConfig(threshold=threshold)
+    stored = resolve_config(Config(model=model, task=task))
+    model, task = stored.model, stored.task
+    state = read_state_dict(file)
+    base = load_base(model.base, revision=model.revision, offline=model.offline)
     load_base_tokenizer(base)  # else predictions would show that it does not fit
     try:
-        kind = kind_of_head(given.task)
-        imported = import_state(state, base, kind=kind, threshold=given.threshold)
+        imported = import_state(state, base, kind=kind_of_head(task), threshold=threshold)
     except InputError as error:
-        raise InputError(f"{given.file}: {error}") from error
-    if imported.changed and not given.keep_weights:
+        raise InputError(f"{file}: {error}") from error
+    if imported.changed and not keep_weights:
         raise InputError(
-            f"{given.file}: {len(imported.changed)} weights outside the head differ from those of "
+            f"{file}: {len(imported.changed)} weights outside the head differ from those of "
             f"{base.name}, {imported.changed[0]} first; give --model.base the model that it was "
             "trained from, or add --keep-weights to store them too."
         )
-    config = Config(model=given.model, task=given.task, adaptation=adaptation)
-    size = save_imported(imported, base, config, given.out)
-    for line in _summary(imported, size, given.out):
+    config = Config(model=model, task=task, adaptation=adaptation)
+    size = save_imported(imported, base, config, out)
+    for line in _summary(imported, size, out):
         show(line)
-    return 0
 
 
-def _summary(imported: Imported, size: int, out: Path) -> list[str]:
+def _summary(imported: "Imported", size: int, out: Path) -> list[str]:
+    from maskjax.export import list_names
+    from maskjax.masking import count_zeros, total_count
+
     count = total_count(count_zeros(imported.delta.masks))
     lines = [
         f"masks   {len(imported.delta.masks)} arrays, {count.total:,} weights, "

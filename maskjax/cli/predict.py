@@ -3,30 +3,43 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import tyro
-from scipy.special import softmax
 
-from maskjax.cli.saved import SavedRun
+from maskjax.cli.common import OneRun
 from maskjax.cli.show import print_table, show, show_progress
 from maskjax.errors import InputError
-from maskjax.inference import Prediction, TaskPredictor, evaluate_logits
-from maskjax.taskfile import write_atomically
-from maskjax.tasks import Split, Table, Task, read_file, read_labeled_part, read_texts, with_columns
-from maskjax.tasks.writers import Values, encode_rows, free_name, read_columns
+
+if TYPE_CHECKING:
+    from maskjax.inference import Prediction, TaskPredictor
+    from maskjax.tasks import Split, Table, Task
+    from maskjax.tasks.writers import Values
 
 Texts = list[tuple[str, ...]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PredictArguments(SavedRun):
+class Inputs(NamedTuple):
+    """Rows to label."""
+
+    texts: Texts  # as `Split.texts`
+    columns: "dict[str, Values]"  # what `--output` repeats
+    table: "Table | None" = None  # the input file; None for texts of the command line
+
+
+def predict(
+    run: OneRun,
+    *,
+    text: tuple[str, ...] = (),
+    second: tuple[str, ...] = (),
+    input: Path | None = None,
+    output: Path | None = None,
+    probabilities: bool = False,
+) -> None:
     """Labels texts with a finished run, and scores them where they have labels already.
 
-    Attributes:
+    Args:
         text: Texts to label; where the task labels words, sentences with a space between words.
         second: The second text of each pair, where the task is about pairs; where it is about
             choices, all texts to choose from.
@@ -39,82 +52,68 @@ class PredictArguments(SavedRun):
         probabilities: Also write the probability of each class, in columns such as
             `probability_positive`.
     """
+    from maskjax.taskfile import write_atomically
+    from maskjax.tasks import Split
+    from maskjax.tasks.writers import encode_rows
 
-    text: tuple[str, ...] = ()
-    second: tuple[str, ...] = ()
-    input: Path | None = None
-    output: Path | None = None
-    probabilities: bool = False
-
-
-class Inputs(NamedTuple):
-    """Rows to label.
-
-    Attributes:
-        texts: As `Split.texts`.
-        columns: What `--output` repeats.
-        table: The input file; None for texts of the command line.
-    """
-
-    texts: Texts
-    columns: dict[str, Values]
-    table: Table | None = None
-
-
-def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax predict`; the exit code is 0."""
-    given = tyro.cli(PredictArguments, args=arguments, prog="maskjax predict")
-    _check(given)
-    predictor = given.load()
-    inputs = _read(given, predictor) if given.input else _from_words(given, predictor.task)
-    split = Split(inputs.texts, _no_labels(predictor.task, inputs.texts), predictor.task.kind)
-    words = split.sizes.tolist() if predictor.task.kind == "tokens" else None
-    if given.output:  # what the format cannot hold is refused before anything is computed
-        encode_rows(given.output, inputs.columns, word_counts=words)
+    _check_texts(text, second, input)
+    _check_output(output, input, probabilities=probabilities)
+    predictor = run.load()
+    task = predictor.task
+    inputs = _read(input, predictor) if input else _from_words(text, second, task)
+    split = Split(inputs.texts, _no_labels(task, inputs.texts), task.kind)
+    words = split.sizes.tolist() if task.kind == "tokens" else None
+    if output:  # what the format cannot hold is refused before anything is computed
+        encode_rows(output, inputs.columns, word_counts=words)
     with show_progress():
         logits = predictor.logits(predictor.encode(split))
     predictions = predictor.to_predictions(logits)
-    if given.output:
-        columns = inputs.columns | _new_columns(given, predictor.task, inputs, predictions, logits)
-        write_atomically(given.output, encode_rows(given.output, columns, word_counts=words))
+    if output:
+        columns = _new_columns(task, inputs, predictions, logits if probabilities else None)
+        write_atomically(output, encode_rows(output, inputs.columns | columns, word_counts=words))
     elif words is None:
         _print(inputs.texts, predictions)
     else:
         _print_words(inputs.texts, predictions)
     if inputs.table is not None and (line := _score(predictor, inputs.table, split, logits)):
-        on_stderr = words is not None and not given.output  # standard output is a .conll then
+        on_stderr = words is not None and not output  # standard output is a .conll then
         show(line, stderr=on_stderr)
-    return 0
 
 
-def _check(given: PredictArguments) -> None:
-    if bool(given.text) == bool(given.input):
+def _check_texts(texts: Sequence[str], second: Sequence[str], input: Path | None) -> None:
+    if bool(texts) == bool(input):
         raise InputError("expected either --text TEXT ... or --input FILE.")
-    for text in given.text + given.second:
-        if not text.strip():
-            raise InputError("--text: expected a text, got an empty one.")
-    if given.output is None:
-        if given.probabilities:
+    if not all(text.strip() for text in (*texts, *second)):
+        raise InputError("--text: expected a text, got an empty one.")
+
+
+def _check_output(output: Path | None, input: Path | None, *, probabilities: bool) -> None:
+    from maskjax.tasks.writers import encode_rows
+
+    if output is None:
+        if probabilities:
             raise InputError("--probabilities: expected --output FILE, which gets the columns.")
         return
-    encode_rows(given.output, {})  # refuses other formats
-    folder = given.output.parent
+    encode_rows(output, {})  # refuses other formats
+    folder = output.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise InputError(f"--output: {folder} is no folder that can be written.")
-    if given.input and given.output.resolve() == given.input.resolve():
-        raise InputError(f"--output: {given.output} is the input; choose another name.")
+    if input and output.resolve() == input.resolve():
+        raise InputError(f"--output: {output} is the input; choose another name.")
 
 
-def _read(given: PredictArguments, predictor: TaskPredictor) -> Inputs:
+def _read(path: Path, predictor: "TaskPredictor") -> Inputs:
     """Reads texts by the column names of the form that the file has, which may be another one."""
-    path = given.input or Path()
+    from maskjax.tasks import read_file, read_texts, with_columns
+    from maskjax.tasks.writers import read_columns
+
     table = read_file(path, predictor.task.kind)
     task = with_columns(predictor.task, predictor.config.task, table)
     return Inputs(read_texts(table, task), read_columns(path, table), table)
 
 
-def _from_words(given: PredictArguments, task: Task) -> Inputs:
-    texts = _rows(given, task)
+def _from_words(first: Sequence[str], second: Sequence[str], task: "Task") -> Inputs:
+    texts = _rows(first, second, task)
     if task.kind == "tokens":
         return Inputs(texts, {task.text[0]: texts})
     choices = (task.text[0], *(task.choices or task.labels))
@@ -123,39 +122,40 @@ def _from_words(given: PredictArguments, task: Task) -> Inputs:
     return Inputs(texts, {name: list(values) for name, values in zip(columns, cells, strict=True)})
 
 
-def _rows(given: PredictArguments, task: Task) -> Texts:
-    if task.kind == "tokens" and not given.second:
-        return [tuple(text.split()) for text in given.text]
+def _rows(first: Sequence[str], second: Sequence[str], task: "Task") -> Texts:
+    if task.kind == "tokens" and not second:
+        return [tuple(text.split()) for text in first]
     each = {"choice": len(task.labels), "tokens": 0}.get(task.kind, len(task.text) - 1)
-    if not each and given.second:
+    if not each and second:
         raise InputError(f"--second: task {task.name} has one text, not a pair.")
-    if len(given.second) != each * len(given.text):
+    if len(second) != each * len(first):
         raise InputError(
             f"--second: task {task.name} is about {'choices' if each > 1 else 'pairs'}; expected "
-            f"{each * len(given.text)} second texts, got {len(given.second)}."
+            f"{each * len(first)} second texts, got {len(second)}."
         )
-    return [
-        (text, *given.second[each * row : each * (row + 1)]) for row, text in enumerate(given.text)
-    ]
+    return [(text, *second[each * row : each * (row + 1)]) for row, text in enumerate(first)]
 
 
-def _no_labels(task: Task, texts: Texts) -> np.ndarray:
+def _no_labels(task: "Task", texts: Texts) -> np.ndarray:
     return np.zeros(sum(map(len, texts)) if task.kind == "tokens" else len(texts), np.int32)
 
 
 def _new_columns(
-    given: PredictArguments,
-    task: Task,
+    task: "Task",
     inputs: Inputs,
-    predictions: Sequence[Prediction],
-    logits: np.ndarray,
-) -> dict[str, Values]:
-    """Label, score and by choice all probabilities; lists of them where the task labels words."""
+    predictions: "Sequence[Prediction]",
+    logits: np.ndarray | None,
+) -> "dict[str, Values]":
+    """Label, score and, of logits, all probabilities; lists of them where words have labels."""
+    from scipy.special import softmax
+
+    from maskjax.tasks.writers import free_name
+
     found: dict[str, list] = {
         "label": [prediction.label for prediction in predictions],
         "score": [round(prediction.score, 6) for prediction in predictions],
     }
-    if given.probabilities and task.labels:
+    if logits is not None and task.labels:
         chances = np.round(np.nan_to_num(softmax(logits.astype(np.float64), axis=1)), 6)
         names = (f"probability_{name}" for name in task.labels)
         found |= dict(zip(names, chances.T.tolist(), strict=True))
@@ -166,7 +166,7 @@ def _new_columns(
     return {free_name(name, inputs.columns): cells for name, cells in found.items()}
 
 
-def _print(texts: Texts, predictions: Sequence[Prediction]) -> None:
+def _print(texts: Texts, predictions: "Sequence[Prediction]") -> None:
     rows = [
         (prediction.label, f"{prediction.score:.3f}", " | ".join(row))
         for row, prediction in zip(texts, predictions, strict=True)
@@ -174,15 +174,18 @@ def _print(texts: Texts, predictions: Sequence[Prediction]) -> None:
     print_table(("label", "score", "text"), rows, names=3)
 
 
-def _print_words(sentences: Texts, predictions: Sequence[Prediction]) -> None:
+def _print_words(sentences: Texts, predictions: "Sequence[Prediction]") -> None:
     """Prints one word and its label a line, a blank line between sentences."""
     tags = iter(predictions)
     blocks = ("".join(f"{word}\t{next(tags).label}\n" for word in words) for words in sentences)
     sys.stdout.write("\n".join(blocks))
 
 
-def _score(predictor: TaskPredictor, table: Table, split: Split, logits: np.ndarray) -> str:
+def _score(predictor: "TaskPredictor", table: "Table", split: "Split", logits: np.ndarray) -> str:
     """What is said of the scores, if the input has labels."""
+    from maskjax.inference import evaluate_logits
+    from maskjax.tasks import read_labeled_part
+
     try:
         found = read_labeled_part(predictor.task, predictor.config.task, table)
     except InputError as error:

@@ -1,8 +1,6 @@
 """`maskjax serve`: one base and a folder of tasks behind HTTP."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +9,30 @@ import tyro
 from maskjax.config import Limits
 from maskjax.errors import InputError
 from maskjax.extras import require
+from maskjax.options import Offline
 
 NEEDS = ("starlette", "uvicorn", "prometheus_client")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServeArguments:
+def serve(
+    *,
+    base: str,
+    tasks: Path,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    allowed_hosts: tuple[str, ...] = (),
+    token_file: Path | None = None,
+    revision: str | None = None,
+    offline: Offline = False,
+    device_bytes: int = 2 * 2**30,
+    host_bytes: int = 4 * 2**30,
+    hot_bytes: int = 2**29,
+    warm_up: bool = True,
+    poll: float = 2.0,
+    drain: float = 0.0,
+    access_log: bool = False,
+    limits: Annotated[Limits, tyro.conf.arg(name="")] = Limits(),
+) -> None:
     """Answers requests for any number of tasks from one base.
 
     Every task file in the folder is a task: sst2.safetensors or sst2.mask is sst2, the run folder
@@ -31,7 +47,7 @@ class ServeArguments:
     GET / is a page to try all tasks on a text; /tasks, /metrics, /healthz and /readyz are for
     programs. docs/serving.md has the answers, the errors and the metrics.
 
-    Attributes:
+    Args:
         base: `minilm`, a local folder or a Hub id.
         tasks: A folder of task files and run folders, which are found at any depth.
         host: The address to listen on. By default only this machine is answered.
@@ -41,7 +57,6 @@ class ServeArguments:
             other addresses that is so where a name is given here.
         token_file: A file with a token that clients have to bring as `Authorization: Bearer`.
         revision: Branch, tag or commit of the base on the Hub.
-        offline: Never ask the network, use only what is stored locally.
         device_bytes: For packed tasks on the device; others wait in host memory.
         host_bytes: For packed tasks in host memory; others are read from their files again.
         hot_bytes: For merged copies of tasks that are asked for all the time; 0 for none.
@@ -51,80 +66,50 @@ class ServeArguments:
         access_log: Write a line for every request.
         limits: How much is taken on, and how batches are made.
     """
-
-    base: str
-    tasks: Path
-    host: str = "127.0.0.1"
-    port: int = 8000
-    allowed_hosts: tuple[str, ...] = ()
-    token_file: Path | None = None
-    revision: str | None = None
-    offline: bool = False
-    device_bytes: int = 2 * 2**30
-    host_bytes: int = 4 * 2**30
-    hot_bytes: int = 2**29
-    warm_up: bool = True
-    poll: float = 2.0
-    drain: float = 0.0
-    access_log: bool = False
-    limits: Annotated[Limits, tyro.conf.arg(name="")] = field(default_factory=Limits)
-
-
-def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax serve`."""
-    given = tyro.cli(ServeArguments, args=arguments, prog="maskjax serve")
     require("maskjax serve", *NEEDS, install="maskjax[serve]")
+    from maskjax import serving
+    from maskjax.inference import Predictor
+    from maskjax.serving.origin import is_loopback
+
     logging.basicConfig(format="%(levelname)s:     %(message)s", level=logging.WARNING)
     logging.getLogger("maskjax.serving").setLevel(logging.INFO)
-    _serve(given)
-    return 0
-
-
-def _serve(given: ServeArguments) -> None:
-    """Takes the port first, since a base may take long to load."""
-    from maskjax.inference import Predictor
-    from maskjax.serving import Metrics, Watcher, bind, make_app, serve
-    from maskjax.serving.origin import is_loopback
-
-    token = _read_token(given)
-    if not given.tasks.is_dir():
-        raise InputError(f"--tasks: expected a folder of task files, got {given.tasks}.")
-    bound = bind(given.host, given.port)
+    local = is_loopback(host)
+    token = _read_token(token_file, host, local=local)
+    if not tasks.is_dir():
+        raise InputError(f"--tasks: expected a folder of task files, got {tasks}.")
+    bound = serving.bind(host, port)  # before the base, which may take long to load
     predictor = Predictor(
-        given.base,
-        revision=given.revision,
-        offline=given.offline,
-        device_bytes=given.device_bytes,
-        host_bytes=given.host_bytes,
-        hot_bytes=given.hot_bytes,
+        base,
+        revision=revision,
+        offline=offline,
+        device_bytes=device_bytes,
+        host_bytes=host_bytes,
+        hot_bytes=hot_bytes,
     )
-    metrics = Metrics(predictor.resident)
-    watcher = Watcher(given.tasks, predictor, metrics, seconds=given.poll, warm_up=given.warm_up)
-    app = make_app(
+    metrics = serving.Metrics(predictor.resident)
+    app = serving.make_app(
         predictor,
-        watcher=watcher,
-        limits=given.limits,
+        watcher=serving.Watcher(tasks, predictor, metrics, seconds=poll, warm_up=warm_up),
+        limits=limits,
         metrics=metrics,
         token=token,
-        hosts=given.allowed_hosts if given.allowed_hosts or is_loopback(given.host) else None,
+        hosts=allowed_hosts if allowed_hosts or local else None,
     )
-    serve(app, bound, limits=given.limits, drain=given.drain, access_log=given.access_log)
+    serving.serve(app, bound, limits=limits, drain=drain, access_log=access_log)
 
 
-def _read_token(given: ServeArguments) -> str | None:
-    from maskjax.serving.origin import is_loopback
-
-    if given.token_file is None:
-        if not is_loopback(given.host):
+def _read_token(file: Path | None, host: str, *, local: bool) -> str | None:
+    if file is None:
+        if not local:
             logging.getLogger("maskjax.serving").warning(
                 "--host %s: every client that reaches this address is answered; give --token-file",
-                given.host,
+                host,
             )
         return None
     try:
-        token = given.token_file.read_text(encoding="utf8").strip()
+        token = file.read_text(encoding="utf8").strip()
     except UnicodeDecodeError as error:
-        raise InputError(f"--token-file: {given.token_file} is not UTF-8.") from error
+        raise InputError(f"--token-file: {file} is not UTF-8.") from error
     if not token:
-        raise InputError(f"--token-file: {given.token_file} is empty.")
+        raise InputError(f"--token-file: {file} is empty.")
     return token

@@ -1,15 +1,17 @@
 """`maskjax tasks`: the tasks that are known by name."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from maskjax.cli.show import show
 from maskjax.errors import InputError, suggest
-from maskjax.tasks import METRICS_OF, REGISTRY, Columns, Entry
+
+if TYPE_CHECKING:
+    from maskjax.tasks import Columns, Entry
 
 NOTE = (
     "maskjax tasks NAME shows one of them. Every task also reads a folder, --task.path FOLDER; any "
@@ -17,40 +19,32 @@ NOTE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class TasksArguments:
+def tasks(name: Annotated[str | None, tyro.conf.Positional] = None) -> None:
     """Lists the tasks that are known by name, for --task.name.
 
-    Attributes:
+    Args:
         name: One of them: its columns, splits and license.
     """
+    from maskjax.tasks import REGISTRY
 
-    name: Annotated[str | None, tyro.conf.Positional] = None
-
-
-def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax tasks`."""
-    given = tyro.cli(TasksArguments, args=arguments, prog="maskjax tasks")
-    console = Console()
-    if given.name is None:
-        console.print(_overview())
-        return 0
-    if given.name not in REGISTRY:
-        raise InputError(f"no task {given.name!r}; {suggest(given.name, list(REGISTRY))}")
-    for line in _details(given.name, REGISTRY[given.name]):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
-    return 0
+    if name is None:
+        Console().print(_overview(REGISTRY))
+    elif name in REGISTRY:
+        for line in _details(name, REGISTRY[name]):
+            show(line)
+    else:
+        raise InputError(f"no task {name!r}; {suggest(name, list(REGISTRY))}")
 
 
-def _overview() -> Table:
+def _overview(registry: "Mapping[str, Entry]") -> Table:
     table = Table("task", "kind", "metric", "rows", caption=NOTE)
-    for name, entry in REGISTRY.items():
+    for name, entry in registry.items():
         untried = "" if entry.tried or entry.hub is None else " *"
         table.add_row(name, entry.kind, _metric(entry), _source(name, entry) + untried)
     return table
 
 
-def _details(name: str, entry: Entry) -> Iterator[str]:
+def _details(name: str, entry: "Entry") -> Iterator[str]:
     place = ", ".join(part for part in (entry.subset, entry.revision) if part)
     yield f"task      {name}: {entry.kind}, scored by {_metric(entry)}"
     if entry.question:
@@ -62,14 +56,16 @@ def _details(name: str, entry: Entry) -> Iterator[str]:
     yield f"tried     {'yes' if entry.tried else 'not yet on the live Hub'}"
 
 
-def _metric(entry: Entry) -> str:
+def _metric(entry: "Entry") -> str:
+    from maskjax.tasks import METRICS_OF
+
     return entry.metric or METRICS_OF[entry.kind][0]
 
 
-def _source(name: str, entry: Entry) -> str:
+def _source(name: str, entry: "Entry") -> str:
     built_in = name.startswith("docstrings/")
     return entry.hub or ("built in" if built_in else "a local folder only")
 
 
-def _spell(columns: Columns) -> str:
+def _spell(columns: "Columns") -> str:
     return f"{', '.join((*columns.text, *columns.choices))}; label {columns.label}"

@@ -1,62 +1,51 @@
 """`maskjax vectors`: what a finished run makes of whole texts, for pictures and neighbors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tyro
 
-from maskjax.cli.saved import SavedRun, wanted_splits
+from maskjax.cli.common import OneRun, show_notes, wanted_splits
 from maskjax.cli.show import show, show_progress
 from maskjax.errors import InputError
-from maskjax.inference import cls_vectors
-from maskjax.taskfile import write_atomically
-from maskjax.tasks import Task
+
+if TYPE_CHECKING:
+    from maskjax.tasks import Task
 
 
-@dataclass(frozen=True, kw_only=True)
-class VectorsArguments(SavedRun):
+def vectors(run: OneRun, *, out: Path, split: str | None = None, layer: int | None = None) -> None:
     """Writes the vector of the first token, [CLS] or <s>, of each text with its label.
 
-    Attributes:
+    Args:
         out: A .tsv file with a line a text, the label first; or a .npy file of records with the
             fields `label` and `vector`.
         split: The rows; by default dev, or holdout where there is no dev split.
         layer: The number of blocks below: 0 for the embeddings; by default the last block.
     """
+    from maskjax.inference import cls_vectors
+    from maskjax.taskfile import write_atomically
 
-    out: Path
-    split: str | None = None
-    layer: int | None = None
-
-
-def command(arguments: Sequence[str]) -> int:
-    """Runs `maskjax vectors`."""
-    given = tyro.cli(VectorsArguments, args=arguments, prog="maskjax vectors")
-    if given.out.suffix not in FORMATS:
-        raise InputError(f"--out: expected a name in {' or '.join(FORMATS)}, got {given.out}.")
-    predictor = given.load()
+    if out.suffix not in FORMATS:
+        raise InputError(f"--out: expected a name in {' or '.join(FORMATS)}, got {out}.")
+    predictor = run.load()
     task = predictor.task
     if task.kind not in ("classification", "regression"):
         raise InputError(
-            f"{given.run}: expected a task with a label for each text, got one of {task.kind}."
+            f"{run.run}: expected a task with a label for each text, got one of {task.kind}."
         )
     data = predictor.load_rows()
-    default = "dev" if "dev" in data.splits else "holdout"
-    (name,) = wanted_splits(data, given.split or default)
+    (name,) = wanted_splits(data, split or ("dev" if "dev" in data.splits else "holdout"))
     with show_progress():
         encoded = predictor.encode(data.splits[name])
-        vectors = cls_vectors(predictor, encoded, given.layer)
-    write_atomically(given.out, FORMATS[given.out.suffix](_labels(task, encoded.labels), vectors))
-    rows, size = vectors.shape
-    line = f"{given.out}: {rows:,} vectors of {size}"
-    show(line)
-    return 0
+        found = cls_vectors(predictor, encoded, layer)
+    show_notes(data)
+    write_atomically(out, FORMATS[out.suffix](_labels(task, encoded.labels), found))
+    rows, size = found.shape
+    show(f"{out}: {rows:,} vectors of {size}")
 
 
-def _labels(task: Task, labels: np.ndarray) -> np.ndarray:
+def _labels(task: "Task", labels: np.ndarray) -> np.ndarray:
     """Names of classes, or numbers."""
     return np.array(task.labels)[labels] if task.labels else labels
 

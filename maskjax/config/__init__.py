@@ -6,7 +6,13 @@ same in Python, on the command line and in the JSON file that is saved with the 
 
 from maskjax.config.adaptation import AdaptationConfig, Method
 from maskjax.config.config import Config
-from maskjax.config.file import config_from_dict, config_to_dict, known_settings, load_config
+from maskjax.config.file import (
+    config_from_dict,
+    config_to_dict,
+    flat_settings,
+    known_settings,
+    load_config,
+)
 from maskjax.config.json_file import parse_json, read_json
 from maskjax.config.mesh import MeshConfig
 from maskjax.config.model import ModelConfig
@@ -28,6 +34,7 @@ __all__ = [
     "TrainConfig",
     "config_from_dict",
     "config_to_dict",
+    "flat_settings",
     "known_settings",
     "load_config",
     "parse_json",

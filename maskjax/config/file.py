@@ -5,7 +5,7 @@ import json
 import runpy
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +107,27 @@ def _known(cls: type, values: Any) -> Any:
         for key, value in values.items()
         if key in hints
     }
+
+
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Names settings as options do.
+
+    Args:
+        settings: Nested dicts, as `config_to_dict` makes them.
+        prefix: Stands before each name.
+
+    Yields:
+        The name and the value of each setting.
+
+    Example:
+        >>> dict(flat_settings({"train": {"seed": 0, "epochs": 3}}))
+        {'train.seed': 0, 'train.epochs': 3}
+    """
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def _read(cls: type, values: Any, where: str) -> Any:

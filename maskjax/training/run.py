@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from maskjax.config import Config, config_to_dict
+from maskjax.config import Config, config_to_dict, flat_settings
 from maskjax.extras import require
 from maskjax.masking import flatten_with_paths
 from maskjax.progress import Progress
@@ -37,7 +37,7 @@ from maskjax.training.run_dir import (
     clear_run,
 )
 from maskjax.training.saving import SaveSnapshots
-from maskjax.training.settings import flat_settings, resolve_config
+from maskjax.training.settings import resolve_config
 from maskjax.training.summary import describe
 
 if TYPE_CHECKING:

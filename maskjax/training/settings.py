@@ -1,11 +1,11 @@
 """Settings as a run stores them, and whether a run may resume another with these settings."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maskjax.config import Config, TaskConfig, config_to_dict, load_config
+from maskjax.config import Config, TaskConfig, config_to_dict, flat_settings, load_config
 from maskjax.errors import InputError
 from maskjax.places import expand_home
 from maskjax.taskfile.find_runs import CONFIG_FILE
@@ -91,15 +91,6 @@ def check_settings(
 
 def _is_raised(before: Any, now: Any) -> bool:
     return type(before) is type(now) is int and before < now
-
-
-def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Names settings as options do."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flat_settings(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def _resolve_task(task: TaskConfig) -> TaskConfig:

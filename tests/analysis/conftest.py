@@ -22,9 +22,9 @@ def rows_of(tmp_path_factory):
     """A folder of rows with these labels."""
 
     @cache
-    def make(labels: tuple[str, ...]) -> Path:
+    def make(labels: tuple[str, ...], splits: tuple[tuple[str, int], ...]) -> Path:
         folder, random = tmp_path_factory.mktemp("rows"), np.random.default_rng(0)
-        for split, count in {"train": 8, "dev": 30}.items():
+        for split, count in splits:
             texts = (" ".join(random.choice(list("abcdefgh"), 6)) for _ in range(count))
             lines = [f"{text}\t{labels[row % len(labels)]}" for row, text in enumerate(texts)]
             (folder / f"{split}.tsv").write_text("\n".join(["text\tlabel", *lines, ""]))
@@ -43,10 +43,13 @@ def finished(base_of, write_run, rows_of, tmp_path_factory):
         seed: int = 0,
         labels: tuple[str, ...] = ("no", "yes"),
         name: str = "toy",
+        *,
+        holdout: float = 0.0,
     ) -> Path:
         folder = tmp_path_factory.mktemp("finished") / f"{name}-{method}-{seed}"
-        task, settings = Task(name=name, labels=labels), AdaptationConfig(**METHODS[method])
-        write_run(base_of("bert"), task, settings, folder, seed, rows=rows_of(labels))
+        task, adaptation = Task(name=name, labels=labels), AdaptationConfig(**METHODS[method])
+        rows = rows_of(labels, (("train", 60),) if holdout else (("train", 8), ("dev", 30)))
+        write_run(base_of("bert"), task, adaptation, folder, seed, rows=rows, holdout=holdout)
         (folder / "result.json").write_text("{}")
         return folder
 

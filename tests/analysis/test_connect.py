@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from maskjax.analysis.runs import load_runs
-from maskjax.cli.analyze.connect import command
 from maskjax.cli.main import main
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -26,7 +25,7 @@ def read(path):
 
 def test_path_ends_score_as_the_runs_do(walked, tmp_path):
     folders, words = walked
-    assert command(words) == 0
+    assert main(["analyze", "connect", *words]) == 0
     rows = read(tmp_path / "out" / "connect-line.csv")
     assert [row["group"] for row in rows[::6]] == ["mask–finetune", "mask–finetune", "mask–mask"]
     runs = {run.name: run for run in load_runs(folders)}
@@ -46,15 +45,26 @@ def test_added_curve_keeps_the_results_of_the_first(finished, tmp_path):
     """The bend of the added curve does not move its ends."""
     folders = [str(finished("finetune")), str(finished("mask"))]
     words = [*folders, "--out", str(tmp_path), "--points", "3", "--rows", "20", "--steps", "2"]
-    command([*words, "--curves", "line"])
+    assert main(["analyze", "connect", *words, "--curves", "line"]) == 0
     before = (tmp_path / "connect.jsonl").read_text()
-    command([*words, "--curves", "line", "bezier"])
+    assert main(["analyze", "connect", *words, "--curves", "line", "bezier"]) == 0
     after = (tmp_path / "connect.jsonl").read_text()
     assert after.startswith(before)
     line, bezier = map(json.loads, after.splitlines())
     assert (line["key"]["curve"], bezier["key"]["curve"]) == ("line", "bezier")
     losses = [cell["result"]["dev"]["loss"] for cell in (line, bezier)]
     np.testing.assert_allclose(losses[0][::2], losses[1][::2], rtol=1e-5)
+
+
+def test_split_is_by_default_one_that_the_runs_have(finished, tmp_path):
+    kinds = [("mask", 0), ("mask", 1), ("finetune", 0)]
+    folders = [finished(*kind, holdout=0.25) for kind in kinds]
+    words = [*map(str, folders), "--out", str(tmp_path), "--points", "3", "--rows", "5"]
+    assert main(["analyze", "connect", *words]) == 0
+    rows = read(tmp_path / "connect-line.csv")
+    assert {row["split"] for row in rows} == {"train", "holdout"}
+    assert main(["analyze", "plane", *words]) == 0
+    assert '"split": "holdout"' in (tmp_path / "plane.jsonl").read_text()
 
 
 @pytest.mark.parametrize(

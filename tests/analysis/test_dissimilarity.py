@@ -5,11 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-from rich.console import Console
 from scipy.stats import hypergeom
 
-from maskjax.analysis.dissimilarity import distance_of, study_dissimilarity
-from maskjax.analysis.runs import load_runs
+from maskjax.analysis.dissimilarity import dissimilarity, distance_of
 from maskjax.errors import InputError
 from maskjax.masking.packed import PackedMask, compare_masks
 
@@ -61,18 +59,18 @@ def test_chance_matches_independent_draws():
 def test_study_finds_a_copy_of_a_run_identical(finished, tmp_path):
     folders = [finished(seed=0), finished(seed=1), tmp_path / "copy"]
     shutil.copytree(folders[0], folders[2])
-    files = study_dissimilarity(load_runs(folders), tmp_path / "out", Console(quiet=True))
-    assert len(files) == 6
+    dissimilarity(tuple(folders), out=tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 6
     rows = read(tmp_path / "out/dissimilarity-runs.csv")
     ratios = [float(row["ratio"]) for row in rows]
     assert ratios[1] == 0.0  # the copy
     assert ratios[0] == ratios[2] > 0
-    cells = read(tmp_path / "out/dissimilarity-blocks.csv")
-    assert {row["block"] for row in cells} == {"1", "2", "top"}
-    assert "head" not in {row["kind"] for row in cells}
+    matrices = read(tmp_path / "out/dissimilarity-blocks.csv")
+    assert {row["block"] for row in matrices} == {"1", "2", "top"}
+    assert "head" not in {row["kind"] for row in matrices}
 
 
-def test_runs_without_masks_are_refused(finished, tmp_path):
-    runs = load_runs([finished(), finished("finetune")])
-    with pytest.raises(InputError, match=r"expected a run with masks .* got one of finetune"):
-        study_dissimilarity(runs, tmp_path, Console(quiet=True))
+def test_runs_without_masks_are_left_out(finished, tmp_path, capsys):
+    with pytest.raises(InputError, match="at least 2 runs, got 1"):
+        dissimilarity((finished(), finished("finetune")), out=tmp_path)
+    assert "expected a run with masks over its base, got one of finetune" in capsys.readouterr().err

@@ -4,7 +4,6 @@ import csv
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from maskjax.analysis.dead_units import (
     head_shares,
@@ -13,7 +12,7 @@ from maskjax.analysis.dead_units import (
     spread_along,
     zeros_along,
 )
-from maskjax.analysis.dropped import study_dropped
+from maskjax.analysis.dropped import dropped
 from maskjax.analysis.runs import load_runs
 from maskjax.errors import InputError
 from maskjax.masking.packed import PackedMask
@@ -73,13 +72,14 @@ def test_uneven_zeros_show_in_the_spread():
 
 
 def test_study_counts_every_zero_and_needs_masks(finished, tmp_path):
-    runs = load_runs([finished(seed=0), finished(seed=1)])
-    files = study_dropped(runs, tmp_path, Console(quiet=True))
-    assert len(files) == 9
+    folders = (finished(seed=0), finished(seed=1))
+    runs = load_runs(folders)
+    dropped(folders, out=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 9
     rows = list(csv.DictReader((tmp_path / "dropped-blocks.csv").read_text().splitlines()))
     assert len(rows) == 2 * len(runs[0].masks)
     assert sum(int(row["zeros"]) for row in rows) == sum(
         mask.zeros for run in runs for mask in run.masks.values()
     )
     with pytest.raises(InputError, match="expected a run with masks"):
-        study_dropped(load_runs([finished("finetune")]), tmp_path, Console(quiet=True))
+        dropped((finished("finetune"),), out=tmp_path)

@@ -12,7 +12,6 @@ from maskjax.analysis.interpolation import mix
 from maskjax.analysis.plane import barycentric, positions_of
 from maskjax.analysis.plane_figure import Grid, draw_plane
 from maskjax.analysis.runs import load_runs
-from maskjax.cli.analyze.plane import command
 from maskjax.cli.main import main
 
 VECTORS = np.random.default_rng(0).normal(size=(3, 7)).astype(np.float32)
@@ -45,7 +44,7 @@ def test_plane_has_the_score_of_a_run_at_its_corner(finished, tmp_path, capsys):
     """A margin of 0 puts the first and second run at corners of the grid."""
     folders = [finished("finetune"), finished("mask"), finished("mask", seed=1)]
     words = [*map(str, folders), "--out", str(tmp_path), "--points", "3", "--rows", "20"]
-    assert command([*words, "--margin", "0"]) == 0
+    assert main(["analyze", "plane", *words, "--margin", "0"]) == 0
     table = list(csv.DictReader((tmp_path / "plane.csv").read_text().splitlines()))
     assert len(table) == 9
     run = load_runs(folders)[0].predictor

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 from matplotlib.figure import Figure
+from pandas import DataFrame
 
 from maskjax.analysis.figures import save_figure
 from maskjax.analysis.training_curves import read_curves
@@ -55,7 +56,7 @@ def runs(finished, tmp_path):
 
 
 def test_report_is_complete_escaped_and_self_contained(runs, tmp_path, capsys):
-    save_figure(Figure(), tmp_path / "study" / "a<b", [{"x": 1}])
+    save_figure(Figure(), tmp_path / "study" / "a<b", DataFrame([{"x": 1}]))
     out = tmp_path / "report.html"
     words = ["report", *map(str, runs), "--out", str(out), "--title", "T<i>"]
     assert main([*words, "--figures", str(tmp_path / "study")]) == 0

@@ -4,12 +4,10 @@ import csv
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from maskjax.analysis.cka import linear_cka
 from maskjax.analysis.probe import pca_points, probe_accuracy
-from maskjax.analysis.representations import study_representations
-from maskjax.analysis.runs import load_runs
+from maskjax.analysis.representations import representations
 from maskjax.errors import InputError
 
 
@@ -55,8 +53,8 @@ def test_pca_is_the_two_largest_singular_values():
 
 
 def test_study_compares_the_base_with_the_runs(finished, tmp_path):
-    runs = load_runs([finished(), finished("finetune")])
-    study_representations(runs, tmp_path, Console(quiet=True))
+    folders = (finished(), finished("finetune"))
+    representations(folders, out=tmp_path)
     rows = list(csv.DictReader((tmp_path / "representations-cka.csv").read_text().splitlines()))
     names = ["pretrained", "mask", "finetune"]
     assert [(row["first"], row["second"]) for row in rows] == [(a, b) for a in names for b in names]
@@ -68,12 +66,10 @@ def test_study_compares_the_base_with_the_runs(finished, tmp_path):
     assert len(kept) == 3
     assert all(np.load(path).shape == (30, 16) for path in kept)
     changed = [path.stat().st_mtime_ns for path in kept]
-    study_representations(runs, tmp_path, Console(quiet=True))
+    representations(folders, out=tmp_path)
     assert [path.stat().st_mtime_ns for path in kept] == changed
 
 
 def test_tasks_without_text_labels_are_refused(with_meta, tmp_path):
     with pytest.raises(InputError, match="expected a run of classification, got one of tokens"):
-        study_representations(
-            load_runs([with_meta("task", kind="tokens")]), tmp_path, Console(quiet=True)
-        )
+        representations((with_meta("task", kind="tokens"),), out=tmp_path)

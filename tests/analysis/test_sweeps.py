@@ -5,7 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from pandas import DataFrame
 
+from maskjax import training
 from maskjax.analysis import baselines, sweeps
 from maskjax.analysis.layer_sweep import ORDERS, Places, draw_layers, layer_plans
 from maskjax.analysis.sparsity_sweep import MASKS, draw_sparsity, sparsity_plans
@@ -46,7 +48,7 @@ def test_repeated_sweep_trains_nothing(toy_config, toy_base, tmp_path, monkeypat
         raise AssertionError("trained again")
 
     monkeypatch.setattr(baselines, "run", refuse)
-    monkeypatch.setattr(sweeps, "run_seeds", refuse)
+    monkeypatch.setattr(training, "run_seeds", refuse)
     (out / "sweep.jsonl").unlink()  # the runs themselves say that they are finished
     assert main(words) == 0
     assert main([*words, "--split", "test2"]) == 2
@@ -97,6 +99,12 @@ def test_repeated_tasks_and_wrong_sparsities_are_refused(capsys, tmp_path):
     assert "--sparsities: expected fractions" in capsys.readouterr().err
 
 
+def test_split_is_by_default_the_first_that_a_run_was_scored_on():
+    runs = [{"seed": 0, "scores": {"test": 0.5, "dev": 0.6}}, {"seed": 1, "scores": {"holdout": 1}}]
+    frame = sweeps.scores_of(runs, None)
+    assert frame[["split", "score"]].to_numpy().tolist() == [["dev", 0.6], ["holdout", 1]]
+
+
 def test_figures_average_over_seeds():
     common = {"task": "t", "metric": "f1", "split": "dev", "bytes": 2000}
     rows = [
@@ -104,7 +112,7 @@ def test_figures_average_over_seeds():
         for s in (0.05, 0.5)
         for seed in (0, 1, 2)
     ]
-    (line,) = draw_sparsity(rows).axes[0].get_lines()
+    (line,) = draw_sparsity(DataFrame(rows)).axes[0].get_lines()
     np.testing.assert_allclose(line.get_ydata(), [1.05, 1.5])
     rows = [
         {**common, "order": order, "masked": f"m{n}", "count": n, "seed": seed, "score": n * seed}
@@ -112,7 +120,7 @@ def test_figures_average_over_seeds():
         for n in (1, 2)
         for seed in (0, 2)
     ]
-    blocks, kinds, kilobytes, _ = draw_layers(rows).axes
+    blocks, kinds, kilobytes, _ = draw_layers(DataFrame(rows)).axes
     assert [line.get_ydata().tolist() for line in blocks.get_lines()] == [[1, 2], [1, 2]]
     assert len(kinds.containers) == 2
     assert kilobytes.get_lines()[0].get_ydata().tolist() == [2, 2]

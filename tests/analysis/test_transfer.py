@@ -4,19 +4,19 @@ import csv
 
 import numpy as np
 import pytest
-from rich.console import Console
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score
 
 from maskjax.analysis.runs import load_runs
-from maskjax.analysis.transfer import majority_share, study_transfer
+from maskjax.analysis.transfer import majority_share, transfer
 from maskjax.errors import InputError
 
 
 def test_transfer_gain_is_accuracy_above_the_majority_vote(finished, with_meta, tmp_path):
     """The second run is the first with its labels swapped, on the same rows."""
-    runs = load_runs([finished(), with_meta("task", name="other", labels=["yes", "no"])])
-    study_transfer(runs, tmp_path, Console(quiet=True), rows=25)
+    folders = (finished(), with_meta("task", name="other", labels=["yes", "no"]))
+    runs = load_runs(folders)
+    transfer(folders, out=tmp_path, rows=25)
     rows = list(csv.DictReader((tmp_path / "transfer.csv").read_text().splitlines()))
     assert [(row["trained_on"], row["on"]) for row in rows] == [
         ("toy", "toy"),
@@ -38,10 +38,7 @@ def test_transfer_gain_is_accuracy_above_the_majority_vote(finished, with_meta, 
 
 
 def test_transfer_refuses_other_kinds_and_numbers_of_texts(finished, with_meta, tmp_path):
-    def study(part):
-        study_transfer(load_runs([finished(), part]), tmp_path, Console(quiet=True))
-
     with pytest.raises(InputError, match="expected a run of classification, got one of tokens"):
-        study(with_meta("task", kind="tokens"))
+        transfer((with_meta("task", kind="tokens"),), out=tmp_path)
     with pytest.raises(InputError, match="as many texts as toy-mask-0, 1 a row, got 2"):
-        study(with_meta("task", text=["a", "b"]))
+        transfer((finished(), with_meta("task", text=["a", "b"])), out=tmp_path)

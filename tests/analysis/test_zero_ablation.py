@@ -4,11 +4,10 @@ import csv
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from maskjax.adaptation import Mask
 from maskjax.analysis.runs import load_runs
-from maskjax.analysis.zero_ablation import restored_params, study_restored
+from maskjax.analysis.zero_ablation import restored_params, zero_ablation
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
 
@@ -25,23 +24,24 @@ def test_restored_params_equal_a_mask_without_the_block(finished):
 
 
 def test_study_resumes_and_lists_each_change(finished, tmp_path):
-    runs = load_runs([finished()])
-    study_restored(runs, tmp_path, Console(quiet=True), rows=12)
-    cells = (tmp_path / "restored.jsonl").read_text()
-    assert len(study_restored(runs, tmp_path, Console(quiet=True), rows=12)) == 3
-    assert (tmp_path / "restored.jsonl").read_text() == cells
+    (run,) = load_runs([finished()])
+    zero_ablation((finished(),), out=tmp_path, rows=12)
+    jobs = (tmp_path / "restored.jsonl").read_text()
+    zero_ablation((finished(),), out=tmp_path, rows=12)
+    assert (tmp_path / "restored.jsonl").read_text() == jobs
+    assert len(list(tmp_path.iterdir())) == 4
     rows = list(csv.DictReader((tmp_path / "restored.csv").read_text().splitlines()))
     assert [row["block"] for row in rows] == ["1", "2", "top", "all"]
     zeros = [int(row["zeros"]) for row in rows]
-    assert sum(zeros[:3]) == zeros[3] == sum(mask.zeros for mask in runs[0].masks.values())
+    assert sum(zeros[:3]) == zeros[3] == sum(mask.zeros for mask in run.masks.values())
     assert all(float(row["logit_change"]) > 0 for row in rows)
-    split = runs[0].split("dev", 12)
-    assert float(rows[0]["score"]) == runs[0].predictor.score(split)
+    split = run.split("dev", 12)
+    assert float(rows[0]["score"]) == run.predictor.score(split)
     assert {row["rows"] for row in rows} == {"12"}
 
 
 def test_runs_without_masks_or_split_are_refused(finished, tmp_path):
     with pytest.raises(InputError, match="expected a run with masks"):
-        study_restored(load_runs([finished("finetune")]), tmp_path, Console(quiet=True))
+        zero_ablation((finished("finetune"),), out=tmp_path)
     with pytest.raises(InputError, match="no split 'test'; there are train, dev"):
-        study_restored(load_runs([finished()]), tmp_path, Console(quiet=True), split="test")
+        zero_ablation((finished(),), out=tmp_path, split="test")

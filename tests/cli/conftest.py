@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from maskjax.cli.saved import SavedRun
+from maskjax.cli.common import RunOptions
 from maskjax.config import Config, TaskConfig, TrainConfig
 from maskjax.inference import TaskPredictor
 from maskjax.tasks import Task, load_tokenizer
@@ -71,7 +71,7 @@ def use(toy_base, monkeypatch):
         base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0))
         model, tokenizer = SimpleNamespace(apply=apply), load_tokenizer(toy_base, kind)
         predictor = TaskPredictor(config, task, None, base, model, {}, tokenizer)
-        monkeypatch.setattr(SavedRun, "load", lambda self: predictor)
+        monkeypatch.setattr(RunOptions, "load", lambda self: predictor)
         return predictor
 
     return make

@@ -32,7 +32,7 @@ def settings(monkeypatch, tmp_path):
 
 
 def test_default_folder_is_private_to_the_user(settings, tmp_path):
-    assert use_compile_cache(["doctor"]) == ["doctor"]
+    use_compile_cache()
     place = tmp_path / "xdg" / "maskjax" / "compiled"
     assert jax.config.jax_compilation_cache_dir == str(place)
     assert place.stat().st_mode & 0o777 == 0o700  # who writes there runs code here
@@ -40,26 +40,26 @@ def test_default_folder_is_private_to_the_user(settings, tmp_path):
 
 def test_cache_is_a_subfolder_of_the_maskjax_cache(settings, tmp_path):
     settings.setenv("MASKJAX_CACHE", str(tmp_path / "mine"))
-    use_compile_cache([])
+    use_compile_cache()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine" / "compiled")
 
 
-@pytest.mark.parametrize("words", [["doctor", "--no-compile-cache"], ["doctor"]])
+@pytest.mark.parametrize("words", [["--no-compile-cache"], []])
 def test_cache_can_be_turned_off(words, settings, tmp_path):
-    if len(words) == 1:
+    if not words:
         settings.setenv("MASKJAX_COMPILE_CACHE", "off")
-    assert use_compile_cache(words) == ["doctor"]
+    assert main(["tasks", *words]) == 0
     assert not jax.config.jax_enable_compilation_cache
     assert not list(tmp_path.iterdir())
 
 
 def test_folder_set_in_jax_is_kept_unless_ours_is_set(settings, tmp_path):
     jax.config.update("jax_compilation_cache_dir", "/jax")
-    use_compile_cache([])
+    use_compile_cache()
     assert jax.config.jax_compilation_cache_dir == "/jax"
     settings.setenv("MASKJAX_COMPILE_CACHE", "gs://bucket/compiled")
     settings.setattr("importlib.util.find_spec", lambda name: name)  # gcsfs is not installed here
-    use_compile_cache([])
+    use_compile_cache()
     assert jax.config.jax_compilation_cache_dir == "gs://bucket/compiled"
     assert not list(tmp_path.iterdir())
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from maskjax.cli.demo import command
-from maskjax.cli.demo.comparison import Comparison, DemoArguments, demo_config
+from maskjax.cli.demo.comparison import Comparison
 from maskjax.cli.demo.examples import Example, draw_examples, example_table
+from maskjax.cli.demo.settings import DemoSettings, demo_config
 from maskjax.cli.demo.summary import Memory, next_commands, score_table, sentences
 from maskjax.cli.main import main
 from maskjax.inference import Prediction, load_predictor
@@ -45,7 +45,7 @@ def demo(tmp_path_factory, toy_base):
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
         patch.setattr("maskjax.cli.demo.Console", lambda: Recording(lines))
-        assert command(["--out", str(out), "--model", str(toy_base), *options]) == 0
+        assert main(["demo", "--out", str(out), "--model", str(toy_base), *options]) == 0
     return out, "".join(lines)
 
 
@@ -222,7 +222,7 @@ def test_tasks_without_baselines_are_compared_with_finetuning_only():
     ],
 )
 def test_predict_command_has_the_texts_of_the_row(kind, texts, options):
-    given, row = DemoArguments(), Example(texts, "", None, "")
+    given, row = DemoSettings(), Example(texts, "", None, "")
     line = next_commands(given, comparison(kind=kind), row)[0]
     assert shlex.split(line) == shlex.split(f"maskjax predict runs/mask {options}")
 
@@ -235,7 +235,7 @@ def test_examples_table_marks_right_and_wrong():
 
 
 def test_methods_differ_in_nothing_but_method_and_rate():
-    mask, finetune = (demo_config(DemoArguments(), "t", way) for way in ("mask", "finetune"))
+    mask, finetune = (demo_config(DemoSettings(), "t", way) for way in ("mask", "finetune"))
     assert mask.optimizer.learning_rate > finetune.optimizer.learning_rate
     assert (mask.task, mask.train, mask.model) == (finetune.task, finetune.train, finetune.model)
 
@@ -251,10 +251,10 @@ def test_missing_packages_are_named_before_any_work(monkeypatch, tmp_path, capsy
 def test_rows_follow_the_kind_of_task_unless_they_are_given():
     sizes = {}
     for task in (*TASKS, "docstrings/kind"):
-        config = demo_config(DemoArguments(), task, "mask")
+        config = demo_config(DemoSettings(), task, "mask")
         sizes[task] = (config.task.train_rows, config.train.epochs, config.train.batch_size)
     assert list(sizes.values()) == [(2000, 1, 16), (2000, 1, 16), (3000, 1, 16)]
-    config = demo_config(DemoArguments(train_rows=7, epochs=5), TASKS[0], "mask")
+    config = demo_config(DemoSettings(train_rows=7, epochs=5), TASKS[0], "mask")
     assert (config.task.train_rows, config.train.epochs) == (7, 5)
 
 

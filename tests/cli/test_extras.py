@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from maskjax.cli.analyze import _studies
-from maskjax.cli.main import main
+from maskjax.cli.main import STUDIES, main
 
 SWEEPS = ("sparsity", "layers")
 COMMANDS = [
@@ -16,7 +15,7 @@ COMMANDS = [
     ("matplotlib", "analysis", ["report", "x"]),
     *(
         ("matplotlib", "analysis", ["analyze", study, *([] if study in SWEEPS else ["x"])])
-        for study in _studies()
+        for study in STUDIES
     ),
     ("psutil", "analysis", ["memory"]),
     ("matplotlib", "analysis", ["memory"]),

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maskjax import inference
+from maskjax import models as models_package
+from maskjax.cli.common import RunOptions
 from maskjax.cli.main import main
-from maskjax.cli.saved import SavedRun
 from maskjax.inference import load_predictor
 from maskjax.tasks import encode, load_task
 
@@ -89,22 +91,20 @@ def member_logits(runs) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def test_ensemble_members_share_base_and_compiled_model(runs, capsys, monkeypatch):
-    import maskjax.cli.ensemble as command
-
     loaded, models = [], set()
-    load_base, load_predictor = command.load_base, command.load_predictor
+    load_base, load_run = models_package.load_base, inference.load_predictor
 
     def counted(*args, **kwargs):
         loaded.append(args)
         return load_base(*args, **kwargs)
 
     def watched(*args, **kwargs):
-        predictor = load_predictor(*args, **kwargs)
+        predictor = load_run(*args, **kwargs)
         models.add(predictor.model.apply)
         return predictor
 
-    monkeypatch.setattr(command, "load_base", counted)
-    monkeypatch.setattr(command, "load_predictor", watched)
+    monkeypatch.setattr(models_package, "load_base", counted)
+    monkeypatch.setattr(inference, "load_predictor", watched)
     files = [str(folder / "task.safetensors") for folder in runs.values()]
     assert main(["ensemble", *files, "--split", "test"]) == 0
     assert "dev" not in capsys.readouterr().out
@@ -148,12 +148,30 @@ def test_vectors_without_dev_rows_use_the_holdout(runs, toy_rows, tmp_path, monk
     task = dataclasses.replace(predictor.config.task, path=str(tmp_path / "rows"), holdout=0.1)
     config = dataclasses.replace(predictor.config, task=task)
     predictor = predictor._replace(config=config)
-    monkeypatch.setattr(SavedRun, "load", lambda _: predictor)
+    monkeypatch.setattr(RunOptions, "load", lambda _: predictor)
     holdout = load_task(task).splits["holdout"]
     assert main(["vectors", "run", "--out", str(tmp_path / "cls.tsv")]) == 0
     _, *lines = (tmp_path / "cls.tsv").read_text().splitlines()
     found = [line.split("\t")[0] for line in lines]
     assert found == [predictor.task.labels[label] for label in holdout.labels]
+
+
+def test_rows_that_are_left_out_are_noted(runs, tmp_path, monkeypatch, capsys):
+    load = inference.load_predictor
+
+    def on_few_rows(*args, **kwargs):
+        predictor = load(*args, **kwargs)
+        task = dataclasses.replace(predictor.config.task, eval_rows=20)
+        return predictor._replace(config=dataclasses.replace(predictor.config, task=task))
+
+    monkeypatch.setattr(inference, "load_predictor", on_few_rows)
+    folder = str(runs["sign"])
+    vectors = ["vectors", folder, "--out", str(tmp_path / "cls.npy")]
+    for words in (vectors, ["ensemble", folder, folder]):
+        assert main([*words, "--split", "dev"]) == 0
+        out, error = capsys.readouterr()
+        assert "note: split dev: 20 of 41 rows are scored" in error
+        assert "note" not in out
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from maskjax.cli import train
+from maskjax import training
+from maskjax.cli.main import main
 
 
 @pytest.mark.parametrize(
@@ -17,9 +18,9 @@ def test_seeds_option_has_a_short_name(monkeypatch, words, seeds, runner):
     calls = []
     for name in ("run", "run_seeds"):
         monkeypatch.setattr(
-            train, name, lambda config, *_, name=name, **__: calls.append((name, config))
+            training, name, lambda config, *_, name=name, **__: calls.append((name, config))
         )
-    train.command(words)
+    assert main(["train", *words]) == 0
     ((name, config),) = calls
     assert (name, config.train.seeds) == (runner, seeds)
 
@@ -30,6 +31,6 @@ def test_seeds_option_has_a_short_name(monkeypatch, words, seeds, runner):
 def test_offline_option_has_a_short_name(monkeypatch, words, offline):
     """The base, the rows and the masks of an earlier run all use `model.offline`."""
     calls = []
-    monkeypatch.setattr(train, "run", lambda config, *_, **__: calls.append(config))
-    train.command(words)
+    monkeypatch.setattr(training, "run", lambda config, *_, **__: calls.append(config))
+    assert main(["train", *words]) == 0
     assert calls[0].model.offline is offline

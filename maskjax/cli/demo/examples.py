@@ -15,18 +15,11 @@ SHOWN = 6
 
 
 class Example(NamedTuple):
-    """A row with its prediction.
+    """A row with its prediction."""
 
-    Attributes:
-        texts: The texts of the row; for tokens, its words.
-        predicted: The predicted label, the chosen text, or the number as text.
-        probability: The probability of what is predicted; None where it is a number.
-        truth: The true label, the right text, or the true number.
-    """
-
-    texts: tuple[str, ...]
-    predicted: str
-    probability: float | None
+    texts: tuple[str, ...]  # for tokens, the words of the row
+    predicted: str  # a label, the chosen text, or a number as text
+    probability: float | None  # None where a number is predicted
     truth: str
 
     @property
@@ -38,15 +31,7 @@ class Example(NamedTuple):
 
 
 def draw_examples(predictor: TaskPredictor, seed: int) -> list[Example]:
-    """Draws rows at random from all rows that a run was scored on, and predicts them.
-
-    Args:
-        predictor: The run.
-        seed: Draws the rows.
-
-    Returns:
-        The examples; without predictions where the task labels words.
-    """
+    """Draws rows at random from all that a run was scored on, and predicts them, but not words."""
     data = predictor.load_rows()
     split = data.splits["test" if "test" in data.splits else data.selection]
     count = min(SHOWN, len(split.texts))
@@ -69,15 +54,7 @@ def _example(task: Task, texts: tuple[str, ...], prediction: Prediction, label: 
 
 
 def example_table(comparison: Comparison, examples: list[Example]) -> Table:
-    """Lists examples with truths and verdicts.
-
-    Args:
-        comparison: The task.
-        examples: Its examples.
-
-    Returns:
-        The table.
-    """
+    """Lists examples with truths and verdicts."""
     title = (
         f"{comparison.task}: {len(examples)} of {comparison.rows:,} {comparison.split} rows, "
         "drawn at random"

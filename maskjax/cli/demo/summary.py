@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from maskjax.adaptation import Mask
-from maskjax.cli.demo.comparison import Comparison, DemoArguments
+from maskjax.cli.demo.comparison import Comparison
 from maskjax.cli.demo.examples import Example
+from maskjax.cli.demo.settings import DemoSettings
 from maskjax.inference import TaskPredictor
 from maskjax.taskfile import TASK_FILE, load_task_file
 from maskjax.taskfile.sizes import mask_bytes
@@ -22,28 +23,15 @@ MANY = 100
 
 
 class Memory(NamedTuple):
-    """Bytes in memory.
-
-    Attributes:
-        base: The base model.
-        mask: What a mask adds: one bit per masked weight, and the head.
-        finetuned: A finetuned copy.
-    """
+    """Bytes in memory."""
 
     base: int
-    mask: int
+    mask: int  # what a mask adds: one bit per masked weight, and the head
     finetuned: int
 
 
 def score_table(comparisons: Sequence[Comparison]) -> Table:
-    """Lists the scores and sizes of all methods.
-
-    Args:
-        comparisons: The results of each task.
-
-    Returns:
-        The table.
-    """
+    """Lists the scores and sizes of all methods."""
     table = Table("task", "method", "score", "task file", "seconds", box=SIMPLE_HEAD)
     for column in table.columns[2:]:
         column.justify = "right"
@@ -63,16 +51,7 @@ def score_table(comparisons: Sequence[Comparison]) -> Table:
 def sentences(
     comparisons: Sequence[Comparison], memory: Memory, pictures: Sequence[Path]
 ) -> Iterator[str]:
-    """Says what the demo has shown.
-
-    Args:
-        comparisons: The results of each task.
-        memory: The memory of the first task.
-        pictures: The pictures of the masks.
-
-    Yields:
-        One paragraph per result.
-    """
+    """Says what the demo has shown."""
     yield from map(_describe, comparisons)
     mask, finetuned = comparisons[0].mask, comparisons[0].finetune
     yield (
@@ -85,17 +64,8 @@ def sentences(
     yield f"The dropped weights by block and matrix: {', '.join(map(str, pictures))}"
 
 
-def next_commands(given: DemoArguments, comparison: Comparison, example: Example) -> list[str]:
-    """Lists three commands that run as they are.
-
-    Args:
-        given: The settings of the demo.
-        comparison: The results of a task.
-        example: One of its rows.
-
-    Returns:
-        The command lines.
-    """
+def next_commands(given: DemoSettings, comparison: Comparison, example: Example) -> list[str]:
+    """Lists three commands that run as they are."""
     run = shlex.quote(str(comparison.mask.folder))
     out = shlex.quote(str(given.out / "library"))
     return [
@@ -107,18 +77,7 @@ def next_commands(given: DemoArguments, comparison: Comparison, example: Example
 
 
 def measure_memory(masked: TaskPredictor, finetuned: Path) -> Memory:
-    """Adds up the bytes of the arrays of one task.
-
-    Args:
-        masked: The run that learned a mask.
-        finetuned: The folder of the finetuned run.
-
-    Returns:
-        The sizes.
-
-    Raises:
-        InputError: If the finetuned run cannot be read.
-    """
+    """Adds up the bytes of the arrays of one task."""
     return Memory(
         base=_nbytes(masked.base.params),
         mask=mask_bytes(masked.file.masks) + _nbytes(masked.file.delta.without(Mask)),

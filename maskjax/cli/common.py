@@ -1,18 +1,22 @@
-"""What all commands on a finished run have in common."""
+"""What several commands on finished runs have in common."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from maskjax.cli.show import show
 from maskjax.errors import InputError
-from maskjax.inference import TaskPredictor, load_predictor
-from maskjax.tasks import LoadedTask, split_name
+from maskjax.options import Offline, RunPath
+
+if TYPE_CHECKING:
+    from maskjax.inference import TaskPredictor
+    from maskjax.tasks import LoadedTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class SavedRun:
+class RunOptions:
     """A finished run on its base.
 
     Attributes:
@@ -23,13 +27,15 @@ class SavedRun:
         offline: Never ask the network, use only what is stored locally.
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: RunPath
     base: str | None = None
     allow_base_mismatch: bool = False
-    offline: bool = False
+    offline: Offline = False
 
-    def load(self) -> TaskPredictor:
+    def load(self) -> "TaskPredictor":
         """Loads it; what does not fit is an `InputError`."""
+        from maskjax.inference import load_predictor
+
         return load_predictor(
             self.run,
             base=self.base,
@@ -38,27 +44,30 @@ class SavedRun:
         )
 
 
+OneRun = Annotated[RunOptions, tyro.conf.arg(name="")]
+
+
 def refuse_existing(out: Path, *, overwrite: bool | None = None) -> None:
-    """Refuses to write over a file.
-
-    Args:
-        out: What `--out` says.
-        overwrite: What `--overwrite` says; None where the command has no such option.
-
-    Raises:
-        InputError: If it is there and is not to be replaced, or is a folder.
-    """
+    """Refuses to write over a file; `overwrite` is None for commands without `--overwrite`."""
     if not out.exists() or (overwrite and out.is_file()):
         return
     remedy = "delete it" if overwrite is None or not out.is_file() else "give --overwrite"
     raise InputError(f"{out}: already exists; choose another --out, or {remedy}.")
 
 
-def wanted_splits(data: LoadedTask, split: str | None) -> list[str]:
+def wanted_splits(data: "LoadedTask", split: str | None) -> list[str]:
     """The splits that a command is about."""
+    from maskjax.tasks import split_name
+
     if split is None:
         return [name for name in data.splits if name != "train"] or list(data.splits)
     name = split_name(split)
     if name not in data.splits:
         raise InputError(f"--split: there is no {split!r}; there are {', '.join(data.splits)}.")
     return [name]
+
+
+def show_notes(data: "LoadedTask") -> None:
+    """Prints what people should know of the rows, such as how many are left out."""
+    for note in data.notes:
+        show(f"note: {note}", stderr=True)
