@@ -6,6 +6,8 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from maskjax.masking.packed import Matrix
+
 
 class Dense(nnx.Module):
     """A dense layer, `x @ kernel + bias`.
@@ -28,8 +30,9 @@ class Dense(nnx.Module):
         Two dimensions only: XLA on CPU runs the backward pass of a three-dimensional product
         under masked weights much slower.
         """
-        kernel, bias = self.kernel[...].astype(self.dtype), self.bias[...].astype(self.dtype)
-        return x.astype(self.dtype) @ kernel + bias[None, :]
+        kernel: Matrix = self.kernel[...]  # an array, or what computes masked weights
+        bias = self.bias[...].astype(self.dtype)
+        return x.astype(self.dtype) @ kernel.astype(self.dtype) + bias[None, :]
 
 
 class LayerNorm(nnx.Module):

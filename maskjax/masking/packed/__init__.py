@@ -6,6 +6,7 @@ the paper's random start use it; training a mask does not need it.
 
 from maskjax.masking.packed.bit_planes import pack_planes, unpack_planes
 from maskjax.masking.packed.masked_weight import MaskedWeight
+from maskjax.masking.packed.matrix import Matrix
 from maskjax.masking.packed.packed_weight import PackedWeight, kernel_product, late_product
 from maskjax.masking.packed.packing import PackedMask, pack_bits, packed_size, unpack_bits
 from maskjax.masking.packed.pallas import masked_product
@@ -13,6 +14,7 @@ from maskjax.masking.packed.philox import RandomMaskSpec, philox_words
 
 __all__ = [
     "MaskedWeight",
+    "Matrix",
     "PackedMask",
     "PackedWeight",
     "RandomMaskSpec",
