@@ -42,7 +42,7 @@ def command(arguments: Sequence[str]) -> int:
     for split, texts in tests.items():
         with show_progress():
             found = predictor(texts)
-        predictions = [p.score if task.kind == "regression" else p.label for p in found]
+        predictions = [p["score" if task.kind == "regression" else "label"] for p in found]
         path = given.out / submission_file(task, split)
         write_atomically(path, submission_text(task, predictions).encode())
         Console().print(f"{path}: {len(texts):,} rows", highlight=False, markup=False)

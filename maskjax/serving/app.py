@@ -19,27 +19,21 @@ from starlette.routing import Route
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
-from maskjax.inference import Answer, Predictor, Prepared
-from maskjax.serving.asking import (
-    VECTORS,
-    InferenceRequest,
-    describe_tasks,
-    read_question,
-    shape_answers,
-)
-from maskjax.serving.batch_policy import padded_tokens
+from maskjax.inference import Answer, Predictor, PreparedRow
+from maskjax.serving.batch_policy import split_rows
 from maskjax.serving.batcher import Batcher, BusyError
 from maskjax.serving.metrics import Metrics
 from maskjax.serving.middleware import (
     CountAnswers,
-    RefuseTooMany,
-    RequireToken,
+    Guard,
+    check_connections,
+    check_token,
     read_body,
     wait_for_hang_up,
 )
-from maskjax.serving.origin import CheckOrigin
-from maskjax.serving.replies import Json, refusal
-from maskjax.serving.rows import split_rows
+from maskjax.serving.origin import check_origin
+from maskjax.serving.replies import Json, describe_tasks, refusal, shape_answers
+from maskjax.serving.schemas import VECTORS, InferenceRequest, read_request
 from maskjax.serving.watch import Watcher
 
 log = logging.getLogger("maskjax.serving")
@@ -112,41 +106,41 @@ class Service:
     async def _ask(self, request: Request, *, vectors: bool) -> Response:
         body = await read_body(request, self._limits.body_bytes)
         name, tasks = request.path_params.get("task"), self._predictor.tasks
-        question = read_question(body, name, tasks, vectors=vectors)
-        if len(question.rows) > self._limits.request_rows:
-            most = self._limits.request_rows
-            raise HTTPException(413, f"inputs: expected at most {most}, got {len(question.rows)}")
+        asked = read_request(body, name, tasks, vectors=vectors)
+        count, limit = len(asked.rows), self._limits.request_rows
+        if count > limit:
+            raise HTTPException(413, f"inputs: expected at most {limit}, got {count}")
         start = time.perf_counter()
-        answers = await _unless_gone(request, self._answers(question))
+        answers = await _unless_gone(request, self._answers(asked))
         if answers is None:
             return Response(status_code=CLIENT_GONE)
-        self._metrics.observe_latency(question.task or BASE, time.perf_counter() - start)
-        return Json(shape_answers(question, answers))
+        self._metrics.observe_latency(asked.task or BASE, time.perf_counter() - start)
+        return Json(shape_answers(asked, answers))
 
-    async def _answers(self, question: InferenceRequest) -> list[Answer]:
-        with self._batcher.admit(len(question.rows)):
+    async def _answers(self, asked: InferenceRequest) -> list[Answer]:
+        with self._batcher.admit(len(asked.rows)):
             try:
-                return await self._batcher.answer(await self._prepare(question))
+                return await self._batcher.answer(await self._prepare(asked))
             except InputError as error:
-                status = 422 if question.task in {None, *self._predictor.tasks} else 404
+                status = 422 if asked.task in {None, *self._predictor.tasks} else 404
                 raise HTTPException(status, str(error)) from error
 
-    async def _prepare(self, question: InferenceRequest) -> list[Prepared]:
-        """Tokenizes some rows at a time: others get their turn, and a client that goes ends it."""
-        loop, most = asyncio.get_running_loop(), self._limits.request_tokens
+    async def _prepare(self, asked: InferenceRequest) -> list[PreparedRow]:
+        """Tokenizes in parts: other requests get their turn, and a client that hangs up ends it."""
+        loop, limit = asyncio.get_running_loop(), self._limits.request_tokens
         prepare = partial(
             self._predictor.prepare,
-            task=question.task,
-            vector=question.kind == VECTORS,
-            function=question.parameters.function_to_apply,
+            task=asked.task,
+            vector=asked.kind == VECTORS,
+            function=asked.parameters.function_to_apply,
         )
-        rows: list[Prepared] = []
-        for some in split_rows(question.rows):
-            rows += await loop.run_in_executor(self._tokenizing, prepare, some)
-            tokens = sum(map(padded_tokens, rows))
-            if tokens > most:
+        rows: list[PreparedRow] = []
+        for part in split_rows(asked.rows):
+            rows += await loop.run_in_executor(self._tokenizing, prepare, part)
+            tokens = sum(row.padded_tokens for row in rows)
+            if tokens > limit:
                 raise HTTPException(
-                    413, f"inputs: expected at most {most:,} tokens, got {tokens:,} or more"
+                    413, f"inputs: expected at most {limit:,} tokens, got {tokens:,} or more"
                 )
         return rows
 
@@ -215,15 +209,15 @@ def make_app(
         ],
         middleware=[
             Middleware(CountAnswers, metrics),
-            Middleware(RefuseTooMany),
-            Middleware(CheckOrigin, hosts),
-            Middleware(RequireToken, token),
+            Middleware(Guard, check_connections),
+            Middleware(Guard, partial(check_origin, public_names=hosts)),
+            Middleware(Guard, partial(check_token, token=token)),
         ],
         exception_handlers={
-            HTTPException: _tell,
-            BusyError: _tell_busy,
-            ClientDisconnect: _tell_nobody,
-            Exception: _tell_defect,
+            HTTPException: _refuse,
+            BusyError: _refuse_busy,
+            ClientDisconnect: _close,
+            Exception: _report_defect,
         },
         lifespan=service.lifespan,
     )
@@ -247,21 +241,21 @@ def _log_death(loop: asyncio.Task[None]) -> None:
         log.critical("a loop has died, /healthz says so", exc_info=loop.exception())
 
 
-async def _tell(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # handlers are typed for every error
     return refusal(error.detail, error.status_code, error.headers)
 
 
-async def _tell_busy(request: Request, error: Exception) -> Response:
+async def _refuse_busy(request: Request, error: Exception) -> Response:
     assert isinstance(error, BusyError)
     return refusal(str(error), 429, {"Retry-After": str(error.retry_after)})
 
 
-async def _tell_nobody(request: Request, error: Exception) -> Response:
+async def _close(request: Request, error: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
 
 
-async def _tell_defect(request: Request, error: Exception) -> Response:
+async def _report_defect(request: Request, error: Exception) -> Response:
     """The traceback goes to the log and not to the client."""
     return refusal("an error of the server's own; its log has it", 500)
 

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from maskjax.errors import InputError
 from maskjax.export import export_hf
 from maskjax.inference import Predictor, UnknownTaskError, preprocess
-from maskjax.inference.pooling import read_pooling
+from maskjax.inference.postprocess import read_pooling
 from maskjax.tasks import Split
 
 NAMES = ("masks", "numbers", "words", "choices", "biases")
@@ -229,7 +229,7 @@ def test_texts_are_cut_before_they_are_tokenized(predictor, made, monkeypatch, n
     count = {"masks": 1, "numbers": 2, "words": 1, "choices": 3}[name]
     short, long = ("a b c d e " * size for size in (most // 10, 100_000))
     with monkeypatch.context() as uncut:
-        uncut.setattr(preprocess, "_cut", lambda texts, way: texts)
+        uncut.setattr(preprocess, "_cut", lambda texts, call: texts)
         wanted = predictor([(short,) * count if count > 1 else short], name_of(task))
     seen.clear()
     assert predictor([(long,) * count if count > 1 else long], name_of(task)) == wanted

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-from maskjax.serving.entities import shape_words
+from maskjax.serving.replies import shape_words
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ def test_files_replaced_under_load_are_served_whole(serving, fake, tmp_path):
 def test_accepted_requests_are_answered_after_sigterm(fake, tmp_path, drain):
     """Sixteen clients ask while the server gets SIGTERM; what they asked before is answered.
 
-    With time to drain, no client that looks at /readyz, as load balancers do, meets an error.
+    With time to drain, no client that polls at /readyz, as load balancers do, meets an error.
     """
     (tmp_path / "mood.mask").write_text("1")
     program = [sys.executable, str(Path(__file__).with_name("fake.py")), str(tmp_path), "0.3"]

@@ -71,14 +71,16 @@ def test_answers_match_each_run_loaded_alone(address, runs, kind):
     for row, answer in zip(ROWS[kind], response.json(), strict=True):
         if kind == "tokens":
             found = [(one["word"], one["entity"], one["score"]) for one in answer]
-            expected = [(word, *tag) for word, tag in zip(row, alone.tag([row])[0], strict=True)]
+            expected = [
+                (word, *tag.values()) for word, tag in zip(row, alone.tag([row])[0], strict=True)
+            ]
             assert [one[:2] for one in found] == [one[:2] for one in expected]
             assert [one[2] for one in found] == pytest.approx([one[2] for one in expected], 1e-4)
             continue
         (expected,) = alone([row])
-        assert answer[0]["score"] == pytest.approx(expected.score, rel=1e-4)
+        assert answer[0]["score"] == pytest.approx(expected["score"], rel=1e-4)
         if kind != "regression":
-            assert answer[0]["label"] == expected.label
+            assert answer[0]["label"] == expected["label"]
             assert sum(one["score"] for one in answer) == pytest.approx(1)
         assert len(answer) == alone.task.num_outputs
 
