@@ -47,14 +47,14 @@ class Predictor:
         revision: Branch, tag or commit of the base on the Hub.
         offline: Never ask the network.
         dtype: The dtype of activations and products.
-        device_bytes: For packed tasks on the device. Those being computed are there in any case.
-        host_bytes: For packed tasks in host memory; more are read from their files again.
-        hot_bytes: For merged copies of tasks that are asked for all the time, which then cost what
-            the base alone costs; 0 for none.
+        device_bytes: For packed tasks on the device. Tasks that run are there in any case.
+        host_bytes: For packed tasks in host memory; others are read from their files again.
+        hot_bytes: For merged copies of tasks that are used all the time, which then take as long
+            as the base alone; 0 for none.
         buckets: Lengths that sequences are padded to; more of them, more programs.
-        rows: Numbers of sequences that run at once, ascending from 1.
-        together: Tasks that run at once under `jax.vmap`; None means one on CPU, where that is
-            fastest, and 16 on other devices.
+        rows: Numbers of sequences in a group, which runs as one program; ascending from 1.
+        together: Tasks that run in one program under `jax.vmap`; None means one on CPU, where
+            that is fastest, and 16 on other devices.
         workers: Programs that run at the same time; None means one per core on CPU, where a few
             rows do not keep all cores busy, and one on other devices.
         kernel: Multiply by a Pallas kernel that never writes masked weights; on TPUs only.

@@ -1,4 +1,4 @@
-"""Task files that belong to a base: read, verified and packed, and read again later, unchanged."""
+"""The tasks of a base: their files are read, verified and packed, and later read again."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from maskjax.config import Config, config_from_dict, known_settings
+from maskjax.config import Config
 from maskjax.errors import InputError, near_names
 from maskjax.inference.compiled import CompiledModel, Leaves, compile_model
 from maskjax.inference.preprocess import InputForm, InputSpec, PreparedRow
-from maskjax.inference.saved_run import task_of
+from maskjax.inference.saved_run import config_of, task_of
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_planes
 from maskjax.models import EncoderConfig, Kind, build_model, head_paths
@@ -159,7 +159,7 @@ class Registry:
         return RegisteredTask(name, path, header.checksum, task, spec, compiled)
 
     def _checked_config(self, header: TaskHeader, path: Path) -> Config:
-        config = config_from_dict(known_settings(header.meta["config"]), str(path))
+        config = config_of(header, path)
         if config.model.reinit:
             raise InputError(
                 f"{path}: learned on a base with re-initialized {', '.join(config.model.reinit)} "

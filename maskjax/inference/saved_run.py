@@ -1,4 +1,4 @@
-"""Predictions from a saved run: the base, one task file, texts in, labels out."""
+"""One saved run on its base, for evaluation, export and studies."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -14,7 +14,13 @@ import numpy as np
 from maskjax.config import Config, config_from_dict, known_settings
 from maskjax.errors import InputError
 from maskjax.inference.evaluation import Evaluation, evaluate_logits
-from maskjax.inference.forward import make_predict, predict_labels, predict_logits, score_logits
+from maskjax.inference.forward import (
+    Predict,
+    make_predict,
+    predict_labels,
+    predict_logits,
+    score_logits,
+)
 from maskjax.inference.postprocess import Prediction
 from maskjax.masking import flatten_with_paths
 from maskjax.models import (
@@ -50,7 +56,7 @@ if TYPE_CHECKING:
 
 
 class TaskPredictor(NamedTuple):
-    """A base with one task put into it.
+    """A saved run: its base with the task merged into it.
 
     Attributes:
         config: The settings of the run.
@@ -72,8 +78,12 @@ class TaskPredictor(NamedTuple):
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """Logits `[units, outputs]` of tokenized rows."""
+        return self.run(make_predict(self.model), encoded)
+
+    def run(self, predict: Predict, encoded: Encoded) -> np.ndarray:
+        """Outputs of a compiled function for tokenized rows, in the batches of the run."""
         return predict_logits(
-            make_predict(self.model),
+            predict,
             self.params,
             encoded,
             batch_size=self.config.train.batch_size,
@@ -107,7 +117,7 @@ class TaskPredictor(NamedTuple):
 
     @property
     def weights(self) -> dict[str, Any]:
-        """What masks lie over, by path: the base's leaves, and those that the task replaces."""
+        """The weights that masks multiply: the base's, and those that the task replaces."""
         return flatten_with_paths(self.base.params) | self.file.delta.weights
 
     def encode(self, split: Split) -> Encoded:
@@ -190,9 +200,11 @@ def load_predictor(
     """
     path = Path(folder)
     header = read_task_header(find_task_file(path, offline=offline))
-    config, task = _read_config(header, path, offline=offline), task_of(header)
+    config, task = config_of(header, path), task_of(header)
+    offline = offline or config.model.offline
+    config = replace(config, model=replace(config.model, offline=offline))
     stored = header.meta["base"]
-    loaded = load(base or stored["name"], revision=stored["revision"], offline=config.model.offline)
+    loaded = load(base or stored["name"], revision=stored["revision"], offline=offline)
     loaded = reinitialize(loaded, config.model.reinit, config.model.reinit_seed)
     dtype = jnp.dtype(config.model.dtype)
     model = _build_model(loaded.config, task.num_outputs, kind=task.kind, compute_dtype=dtype)
@@ -211,9 +223,9 @@ def load_predictor(
     return TaskPredictor(config, task, file, loaded, model, params, tokenizer)
 
 
-def _read_config(header: TaskHeader, path: Path, *, offline: bool) -> Config:
-    config = config_from_dict(known_settings(header.meta["config"]), str(path))
-    return replace(config, model=replace(config.model, offline=offline or config.model.offline))
+def config_of(header: TaskHeader, path: Path) -> Config:
+    """The settings of the run that a file comes from."""
+    return config_from_dict(known_settings(header.meta["config"]), str(path))
 
 
 def task_of(file: TaskFile | TaskHeader) -> Task:
@@ -248,11 +260,4 @@ def cls_vectors(predictor: TaskPredictor, encoded: Encoded, layer: int | None = 
         states = predictor.model.hidden_states(params, inputs)
         return states[layer][:, 0].astype(jnp.float32)
 
-    return predict_logits(
-        jax.jit(first_tokens),
-        predictor.params,
-        encoded,
-        batch_size=predictor.config.train.batch_size,
-        buckets=predictor.config.train.buckets,
-        pad_id=predictor.base.config.pad_token_id,
-    )
+    return predictor.run(jax.jit(first_tokens), encoded)

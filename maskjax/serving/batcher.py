@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from starlette.exceptions import HTTPException
+
 from maskjax.config import Limits
 from maskjax.errors import InputError
 from maskjax.inference import Answer, Predictor, PreparedRow
@@ -23,15 +25,16 @@ DECAY = 0.9
 """The weight of earlier batches in the running mean of seconds per row."""
 
 
-class BusyError(Exception):
-    """Too many rows wait to accept more.
+class BusyError(HTTPException):
+    """Too many rows wait to accept more; the status is 429.
 
     Attributes:
         retry_after: Whole seconds after which there should be room again.
     """
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"too many rows wait; try again in {retry_after} s")
+        message = f"too many rows wait; try again in {retry_after} s"
+        super().__init__(429, message, {"Retry-After": str(retry_after)})
         self.retry_after = retry_after
 
 
