@@ -228,7 +228,7 @@ def test_odd_names_and_links_are_refused_or_skipped(predictor, metrics, folder, 
     assert set(predictor.tasks) == {"mood", "stars", "tags", "²"}
     refused = [record.getMessage() for record in caplog.records]
     assert len(refused) == 3
-    assert all("name that can be printed" in one and one.isprintable() for one in refused)
+    assert all("name that can be printed" in line and line.isprintable() for line in refused)
 
 
 def test_special_files_are_skipped_and_named_once(predictor, metrics, folder, caplog):
@@ -318,7 +318,7 @@ def test_loop_survives_errors_and_logs_each_once(folder, predictor, metrics, mon
     assert watcher.ready
     assert set(predictor.tasks) == {"mood", "stars", "tags"}
     messages = [record.getMessage() for record in caplog.records]
-    assert [sum(word in one for one in messages) for word in ("ZeroDivision", "XLA")] == [1, 1]
+    assert [sum(word in line for line in messages) for word in ("ZeroDivision", "XLA")] == [1, 1]
 
 
 def test_metrics_of_a_removed_task_are_dropped(watcher, predictor, metrics, folder):
