@@ -160,24 +160,29 @@ class Executor:
         return list(np.asarray(compiled.batched(shared, *stack(*filled))))[: len(weights)]
 
     def _warm(self, compiled: CompiledModel | None, inputs: Inputs) -> int:
+        """Runs each program of a model, or of the base, for inputs of one shape."""
         if compiled is None:
-            self._features(self._leaves, {}, inputs)
-            return 1
-        shapes = flatten_with_paths(compiled.model.abstract)
-        head = {path: np.zeros(shapes[path].shape, np.float32) for path in compiled.head}
-        unmasked = PackedTask({}, jax.device_put(head))
+            batches = [[self._fetch(None)]]
+        else:
+            masked, unmasked = self._blank_tasks(compiled)
+            for path in compiled.maskable:
+                unmask(masked.leaves[path], masked.planes[path])
+            powers = range((self._together - 1).bit_length() + 1)
+            batches = [[unmasked], *([masked] * 2**power for power in powers)]
+        for batch in batches:
+            self._compute(compiled, batch, [inputs] * len(batch))
+        return len(batches)
+
+    def _blank_tasks(self, compiled: CompiledModel) -> tuple[TaskWeights, TaskWeights]:
+        """A task with masks and one without."""
+        shapes = {
+            path: leaf.shape for path, leaf in flatten_with_paths(compiled.model.abstract).items()
+        }
+        head = {path: np.zeros(shapes[path], np.float32) for path in compiled.head}
         path = compiled.maskable[0]
-        planes = {path: jax.device_put(full_planes(shapes[path].shape))}
-        masked = self.cache.complete(compiled, unmasked._replace(planes=planes))
-        for weights in (masked, self.cache.complete(compiled, unmasked)):
-            compiled.forward(weights.leaves, weights.planes, inputs)
-        for path in compiled.maskable:
-            unmask(masked.leaves[path], masked.planes[path])
-        count = 1 << (self._together - 1).bit_length()
-        while count > 1:
-            self._vmapped(compiled, [masked] * count, [inputs] * count)
-            count //= 2
-        return 2 + (self._together - 1).bit_length()
+        planes, head = jax.device_put(({path: full_planes(shapes[path])}, head))
+        masked, unmasked = PackedTask(planes, head), PackedTask({}, head)
+        return self.cache.complete(compiled, masked), self.cache.complete(compiled, unmasked)
 
 
 def in_order(

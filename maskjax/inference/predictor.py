@@ -15,15 +15,7 @@ from maskjax.errors import InputError
 from maskjax.inference.batching import BUCKETS, ROWS, model_buckets
 from maskjax.inference.executor import Executor, Target
 from maskjax.inference.postprocess import Answer, Pooling, make_answer, pool, read_pooling
-from maskjax.inference.preprocess import (
-    Function,
-    InputForm,
-    InputRow,
-    InputSpec,
-    PreparedRow,
-    Reader,
-    fits,
-)
+from maskjax.inference.preprocess import Function, InputRow, PreparedRow, Reader, fits
 from maskjax.inference.registry import Registry
 from maskjax.inference.weight_cache import Budgets
 from maskjax.masking import flatten_with_paths
@@ -100,7 +92,6 @@ class Predictor:
             workers=workers or ((os.cpu_count() or 1) if on_cpu else 1),
             kernel=kernel,
         )
-        self._base_spec = InputSpec("the base", InputForm.of(None), config.max_positions)
         for place in tasks:
             self.add(place)
 
@@ -289,8 +280,7 @@ class Predictor:
     def _prepare(
         self, rows: Sequence[tuple[InputRow, str | None]], **options: Any
     ) -> list[PreparedRow]:
-        specs = [self._base_spec if name is None else self._registry[name].spec for _, name in rows]
-        named = [(*row, spec) for row, spec in zip(rows, specs, strict=True)]
+        named = [(row, name, self._registry.spec(name)) for row, name in rows]
         return self._reader.prepare(named, **options)
 
     @cached_property

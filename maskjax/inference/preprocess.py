@@ -1,9 +1,10 @@
 """From what a user asks to token ids: rows are checked, and each text is tokenized once."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -128,44 +129,39 @@ class Reader:
         function: Function = "softmax",
     ) -> list[PreparedRow]:
         """Tokenizes rows for tasks by name, whose specs are given."""
-        names = [name for _, name, _ in rows]
         if vector:  # every task's vectors are those of a text or a pair
             rows = [(row, name, spec._replace(form=InputForm.of(None))) for row, name, spec in rows]
-        specs = [spec for _, _, spec in rows]
-        inputs = [row for row, _, _ in rows]
-        tokenized = self._tokenize_all(list(zip(inputs, specs, strict=True)))
+        tokenized = self._tokenize_all([(row, spec) for row, _, spec in rows])
         return [
             PreparedRow(name, spec, row, bucket_length(row.length, self._buckets), vector, function)
-            for name, spec, row in zip(names, specs, tokenized, strict=True)
+            for (_, name, spec), row in zip(rows, tokenized, strict=True)
         ]
 
     def _tokenize_all(self, rows: Sequence[tuple[InputRow, InputSpec]]) -> list[TokenizedRow]:
         """Tokenizes rows; equal rows that are cut alike are tokenized once."""
         texts = [_checked(row, spec, number) for number, (row, spec) in enumerate(rows, 1)]
-        keys = [_Call.of(spec, row) for row, (_, spec) in zip(texts, rows, strict=True)]
-        calls: dict[_Call, dict[tuple[str, ...], None]] = {}
-        for key, row in zip(keys, texts, strict=True):
-            calls.setdefault(key, {})[row] = None
+        keys = [(_Call.of(spec, row), row) for row, (_, spec) in zip(texts, rows, strict=True)]
+        calls: dict[_Call, list[tuple[str, ...]]] = defaultdict(list)
+        for call, row in dict.fromkeys(keys):
+            calls[call].append(row)
+        tokenized = {}
         with self._lock:
-            tokenized = {key: self._tokenize(key, list(rows)) for key, rows in calls.items()}
-        return [tokenized[key][row] for key, row in zip(keys, texts, strict=True)]
+            for call, call_rows in calls.items():
+                pairs = zip(call_rows, self._tokenize(call, call_rows), strict=True)
+                tokenized |= {(call, row): tokens for row, tokens in pairs}
+        return [tokenized[key] for key in keys]
 
-    def _tokenize(
-        self, call: "_Call", rows: list[tuple[str, ...]]
-    ) -> dict[tuple[str, ...], TokenizedRow]:
+    def _tokenize(self, call: "_Call", rows: list[tuple[str, ...]]) -> list[TokenizedRow]:
         tokenizer = self._for_words if call.kind == "tokens" else self._for_texts
         split = Split([_cut(texts, call) for texts in rows], np.zeros(0, np.int32), call.kind)
         encoded = encode(split, tokenizer, call.max_length, call.word_piece)
         arrays = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
-        sequences, places = [Tokens(*pair) for pair in arrays], encoded.places
-        tokenized = {}
-        for number, texts in enumerate(rows):
-            first = number * encoded.choices
-            row = TokenizedRow(tuple(sequences[first : first + encoded.choices]))
-            if places is not None:
-                row = row._replace(words=texts, places=places[number])
-            tokenized[texts] = row
-        return tokenized
+        sequences = iter([Tokens(*pair) for pair in arrays])
+        tokenized = [TokenizedRow(tuple(islice(sequences, encoded.choices))) for _ in rows]
+        if encoded.places is None:
+            return tokenized
+        words = zip(tokenized, rows, encoded.places, strict=True)
+        return [row._replace(words=texts, places=places) for row, texts, places in words]
 
 
 class _Call(NamedTuple):

@@ -98,6 +98,12 @@ class Registry:
             raise UnknownTaskError(f"task {name!r} is not there; {hint}.")
         return tasks[name]
 
+    def spec(self, name: str | None) -> InputSpec:
+        """How the rows of a task are read; None for the base."""
+        if name is None:
+            return InputSpec("the base", InputForm.of(None), self._config.max_positions)
+        return self[name].spec
+
     def only(self) -> RegisteredTask:
         """The only task."""
         tasks = list(self)
