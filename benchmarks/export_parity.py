@@ -64,7 +64,7 @@ def _compare_hf(predictor: TaskPredictor, texts: Texts, ours: np.ndarray, folder
     classify: Any = transformers.pipeline("text-classification", str(folder), device="cpu")
     rows = [dict(zip(("text", "text_pair"), row, strict=False)) for row in texts]
     labels = [classify(row, truncation=True)["label"] for row in rows]
-    same = sum(a == b.label for a, b in zip(labels, predictor(texts), strict=True))
+    same = sum(a == b["label"] for a, b in zip(labels, predictor(texts), strict=True))
     print(f"pipeline()   {same} of {len(texts)} labels the same, {len(set(labels))} labels occur")
 
 

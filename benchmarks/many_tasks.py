@@ -27,7 +27,7 @@ from benchmarks.speed import SIZES
 from maskjax.adaptation import Delta
 from maskjax.analysis.footprint import live_bytes
 from maskjax.config import Config, ModelConfig
-from maskjax.inference import Predictor, Prepared
+from maskjax.inference import Predictor, PreparedRow
 from maskjax.inference.batching import Group, Tokens, collate
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.selection import select_paths
@@ -197,16 +197,16 @@ def _forms(base: Path, files: Sequence[Path], many: int) -> dict[str, Callable[[
     }
 
 
-def dense_batch(base: Path, rows: Sequence[Prepared]) -> Callable[[], Any]:
+def dense_batch(base: Path, rows: Sequence[PreparedRow]) -> Callable[[], Any]:
     """The plain model under the weights of one task."""
     loaded = load_base(base)
     model = build_model(loaded.config, TASK.num_outputs)
     params, apply = with_head(loaded.params, model, jax.random.key(0)), jax.jit(model.apply)
-    inputs = _inputs([row.read.tokens[0] for row in rows])
+    inputs = _inputs([row.tokenized.sequences[0] for row in rows])
     return lambda: np.asarray(apply(params, inputs))
 
 
-def _merged(base: Path, files: Sequence[Path], rows: Sequence[Prepared]) -> Callable[[], Any]:
+def _merged(base: Path, files: Sequence[Path], rows: Sequence[PreparedRow]) -> Callable[[], Any]:
     """Each task's weights made by one program, then its row run by another."""
     loaded = load_base(base)
     model = build_model(loaded.config, TASK.num_outputs)
@@ -223,7 +223,7 @@ def _merged(base: Path, files: Sequence[Path], rows: Sequence[Prepared]) -> Call
         masks = {path: _unpacked(bits[path], shape) for path, shape in shapes.items()}
         return Delta.of(weights=weights, masks=masks).apply(params)
 
-    inputs = [_inputs([row.read.tokens[0]]) for row in rows]
+    inputs = [_inputs([row.tokenized.sequences[0]]) for row in rows]
 
     def run() -> None:
         for task, each in zip(tasks, inputs, strict=True):

@@ -152,8 +152,8 @@ def _new_columns(
     from maskjax.tasks.writers import free_name
 
     found: dict[str, list] = {
-        "label": [prediction.label for prediction in predictions],
-        "score": [round(prediction.score, 6) for prediction in predictions],
+        "label": [prediction["label"] for prediction in predictions],
+        "score": [round(prediction["score"], 6) for prediction in predictions],
     }
     if logits is not None and task.labels:
         chances = np.round(np.nan_to_num(softmax(logits.astype(np.float64), axis=1)), 6)
@@ -168,7 +168,7 @@ def _new_columns(
 
 def _print(texts: Texts, predictions: "Sequence[Prediction]") -> None:
     rows = [
-        (prediction.label, f"{prediction.score:.3f}", " | ".join(row))
+        (prediction["label"], f"{prediction['score']:.3f}", " | ".join(row))
         for row, prediction in zip(texts, predictions, strict=True)
     ]
     print_table(("label", "score", "text"), rows, names=3)
@@ -177,7 +177,7 @@ def _print(texts: Texts, predictions: "Sequence[Prediction]") -> None:
 def _print_words(sentences: Texts, predictions: "Sequence[Prediction]") -> None:
     """Prints one word and its label a line, a blank line between sentences."""
     tags = iter(predictions)
-    blocks = ("".join(f"{word}\t{next(tags).label}\n" for word in words) for words in sentences)
+    blocks = ("".join(f"{word}\t{next(tags)['label']}\n" for word in words) for words in sentences)
     sys.stdout.write("\n".join(blocks))
 
 

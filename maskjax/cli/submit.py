@@ -29,7 +29,7 @@ def submit(run: OneRun, *, out: Path, path: str | None = None) -> None:
     for split, texts in tests.items():
         with show_progress():
             found = predictor(texts)
-        predictions = [p.score if task.kind == "regression" else p.label for p in found]
+        predictions = [p["score" if task.kind == "regression" else "label"] for p in found]
         file = out / submission_file(task, split)
         write_atomically(file, submission_text(task, predictions).encode())
         show(f"{file}: {len(texts):,} rows")

@@ -1,7 +1,6 @@
 """Running adapted models: many tasks over one base, one saved run, logits over many rows."""
 
-from maskjax.inference.ensemble import By, combine_logits
-from maskjax.inference.evaluation import Evaluation, evaluate_logits
+from maskjax.inference.evaluation import By, Evaluation, combine_logits, evaluate_logits
 from maskjax.inference.forward import (
     gather_logits,
     make_predict,
@@ -10,24 +9,24 @@ from maskjax.inference.forward import (
     predict_logits,
     score_logits,
 )
-from maskjax.inference.postprocess import Answer, Function
+from maskjax.inference.postprocess import Answer, Prediction, WordPrediction
 from maskjax.inference.predictor import Predictor
-from maskjax.inference.prepared import Prepared, UnknownTaskError
-from maskjax.inference.preprocess import Row
-from maskjax.inference.saved_run import Prediction, TaskPredictor, load_predictor
-from maskjax.inference.vectors import cls_vectors
+from maskjax.inference.preprocess import Function, InputRow, PreparedRow
+from maskjax.inference.registry import UnknownTaskError
+from maskjax.inference.saved_run import TaskPredictor, cls_vectors, load_predictor
 
 __all__ = [
     "Answer",
     "By",
     "Evaluation",
     "Function",
+    "InputRow",
     "Prediction",
     "Predictor",
-    "Prepared",
-    "Row",
+    "PreparedRow",
     "TaskPredictor",
     "UnknownTaskError",
+    "WordPrediction",
     "cls_vectors",
     "combine_logits",
     "evaluate_logits",

@@ -1,16 +1,20 @@
 """Which sequences run together: those of one task, in groups of few static shapes.
 
-Lengths and rows of a group come from short ladders, so that the number of programs is bounded. A
-group of a task unmasks the base once, which costs as much as some tokens do, so that it can be
+The lengths and row counts of groups come from short ladders, so the number of programs is bounded.
+Each group of a task unmasks the base once, which takes as long as a few tokens, so it can be
 cheaper to fill a group up than to run two.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from maskjax.tasks import Ragged
+from maskjax.tasks.batching import pad_sequences
 
 BUCKETS = (16, 32, 64, 128, 256, 512)
 """Lengths of sequences, in tokens."""
@@ -20,32 +24,35 @@ UNMASKING = 20
 """Tokens in whose time a base is unmasked: 3 ms of 23 for 128 tokens, MiniLM on two CPU cores."""
 
 
-class Group(NamedTuple):
-    """Sequences of one task that run together.
-
-    Attributes:
-        key: The task.
-        length: Tokens that each is padded to.
-        rows: Rows that there are with those that only fill the group up.
-        members: Numbers of the sequences.
-    """
-
-    key: Any
-    length: int
-    rows: int
-    members: tuple[int, ...]
-
-
 class Tokens(NamedTuple):
-    """What goes through the encoder.
-
-    Attributes:
-        input_ids: [tokens] int32.
-        token_type_ids: [tokens] int32.
-    """
+    """A sequence, which goes through the encoder; two arrays `[tokens]` int32."""
 
     input_ids: np.ndarray
     token_type_ids: np.ndarray
+
+
+class Group(NamedTuple):
+    """Sequences with one key that run together."""
+
+    key: Any
+    length: int  # tokens that each sequence is padded to
+    rows: int  # includes the sequences that only fill the group up
+    members: tuple[int, ...]  # numbers of the sequences
+
+
+def model_buckets(longest: int, buckets: Sequence[int] = BUCKETS) -> tuple[int, ...]:
+    """The lengths that a model with this many positions can run, its longest included."""
+    return (*(length for length in buckets if length < longest), longest)
+
+
+def bucket_length(length: int, buckets: Sequence[int] = BUCKETS) -> int:
+    """The length that a sequence is padded to.
+
+    Example:
+        >>> [bucket_length(length) for length in (1, 16, 17, 128)]
+        [16, 16, 32, 128]
+    """
+    return buckets[bisect_left(buckets, length)]
 
 
 def plan_groups(
@@ -55,29 +62,35 @@ def plan_groups(
     buckets: Sequence[int] = BUCKETS,
     rows: tuple[int, ...] = ROWS,
 ) -> list[Group]:
-    """Groups sequences, those of a task next to each other.
+    """Groups sequences, those with equal keys next to each other.
 
     Example:
         >>> [group[1:] for group in plan_groups(["a", "b", "a"], [9, 9, 20])]
         [(16, 1, (0,)), (32, 1, (2,)), (16, 1, (1,))]
     """
-    waiting: dict[Hashable, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for number, (key, place) in enumerate(
-        zip(keys, np.searchsorted(buckets, lengths), strict=True)
-    ):
-        waiting[key][buckets[place]].append(number)
-    groups = []
-    for key, by_length in waiting.items():
-        for length, numbers in by_length.items():
-            start = 0
-            for size in split_rows(len(numbers), length, rows):
-                groups.append(Group(key, length, size, tuple(numbers[start : start + size])))
-                start += size
+    numbers: dict[Hashable, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for number, (key, length) in enumerate(zip(keys, lengths, strict=True)):
+        numbers[key][bucket_length(length, buckets)].append(number)
+    return [
+        group
+        for key, by_length in numbers.items()
+        for length, members in by_length.items()
+        for group in _split_members(key, length, members, rows)
+    ]
+
+
+def _split_members(
+    key: Hashable, length: int, members: list[int], rows: tuple[int, ...]
+) -> list[Group]:
+    groups, start = [], 0
+    for size in split_rows(len(members), length, rows):
+        groups.append(Group(key, length, size, tuple(members[start : start + size])))
+        start += size
     return groups
 
 
 def split_rows(count: int, length: int, rows: tuple[int, ...] = ROWS) -> tuple[int, ...]:
-    """The cheapest sizes of groups that hold so many sequences.
+    """The cheapest sizes of groups that hold this many sequences.
 
     Example:
         >>> split_rows(3, 128), split_rows(3, 16), split_rows(35, 16)
@@ -89,7 +102,7 @@ def split_rows(count: int, length: int, rows: tuple[int, ...] = ROWS) -> tuple[i
 
 @cache
 def _cheapest(count: int, length: int, rows: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
-    """Tokens' time and sizes."""
+    """The cost in tokens, and the sizes."""
     if count == 0:
         return 0, ()
     options = []
@@ -100,16 +113,8 @@ def _cheapest(count: int, length: int, rows: tuple[int, ...]) -> tuple[int, tupl
 
 
 def collate(group: Group, sequences: Sequence[Tokens], pad_id: int) -> dict[str, np.ndarray]:
-    """Makes the arrays of a group."""
-    shape = (group.rows, group.length)
-    inputs = {
-        "input_ids": np.full(shape, pad_id, np.int32),
-        "attention_mask": np.zeros(shape, np.int32),
-        "token_type_ids": np.zeros(shape, np.int32),
-    }
-    for row, number in enumerate(np.resize(group.members, group.rows)):
-        ids, types = sequences[number]
-        inputs["input_ids"][row, : len(ids)] = ids
-        inputs["attention_mask"][row, : len(ids)] = 1
-        inputs["token_type_ids"][row, : len(ids)] = types
-    return inputs
+    """The inputs of a group; members are repeated to fill it up."""
+    ids, types = zip(*(sequences[number] for number in group.members), strict=True)
+    rows = np.resize(np.arange(len(group.members)), group.rows)
+    tokens = Ragged.from_rows(ids), Ragged.from_rows(types)
+    return pad_sequences(*tokens, rows, length=group.length, pad_id=pad_id)

@@ -1,47 +1,45 @@
-"""Runs sequences of many tasks: groups in turn, or several at once where memory is free."""
+"""Runs sequences of many tasks: groups in turn, or several at a time where memory is free."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from itertools import groupby
-from typing import NamedTuple
+from itertools import groupby, islice
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
 
-from maskjax.inference.batching import Group, Tokens, collate, plan_groups
-from maskjax.inference.compiled import CompiledModel, make_features, stack
-from maskjax.inference.packed_task import Leaves, PackedTask
-from maskjax.inference.registry import RegisteredTask
-from maskjax.inference.unmasking import full_planes, unmask
-from maskjax.inference.weight_cache import Loaded, WeightCache
-from maskjax.inference.window import in_order
+from maskjax.inference.batching import Group, bucket_length, collate, plan_groups
+from maskjax.inference.compiled import (
+    CompiledModel,
+    Leaves,
+    compile_features,
+    full_planes,
+    stack,
+    unmask,
+)
+from maskjax.inference.preprocess import Tokens
+from maskjax.inference.registry import PackedTask, RegisteredTask
+from maskjax.inference.weight_cache import Budgets, TaskWeights, WeightCache
 from maskjax.masking import flatten_with_paths
 from maskjax.models import EncoderConfig
 
 Inputs = dict[str, np.ndarray]
-Outputs = list[list[np.ndarray]]
-Computation = Callable[[], list[np.ndarray]]
+Outputs = list[np.ndarray]
+"""An array for each row of a group, or for each sequence of a row."""
+Result = TypeVar("Result")
 
 
-class Work(NamedTuple):
-    """What a sequence is run for.
+class Target(NamedTuple):
+    """What a row is run for."""
 
-    Attributes:
-        task: The task; None for the base.
-        vector: Whether vectors are asked for instead of logits; the base has nothing else.
-    """
-
-    task: RegisteredTask | None
-    vector: bool
+    task: RegisteredTask | None  # None for the base
+    vector: bool  # whether vectors are computed instead of logits; the base has vectors only
 
 
 class Executor:
-    """A base on the device, and the tasks that run on it. Not thread-safe.
-
-    Attributes:
-        residency: Where the tasks are.
-    """
+    """A base on the device, and the tasks that run on it. Not thread-safe."""
 
     def __init__(
         self,
@@ -50,163 +48,178 @@ class Executor:
         read: Callable[[RegisteredTask], PackedTask],
         *,
         dtype: str,
-        device_bytes: int,
-        host_bytes: int,
-        hot_bytes: int,
+        budgets: Budgets,
         buckets: Sequence[int],
         rows: tuple[int, ...],
         together: int,
         workers: int,
         kernel: bool = False,
     ) -> None:
-        most = config.max_positions
-        self._buckets = (*(length for length in buckets if length < most), most)
+        self._buckets = buckets
         self._rows = rows
         self._together = together
         self._workers = workers
         self._pool = ThreadPoolExecutor(workers, "maskjax-groups")
         self._pad_id = config.pad_token_id
         self._leaves = leaves
-        self._features = make_features(config, dtype, kernel=kernel)
-        self.residency: WeightCache[RegisteredTask] = WeightCache(
-            leaves,
-            lambda one: one.programs,
-            read,
-            device_bytes=device_bytes,
-            host_bytes=host_bytes,
-            hot_bytes=hot_bytes,
+        self._features = compile_features(config, dtype, kernel=kernel)
+        self.cache: WeightCache[RegisteredTask] = WeightCache(
+            leaves, lambda task: task.compiled, read, budgets
         )
 
-    def run(self, work: Sequence[Work], rows: Sequence[tuple[Tokens, ...]]) -> Outputs:
-        """Runs rows, in any order of tasks and lengths."""
-        places = [(row, place) for row, each in enumerate(rows) for place in range(len(each))]
-        sequences = [one for each in rows for one in each]
-        keys = [work[row] for row, _ in places]
-        lengths = [len(one.input_ids) for one in sequences]
-        groups = plan_groups(keys, lengths, buckets=self._buckets, rows=self._rows)
-        self.residency.begin({one.task for one in work if one.task is not None})
-        outputs: Outputs = [[np.zeros(0)] * len(each) for each in rows]
+    def run(self, rows: Sequence[tuple[Target, tuple[Tokens, ...]]]) -> list[Outputs]:
+        """Runs the sequences of rows, in any order of tasks and lengths."""
+        sequences = [sequence for _, sequences in rows for sequence in sequences]
+        targets = [target for target, sequences in rows for _ in sequences]
+        lengths = [len(sequence.input_ids) for sequence in sequences]
+        groups = plan_groups(targets, lengths, buckets=self._buckets, rows=self._rows)
+        self.cache.begin({target.task for target in targets if target.task is not None})
         batches = list(self._batches(groups))
         calls = (self._call(batch, sequences) for batch in batches)
-        found_in_order = in_order(calls, self._pool, min(self._workers, len(batches)))
-        for batch, computed in zip(batches, found_in_order, strict=True):
-            for group, found in zip(batch, computed, strict=True):
-                for number, output in zip(group.members, found, strict=False):
-                    row, place = places[number]
-                    outputs[row][place] = output
-        return outputs
+        results = in_order(calls, self._pool, min(self._workers, len(batches)))
+        outputs: Outputs = [np.zeros(0)] * len(sequences)
+        for batch, batch_outputs in zip(batches, results, strict=True):
+            for group, group_outputs in zip(batch, batch_outputs, strict=True):
+                for number, output in zip(group.members, group_outputs, strict=False):
+                    outputs[number] = output
+        in_rows = iter(outputs)
+        return [list(islice(in_rows, len(sequences))) for _, sequences in rows]
 
     def warm_up(self, tasks: Sequence[RegisteredTask], *, base: bool) -> int:
-        """Runs every shape of every program once."""
+        """Runs every shape of every program once; returns the number of programs."""
         longest: dict[CompiledModel | None, int] = {}
-        for one in tasks:
-            longest[one.programs] = max(longest.get(one.programs, 0), one.asked.max_length)
+        for task in tasks:
+            longest[task.compiled] = max(longest.get(task.compiled, 0), task.spec.max_length)
         if base:
             longest[None] = self._buckets[-1]
+        blank = [Tokens(np.zeros(1, np.int32), np.zeros(1, np.int32))]
         count = 0
-        for programs, length in longest.items():
-            last = int(np.searchsorted(self._buckets, length))
+        for compiled, length in longest.items():
+            last = self._buckets.index(bucket_length(length, self._buckets))
             for bucket in self._buckets[: last + 1]:
                 for rows in self._rows:
-                    inputs = collate(Group(None, bucket, rows, (0,)), [_BLANK], self._pad_id)
-                    count += self._warm(programs, inputs)
+                    group = Group(None, bucket, rows, (0,))
+                    count += self._warm(compiled, collate(group, blank, self._pad_id))
         return count
 
     def _batches(self, groups: Sequence[Group]) -> Iterator[list[Group]]:
-        """Groups of one shape and program, as many as run at once; else those of a task in turn."""
+        """Groups of one shape and program that run at the same time; on CPU one after the other."""
         if self._together == 1:
             yield from ([group] for group in groups)
             return
 
         def shape(group: Group) -> tuple[int, int, int]:
-            return group.length, group.rows, 0 if group.key.vector else id(group.key.task.programs)
+            target: Target = group.key
+            return group.length, group.rows, 0 if target.vector else id(_compiled(target))
 
         for _, same in groupby(sorted(groups, key=shape), key=shape):
             alike = list(same)
             for start in range(0, len(alike), self._together):
                 yield alike[start : start + self._together]
 
-    def _call(self, groups: list[Group], sequences: Sequence[Tokens]) -> Computation:
-        """What computes the outputs of each group, its tasks brought to the device."""
+    def _call(self, groups: list[Group], sequences: Sequence[Tokens]) -> Callable[[], list]:
+        """A call that computes the outputs of each group, whose tasks are on the device by then."""
         inputs = [collate(group, sequences, self._pad_id) for group in groups]
-        loaded = [self._fetch(group.key.task) for group in groups]
-        if groups[0].key.vector:
-            return partial(self._vectors, loaded, inputs)
-        return partial(self._compute, groups[0].key.task.programs, loaded, inputs)
+        weights = [self._fetch(group.key.task) for group in groups]
+        target: Target = groups[0].key
+        compiled = None if target.vector else _compiled(target)
+        return partial(self._compute, compiled, weights, inputs)
 
-    def _fetch(self, task: RegisteredTask | None) -> Loaded:
+    def _fetch(self, task: RegisteredTask | None) -> TaskWeights:
         if task is None:
-            return Loaded(self._leaves, {}, PackedTask({}, {}))
-        return self.residency.fetch(task)
-
-    def _vectors(self, loaded: list[Loaded], inputs: list[Inputs]) -> list[np.ndarray]:
-        return [
-            np.asarray(self._features(one.leaves, one.planes, each))
-            for one, each in zip(loaded, inputs, strict=True)
-        ]
+            return TaskWeights(self._leaves, {}, PackedTask({}, {}))
+        return self.cache.fetch(task)
 
     def _compute(
-        self, programs: CompiledModel, loaded: list[Loaded], inputs: list[Inputs]
-    ) -> list[np.ndarray]:
-        """The outputs of each group. One after the other where its weights are merged already."""
-        at_once = [n for n, one in enumerate(loaded) if one.planes and _only_head(one, programs)]
-        if len(at_once) < 2:
-            return [_alone(programs, *pair) for pair in zip(loaded, inputs, strict=True)]
-        found = self._vmapped(programs, [loaded[n] for n in at_once], [inputs[n] for n in at_once])
-        outputs = dict(zip(at_once, found, strict=True))
+        self, compiled: CompiledModel | None, weights: list[TaskWeights], inputs: list[Inputs]
+    ) -> Outputs:
+        """The outputs of groups; those with masks over shared weights may run at the same time."""
+        batched = _shares_base(compiled, weights) if compiled else []
+        outputs = {}
+        if compiled and len(batched) > 1:
+            together = [weights[n] for n in batched], [inputs[n] for n in batched]
+            outputs = dict(zip(batched, self._vmapped(compiled, *together), strict=True))
+        forward = compiled.forward if compiled else self._features
+        # As arrays of NumPy, which wait: programs that wait for each other would all hold weights.
         return [
-            outputs[n] if n in outputs else _alone(programs, loaded[n], inputs[n])
-            for n in range(len(loaded))
+            outputs[n]
+            if n in outputs
+            else np.asarray(forward(task.leaves, task.planes, group_inputs))
+            for n, (task, group_inputs) in enumerate(zip(weights, inputs, strict=True))
         ]
 
     def _vmapped(
-        self, programs: CompiledModel, loaded: list[Loaded], inputs: list[Inputs]
-    ) -> list[np.ndarray]:
-        """Runs groups at once; their number is filled up to a power of two."""
-        count = 1 << (len(loaded) - 1).bit_length()
-        numbers = np.resize(np.arange(len(loaded)), count)
-        heads = [{path: one.leaves[path] for path in programs.head} for one in loaded]
-        trees = [(heads[n], loaded[n].planes, inputs[n]) for n in numbers]
-        shared = {path: self._leaves[path] for path in programs.paths if path in self._leaves}
-        return list(np.asarray(programs.together(shared, *stack(*trees))))[: len(loaded)]
+        self, compiled: CompiledModel, weights: list[TaskWeights], inputs: list[Inputs]
+    ) -> Outputs:
+        """Runs groups in one program; their number is filled up to a power of two."""
+        count = 1 << (len(weights) - 1).bit_length()
+        heads = [{path: task.leaves[path] for path in compiled.head} for task in weights]
+        trees = [(heads[n], weights[n].planes, inputs[n]) for n in range(len(weights))]
+        filled = [trees[n % len(trees)] for n in range(count)]
+        shared = {path: self._leaves[path] for path in compiled.paths if path in self._leaves}
+        return list(np.asarray(compiled.batched(shared, *stack(*filled))))[: len(weights)]
 
-    def _warm(self, programs: CompiledModel | None, inputs: Inputs) -> int:
-        if programs is None:
-            self._features(self._leaves, {}, inputs)
-            return 1
-        bare = self._blank(programs)
-        full = self.residency.load(programs, bare)
-        programs.dense(full.leaves, inputs)
-        path = programs.maskable[0]
-        masked = self.residency.load(programs, bare._replace(planes={path: _ones(full, path)}))
-        count = 1 << (self._together - 1).bit_length()
-        while count > 1:
-            self._vmapped(programs, [masked] * count, [inputs] * count)
-            count //= 2
-        programs.masked(masked.leaves, masked.planes, inputs)
-        for path in programs.maskable:
-            unmask(masked.leaves[path], masked.planes[path])
-        return 2 + (self._together - 1).bit_length()
+    def _warm(self, compiled: CompiledModel | None, inputs: Inputs) -> int:
+        """Runs each program of a model, or of the base, for inputs of one shape."""
+        if compiled is None:
+            batches = [[self._fetch(None)]]
+        else:
+            masked, unmasked = self._blank_tasks(compiled)
+            for path in compiled.maskable:
+                unmask(masked.leaves[path], masked.planes[path])
+            powers = range((self._together - 1).bit_length() + 1)
+            batches = [[unmasked], *([masked] * 2**power for power in powers)]
+        for batch in batches:
+            self._compute(compiled, batch, [inputs] * len(batch))
+        return len(batches)
 
-    def _blank(self, programs: CompiledModel) -> PackedTask:
-        shapes = flatten_with_paths(programs.model.abstract)
-        head = {path: np.zeros(shapes[path].shape, np.float32) for path in programs.head}
-        return PackedTask({}, jax.device_put(head))
-
-
-_BLANK = Tokens(np.zeros(1, np.int32), np.zeros(1, np.int32))
-
-
-def _ones(loaded: Loaded, path: str) -> jax.Array:
-    return jax.device_put(full_planes(loaded.leaves[path].shape))
+    def _blank_tasks(self, compiled: CompiledModel) -> tuple[TaskWeights, TaskWeights]:
+        """A task with masks and one without."""
+        shapes = {
+            path: leaf.shape for path, leaf in flatten_with_paths(compiled.model.abstract).items()
+        }
+        head = {path: np.zeros(shapes[path], np.float32) for path in compiled.head}
+        path = compiled.maskable[0]
+        planes, head = jax.device_put(({path: full_planes(shapes[path])}, head))
+        masked, unmasked = PackedTask(planes, head), PackedTask({}, head)
+        return self.cache.complete(compiled, masked), self.cache.complete(compiled, unmasked)
 
 
-def _only_head(loaded: Loaded, programs: CompiledModel) -> bool:
-    return loaded.packed.own.keys() <= set(programs.head)
+def in_order(
+    calls: Iterable[Callable[[], Result]], pool: ThreadPoolExecutor, limit: int
+) -> Iterator[Result]:
+    """Runs calls in threads, and yields their results in order.
+
+    A call is made only when a thread is about to be free, so the weights that calls hold are those
+    of few calls at a time.
+
+    Example:
+        >>> with ThreadPoolExecutor(2) as pool:
+        ...     list(in_order([lambda: 1, lambda: 2, lambda: 3], pool, 2))
+        [1, 2, 3]
+    """
+    if limit == 1:
+        yield from (call() for call in calls)
+        return
+    pending: deque[Future[Result]] = deque()
+    try:
+        for call in calls:
+            pending.append(pool.submit(call))
+            if len(pending) > limit:  # one waits, so that no thread does
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.exception()
 
 
-def _alone(programs: CompiledModel, loaded: Loaded, inputs: Inputs) -> np.ndarray:
-    # As an array of NumPy, which waits: programs that wait for each other would all hold weights.
-    if loaded.planes:
-        return np.asarray(programs.masked(loaded.leaves, loaded.planes, inputs))
-    return np.asarray(programs.dense(loaded.leaves, inputs))
+def _compiled(target: Target) -> CompiledModel:
+    assert target.task is not None  # the base has vectors only
+    return target.task.compiled
+
+
+def _shares_base(compiled: CompiledModel, weights: list[TaskWeights]) -> list[int]:
+    """The numbers of tasks that are masked and have nothing of their own but the head."""
+    head = set(compiled.head)
+    return [n for n, task in enumerate(weights) if task.planes and task.packed.own.keys() <= head]

@@ -1,15 +1,16 @@
 """From what a user asks to token ids: rows are checked, and each text is tokenized once."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.inference.batching import Tokens
+from maskjax.inference.batching import Tokens, bucket_length
 from maskjax.models import Base, TaskType
 from maskjax.tasks import Split, Task, encode, load_base_tokenizer
 from maskjax.tasks.encode import WordPiece
@@ -18,66 +19,101 @@ from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Row = str | tuple[str, ...]
+InputRow = str | tuple[str, ...]
 """A text; a pair of texts; for choice, a first text and each text to choose from; for tokens, the
 words, or a text that is split at its spaces."""
+Function = Literal["softmax", "sigmoid", "none"]
+"""What makes scores of logits: probabilities that sum to one, a probability for each label by
+itself, or nothing."""
 CHARACTERS = 32
 """Characters of a text that are read for each token that its sequence may have. A token of prose
-takes four or five, so that nothing else is ever cut; tokenizing a megabyte takes seconds."""
+takes four or five, so nothing else is ever cut; tokenizing a megabyte takes seconds."""
+
+
+class InputForm(NamedTuple):
+    """The form of a task's rows: tasks with equal forms read each other's rows."""
+
+    kind: TaskType | None  # None for the base
+    texts: int  # texts of a row; the base reads up to this many, and tokens at least one word
+
+    @classmethod
+    def of(cls, task: Task | None) -> "InputForm":
+        """The form of a task; None for the base, which reads a text or a pair."""
+        if task is None:
+            return cls(None, 2)
+        return cls(task.kind, 1 + len(task.labels) if task.kind == "choice" else len(task.text))
+
+    def fits(self, texts: tuple[str, ...]) -> bool:
+        """Whether texts are a row of this form."""
+        if self.kind == "tokens":
+            return len(texts) >= 1
+        return len(texts) == self.texts or (self.kind is None and len(texts) == 1)
+
+    def __str__(self) -> str:
+        match self.kind:
+            case None:
+                return "a text or a pair of texts"
+            case "tokens":
+                return "at least one word"
+            case "choice":
+                return f"a text and {self.texts - 1} texts to choose from"
+            case _:
+                return "a text" if self.texts == 1 else "a pair of texts"
 
 
 class InputSpec(NamedTuple):
-    """How the rows of a task are read.
+    """How the rows of a task are read."""
 
-    Attributes:
-        name: What errors call the task.
-        task: The task; None for the base itself, which takes a text or a pair.
-        max_length: Tokens of a sequence.
-        word_piece: For tokens, which piece of a word stands for it.
-    """
-
-    name: str
-    task: Task | None
-    max_length: int
-    word_piece: WordPiece = "last"
-
-    @property
-    def kind(self) -> TaskType | None:
-        """The task's kind."""
-        return self.task and self.task.kind
-
-    @property
-    def form(self) -> tuple[TaskType | None, int]:
-        """Kind and number of texts: of tasks that share it, each takes the rows of the other."""
-        if self.task is None:
-            return None, 1
-        return self.task.kind, len(self.task.labels if self.kind == "choice" else self.task.text)
+    name: str  # what errors call the task
+    form: InputForm
+    max_length: int  # tokens of a sequence
+    word_piece: WordPiece = "last"  # for tokens, which piece of a word stands for it
 
 
 class TokenizedRow(NamedTuple):
-    """A row, tokenized.
+    """A row of one sequence, or of one for each choice."""
 
-    Attributes:
-        tokens: Its sequences: one, or one for each choice.
-        words: For tokens, the words.
-        places: For tokens, where in its sequence each word is, -1 for nowhere.
-    """
-
-    tokens: tuple[Tokens, ...]
-    words: tuple[str, ...] = ()
-    places: np.ndarray | None = None
+    sequences: tuple[Tokens, ...]
+    words: tuple[str, ...] = ()  # for tokens
+    places: np.ndarray | None = None  # for tokens, where in its sequence each word is, or -1
 
     @property
     def length(self) -> int:
         """Tokens of its longest sequence."""
-        return max(len(one.input_ids) for one in self.tokens)
+        return max(len(sequence.input_ids) for sequence in self.sequences)
+
+
+class PreparedRow(NamedTuple):
+    """A row that is ready to be run, from `Predictor.prepare`.
+
+    Attributes:
+        task: The name of its task; None for the base itself.
+        spec: How the task read it.
+        tokenized: Its tokens.
+        padded_length: Tokens that its longest sequence is padded to.
+        vector: Whether it is answered with a vector instead of labels.
+        function: What makes scores of logits.
+    """
+
+    task: str | None
+    spec: InputSpec
+    tokenized: TokenizedRow
+    padded_length: int
+    vector: bool = False
+    function: Function = "softmax"
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens of all its sequences, padding included."""
+        return len(self.tokenized.sequences) * self.padded_length
 
 
 class Reader:
     """Tokenizes rows for any task; thread-safe."""
 
-    def __init__(self, base: Base) -> None:
-        self._base = base._replace(params={})  # which are held elsewhere
+    def __init__(self, base: Base, buckets: Sequence[int]) -> None:
+        self._base = base._replace(params={})  # the executor holds them
+        self._buckets = buckets
         self._for_texts = load_base_tokenizer(self._base)
         self._lock = threading.Lock()  # a tokenizer holds the length that it cuts at
 
@@ -85,105 +121,99 @@ class Reader:
     def _for_words(self) -> "PreTrainedTokenizerBase":
         return load_base_tokenizer(self._base, "tokens")
 
-    def read(self, rows: Sequence[tuple[Row, InputSpec]]) -> list[TokenizedRow]:
-        """Tokenizes rows."""
-        checked = [(asked, _checked(row, asked, n)) for n, (row, asked) in enumerate(rows, 1)]
-        ways = [_way(asked, texts) for asked, texts in checked]
-        together: dict[_Way, dict[tuple[str, ...], None]] = {}
-        for way, (_, texts) in zip(ways, checked, strict=True):
-            together.setdefault(way, {})[texts] = None
+    def prepare(
+        self,
+        rows: Sequence[tuple[InputRow, str | None, InputSpec]],
+        *,
+        vector: bool = False,
+        function: Function = "softmax",
+    ) -> list[PreparedRow]:
+        """Tokenizes rows for tasks by name, whose specs are given."""
+        if vector:  # every task's vectors are those of a text or a pair
+            rows = [(row, name, spec._replace(form=InputForm.of(None))) for row, name, spec in rows]
+        tokenized = self._tokenize_all([(row, spec) for row, _, spec in rows])
+        return [
+            PreparedRow(name, spec, row, bucket_length(row.length, self._buckets), vector, function)
+            for (_, name, spec), row in zip(rows, tokenized, strict=True)
+        ]
+
+    def _tokenize_all(self, rows: Sequence[tuple[InputRow, InputSpec]]) -> list[TokenizedRow]:
+        """Tokenizes rows; equal rows that are cut alike are tokenized once."""
+        texts = [_checked(row, spec, number) for number, (row, spec) in enumerate(rows, 1)]
+        keys = [(_Call.of(spec, row), row) for row, (_, spec) in zip(texts, rows, strict=True)]
+        calls: dict[_Call, list[tuple[str, ...]]] = defaultdict(list)
+        for call, row in dict.fromkeys(keys):
+            calls[call].append(row)
+        tokenized = {}
         with self._lock:
-            found = {way: self._tokenize(way, list(texts)) for way, texts in together.items()}
-        return [found[way][texts] for way, (_, texts) in zip(ways, checked, strict=True)]
+            for call, call_rows in calls.items():
+                pairs = zip(call_rows, self._tokenize(call, call_rows), strict=True)
+                tokenized |= {(call, row): tokens for row, tokens in pairs}
+        return [tokenized[key] for key in keys]
 
-    def _tokenize(
-        self, way: "_Way", rows: list[tuple[str, ...]]
-    ) -> dict[tuple[str, ...], TokenizedRow]:
-        tokenizer = self._for_words if way.kind == "tokens" else self._for_texts
-        split = Split([_cut(texts, way) for texts in rows], np.zeros(0, np.int32), way.kind)
-        encoded = encode(split, tokenizer, way.max_length, way.word_piece)
-        both = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
-        tokens = [Tokens(ids, types) for ids, types in both]
-        each, found = encoded.choices, {}
-        for number, texts in enumerate(rows):
-            own = tuple(tokens[number * each : (number + 1) * each])
-            places = encoded.word_positions
-            found[texts] = (
-                TokenizedRow(own) if places is None else TokenizedRow(own, texts, places[number])
-            )
-        return found
+    def _tokenize(self, call: "_Call", rows: list[tuple[str, ...]]) -> list[TokenizedRow]:
+        tokenizer = self._for_words if call.kind == "tokens" else self._for_texts
+        split = Split([_cut(texts, call) for texts in rows], np.zeros(0, np.int32), call.kind)
+        encoded = encode(split, tokenizer, call.max_length, call.word_piece)
+        arrays = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
+        sequences = iter([Tokens(*pair) for pair in arrays])
+        tokenized = [TokenizedRow(tuple(islice(sequences, encoded.choices))) for _ in rows]
+        if encoded.word_positions is None:
+            return tokenized
+        words = zip(tokenized, rows, encoded.word_positions, strict=True)
+        return [row._replace(words=texts, places=places) for row, texts, places in words]
 
 
-class _Way(NamedTuple):
-    """What is tokenized in one go: rows of one kind and number of texts, cut at one length."""
+class _Call(NamedTuple):
+    """Rows that are tokenized in one call: of one kind and number of texts, cut at one length."""
 
     kind: TaskType
     texts: int
     max_length: int
     word_piece: WordPiece
 
+    @classmethod
+    def of(cls, spec: InputSpec, texts: tuple[str, ...]) -> "_Call":
+        """The call that tokenizes a row."""
+        if spec.form.kind == "tokens":
+            return cls("tokens", 0, spec.max_length, spec.word_piece)
+        kind: TaskType = "choice" if spec.form.kind == "choice" else "classification"
+        return cls(kind, len(texts), spec.max_length, "last")
 
-def _cut(texts: tuple[str, ...], way: _Way) -> tuple[str, ...]:
-    """Texts, or words, of which a bounded number of characters is left."""
-    most = CHARACTERS * way.max_length
-    if sum(map(len, texts)) <= most:
+
+def _cut(texts: tuple[str, ...], call: _Call) -> tuple[str, ...]:
+    """Texts, or words, with a bounded number of characters."""
+    limit = CHARACTERS * call.max_length
+    if sum(map(len, texts)) <= limit:
         return texts
-    cut = tuple(text.lstrip()[:most] for text in texts)
-    if way.kind != "tokens":
+    cut = tuple(text.lstrip()[:limit] for text in texts)
+    if call.kind != "tokens":
         return cut
     starts = accumulate((len(word) + 1 for word in cut), initial=0)
-    return tuple(word for word, start in zip(cut, starts, strict=False) if start < most)
+    return tuple(word for word, start in zip(cut, starts, strict=False) if start < limit)
 
 
-def _way(asked: InputSpec, texts: tuple[str, ...]) -> _Way:
-    if asked.kind == "tokens":
-        return _Way("tokens", 0, asked.max_length, asked.word_piece)
-    kind: TaskType = "choice" if asked.kind == "choice" else "classification"
-    return _Way(kind, len(texts), asked.max_length, "last")
-
-
-def takes(task: Task, row: Row) -> bool:
+def fits(task: Task, row: InputRow) -> bool:
     """Whether a row is of the form that a task reads; a text with a space in it is no word.
 
     Example:
         >>> pairs, tags = Task(name="p", text=("a", "b")), Task(name="t", kind="tokens")
-        >>> [[takes(task, row) for task in (pairs, tags)] for row in ("x y", ("x y", "z"))]
+        >>> [[fits(task, row) for task in (pairs, tags)] for row in ("x y", ("x y", "z"))]
         [[False, True], [True, False]]
     """
     if task.kind == "tokens" and not isinstance(row, str) and any(" " in word for word in row):
         return False
-    return _fits(row if isinstance(row, tuple) else (row,), task)
+    return InputForm.of(task).fits(row if isinstance(row, tuple) else (row,))
 
 
-def _fits(texts: tuple[str, ...], task: Task | None) -> bool:
-    if task is None:
-        return len(texts) in (1, 2)
-    if task.kind == "tokens":
-        return len(texts) >= 1
-    return len(texts) == (1 + len(task.labels) if task.kind == "choice" else len(task.text))
-
-
-def _checked(row: Row, asked: InputSpec, number: int) -> tuple[str, ...]:
-    name, task = asked.name, asked.task
+def _checked(row: InputRow, spec: InputSpec, number: int) -> tuple[str, ...]:
     texts = tuple(row) if isinstance(row, tuple | list) else (row,)
     for text in texts:
         if not isinstance(text, str) or not text.strip():
-            raise InputError(f"{name}: expected texts that are not empty, got {text!r}.")
+            raise InputError(f"{spec.name}: expected texts that are not empty, got {text!r}.")
         if has_surrogates(text):
-            raise InputError(f"{name} row {number}: {NOT_UNICODE}.")
-    if not _fits(texts, task):
-        raise InputError(f"{name}: expected {_expected(task)}, got {len(texts)} texts.")
-    is_sentence = task is not None and task.kind == "tokens" and isinstance(row, str)
+            raise InputError(f"{spec.name} row {number}: {NOT_UNICODE}.")
+    if not spec.form.fits(texts):
+        raise InputError(f"{spec.name}: expected {spec.form}, got {len(texts)} texts.")
+    is_sentence = spec.form.kind == "tokens" and isinstance(row, str)
     return tuple(texts[0].split()) if is_sentence else texts
-
-
-def _expected(task: Task | None) -> str:
-    if task is None:
-        return "a text or a pair of texts"
-    match task.kind:
-        case "tokens":
-            return "at least one word"
-        case "choice":
-            return f"a text and {len(task.labels)} texts to choose from"
-        case _:
-            return "a text" if len(task.text) == 1 else "a pair of texts"

@@ -1,22 +1,27 @@
-"""Task files that belong to a base: read, verified, and read again later, unchanged."""
+"""The tasks of a base: their files are read, verified and packed, and later read again."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from maskjax.config import config_from_dict, known_settings
-from maskjax.errors import InputError
-from maskjax.inference.compiled import CompiledModel, make_programs
-from maskjax.inference.packed_task import Leaves, PackedTask, pack_task
-from maskjax.inference.preprocess import InputSpec
-from maskjax.inference.saved_run import task_of
+import jax
+import numpy as np
+
+from maskjax.config import Config
+from maskjax.errors import InputError, suggest
+from maskjax.inference.compiled import CompiledModel, Leaves, compile_model
+from maskjax.inference.preprocess import InputForm, InputSpec, PreparedRow
+from maskjax.inference.saved_run import config_of, task_of
 from maskjax.masking import flatten_with_paths
+from maskjax.masking.packed import pack_planes
 from maskjax.models import EncoderConfig, TaskType, build_model, head_paths
 from maskjax.places import expand_home
 from maskjax.taskfile import (
     TASK_FILE,
     BaseDigests,
+    TaskFile,
     TaskHeader,
     check_base,
     find_task_file,
@@ -28,29 +33,42 @@ from maskjax.tasks import Task
 REMEDY = "start a predictor on the base it was learned on"
 
 
+class UnknownTaskError(InputError):
+    """A task that is asked for does not exist, or no longer reads rows of this form."""
+
+
+class PackedTask(NamedTuple):
+    """All that a task adds to its base; a pytree."""
+
+    # Masks as `pack_planes` packs them, of the matrices of the base that the task masks.
+    planes: Leaves
+    # Leaves that replace those of the base or the model, float32: the head, trained biases,
+    # finetuned matrices. Masks on them are applied already.
+    own: Leaves
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return tree_bytes(self)
+
+
 @dataclass(frozen=True, eq=False)
 class RegisteredTask:
-    """A task that was found to fit; each reading of a file is one of its own.
-
-    Attributes:
-        name: What it is called.
-        path: Its file.
-        checksum: The checksum of the file.
-        task: Kind, labels, texts.
-        asked: How its rows are read.
-        programs: What runs it.
-    """
+    """A task that fits the base; each time that a file is opened it is another object."""
 
     name: str
     path: Path
-    checksum: str
+    checksum: str  # of the file
     task: Task
-    asked: InputSpec
-    programs: CompiledModel
+    spec: InputSpec
+    compiled: CompiledModel
 
 
 class Registry:
-    """Reads task files for one base, whose digests are computed once."""
+    """The tasks of a base by name, and the reading of their files.
+
+    Tasks may be read from any thread; the owner of the registry holds a lock where it changes them.
+    """
 
     def __init__(
         self,
@@ -63,63 +81,149 @@ class Registry:
     ) -> None:
         self._config = config
         self._leaves = leaves
-        self._digests = BaseDigests(leaves)
+        self._digests = BaseDigests(leaves)  # computed once
         self._dtype = dtype
         self._kernel = kernel
         self._offline = offline
+        # Never changed but replaced by another dict, so that it can be read without a lock.
+        self._tasks: dict[str, RegisteredTask] = {}
+
+    def __iter__(self) -> Iterator[RegisteredTask]:
+        return iter(self._tasks.values())
+
+    def __getitem__(self, name: str) -> RegisteredTask:
+        tasks = self._tasks
+        if name not in tasks:
+            hint = suggest(name, list(tasks)) if tasks else "there are no tasks"
+            raise UnknownTaskError(f"task {name!r} is not there; {hint}.")
+        return tasks[name]
+
+    def spec(self, name: str | None) -> InputSpec:
+        """How the rows of a task are read; None for the base."""
+        if name is None:
+            return InputSpec("the base", InputForm.of(None), self._config.max_positions)
+        return self[name].spec
+
+    def only(self) -> RegisteredTask:
+        """The only task."""
+        tasks = list(self)
+        if len(tasks) != 1:
+            raise InputError(f"task: expected a name, for there are {len(tasks)} tasks.")
+        return tasks[0]
+
+    def current(self, row: PreparedRow) -> RegisteredTask | None:
+        """The task that answers a row now; None for the base."""
+        if row.task is None:
+            return None
+        task = self[row.task]
+        if not row.vector and row.spec.form != task.spec.form:
+            raise UnknownTaskError(
+                f"task {row.task!r} was replaced by one that reads other rows; prepare this row "
+                "again."
+            )
+        return task
+
+    def put(self, task: RegisteredTask) -> RegisteredTask | None:
+        """Adds a task, and returns the one of the same name that it replaces."""
+        replaced = self._tasks.get(task.name)
+        self._tasks = {**self._tasks, task.name: task}
+        return replaced
+
+    def remove(self, name: str) -> RegisteredTask:
+        """Removes a task."""
+        removed = self[name]
+        self._tasks = {other: task for other, task in self._tasks.items() if other != name}
+        return removed
 
     def open(self, place: str | Path, name: str | None = None) -> tuple[RegisteredTask, PackedTask]:
-        """Reads a task and holds it against the base."""
+        """Reads a task and compares it with the base."""
         path = find_task_file(place, offline=self._offline)
         header = read_task_header(path)
-        one = self._register(header, path, name or _name(place, path))
-        self._check(header, one.programs)
-        return one, pack_task(read_content(header), self._leaves, one.programs.model)
+        registered = self._register(header, path, name or _default_name(place, path))
+        head = _head(self._config, registered.task.num_outputs, registered.task.kind)
+        leaves = {**self._leaves, **head}
+        check_base(header, leaves, tuple(head), remedy=REMEDY, digests=self._digests)
+        return registered, self._pack(registered, header)
 
-    def read(self, one: RegisteredTask) -> PackedTask:
-        """Reads a task again."""
-        header = read_task_header(one.path)
-        if header.checksum != one.checksum:
+    def read(self, registered: RegisteredTask) -> PackedTask:
+        """Reads the file of a task again."""
+        header = read_task_header(registered.path)
+        if header.checksum != registered.checksum:
             raise InputError(
-                f"{one.path}: changed since it was added, and its task is no longer in memory; "
-                "add it again."
+                f"{registered.path}: changed since it was added, and its task is no longer in "
+                "memory; add it again."
             )
-        return pack_task(read_content(header), self._leaves, one.programs.model)
+        return self._pack(registered, header)
 
     def _register(self, header: TaskHeader, path: Path, name: str) -> RegisteredTask:
-        config = config_from_dict(known_settings(header.meta["config"]), str(path))
-        task = task_of(header)
+        config, task = self._checked_config(header, path), task_of(header)
+        compiled = compile_model(
+            self._config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
+        )
+        length = header.meta["tokenizer"]["max_length"]
+        spec = InputSpec(f"task {name!r}", InputForm.of(task), length, config.task.word_piece)
+        return RegisteredTask(name, path, header.checksum, task, spec, compiled)
+
+    def _checked_config(self, header: TaskHeader, path: Path) -> Config:
+        config = config_of(header, path)
         if config.model.reinit:
             raise InputError(
                 f"{path}: learned on a base with re-initialized {', '.join(config.model.reinit)} "
                 "(model.reinit), which is another base; load it alone with load_predictor."
             )
-        length, most = header.meta["tokenizer"]["max_length"], self._config.max_positions
-        if not 3 <= length <= most:
-            raise InputError(f"{path}: expected a max_length of 3 to {most} tokens, got {length}.")
-        programs = make_programs(
-            self._config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
-        )
-        asked = InputSpec(f"task {name!r}", task, length, config.task.word_piece)
-        return RegisteredTask(name, path, header.checksum, task, asked, programs)
+        length, longest = header.meta["tokenizer"]["max_length"], self._config.max_positions
+        if not 3 <= length <= longest:
+            raise InputError(
+                f"{path}: expected a max_length of 3 to {longest} tokens, got {length}."
+            )
+        return config
 
-    def _check(self, header: TaskHeader, programs: CompiledModel) -> None:
-        """Holds shapes and digests against the base, and the head against the model."""
-        task = task_of(header)
-        head = _head(self._config, task.num_outputs, task.kind)
-        leaves = {**self._leaves, **head}
-        check_base(header, leaves, programs.head, remedy=REMEDY, digests=self._digests)
+    def _pack(self, registered: RegisteredTask, header: TaskHeader) -> PackedTask:
+        return pack_task(read_content(header), self._leaves, registered.compiled)
+
+
+def pack_task(file: TaskFile, base: Leaves, compiled: CompiledModel) -> PackedTask:
+    """Packs the content of a file for a model."""
+    shapes = flatten_with_paths(compiled.model.abstract)
+    if unknown := sorted({path for path, _ in file.shapes()} - shapes.keys()):
+        raise InputError(
+            f"{file.name}: changes {', '.join(unknown[:3])}, which a model of the kind "
+            f"{file.meta['task']['kind']} does not have."
+        )
+    delta = file.delta
+    planes = {
+        path: pack_planes(mask.unpack())
+        for path, mask in file.masks.items()
+        if path in compiled.maskable and len(delta.operations[path]) == 1
+    }
+    weights = {**base, **delta.weights}  # the base has no head; the task has all of it
+    own = {
+        path: delta.apply_to(path, np.asarray(weights[path], np.float32))
+        for path in delta.operations.keys() - planes.keys()
+    }
+    widened = {path: _widened(np.asarray(leaf), shapes[path].shape) for path, leaf in own.items()}
+    return PackedTask(planes, widened)
+
+
+def tree_bytes(tree: Any) -> int:
+    """Bytes of all arrays of a pytree."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+
+
+def _widened(leaf: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A leaf with zeros at its ends; only the head is narrower than that of the program."""
+    return np.pad(leaf, [(0, wide - size) for wide, size in zip(shape, leaf.shape, strict=True)])
 
 
 @cache
 def _head(config: EncoderConfig, outputs: int, kind: TaskType) -> dict[str, Any]:
-    """Shapes of the leaves that the task must bring."""
+    """Shapes of the leaves that the task must have."""
     model = build_model(config, outputs, kind=kind)
     leaves = flatten_with_paths(model.abstract)
     return {path: leaves[path] for path in head_paths(model)}
 
 
-def _name(place: str | Path, path: Path) -> str:
+def _default_name(place: str | Path, path: Path) -> str:
     """The run folder's name, the repository's, or the stem of the file."""
     if path.name != TASK_FILE:
         return path.stem

@@ -1,6 +1,6 @@
-"""Predictions from a saved run: the base, one task file, texts in, labels out."""
+"""One saved run on its base, for evaluation, export and studies."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from itertools import islice
@@ -12,13 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.config import Config, config_from_dict, known_settings
+from maskjax.errors import InputError
 from maskjax.inference.evaluation import Evaluation, evaluate_logits
 from maskjax.inference.forward import (
+    Predict,
     make_predict,
     predict_labels,
     predict_logits,
     score_logits,
 )
+from maskjax.inference.postprocess import Prediction
 from maskjax.masking import flatten_with_paths
 from maskjax.models import (
     Base,
@@ -52,20 +55,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Prediction(NamedTuple):
-    """What a model says of one text, or of one word.
-
-    Attributes:
-        label: The likeliest class, or the number as text.
-        score: Its probability, or the number.
-    """
-
-    label: str
-    score: float
-
-
 class TaskPredictor(NamedTuple):
-    """A base with one task put into it.
+    """A saved run: its base with the task merged into it.
 
     Attributes:
         config: The settings of the run.
@@ -87,8 +78,12 @@ class TaskPredictor(NamedTuple):
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """Logits `[units, outputs]` of tokenized rows."""
+        return self.run(make_predict(self.model), encoded)
+
+    def run(self, predict: Predict, encoded: Encoded) -> np.ndarray:
+        """Outputs of a compiled function for tokenized rows, in the batches of the run."""
         return predict_logits(
-            make_predict(self.model),
+            predict,
             self.params,
             encoded,
             batch_size=self.config.train.batch_size,
@@ -122,7 +117,7 @@ class TaskPredictor(NamedTuple):
 
     @property
     def weights(self) -> dict[str, Any]:
-        """What masks lie over, by path: the base's leaves, and those that the task replaces."""
+        """The weights that masks multiply: the base's, and those that the task replaces."""
         return flatten_with_paths(self.base.params) | self.file.delta.weights
 
     def encode(self, split: Split) -> Encoded:
@@ -145,37 +140,39 @@ class TaskPredictor(NamedTuple):
         """
         if self.task.kind == "tokens":
             raise ValueError(f"Task {self.task.name} labels words; call tag(sentences).")
-        split = Split(list(texts), np.zeros(len(texts), np.int32), self.task.kind)
-        return self.to_predictions(self.logits(self.encode(split)))
+        return self._predict(list(texts), len(texts))
 
     def tag(self, sentences: Sequence[Sequence[str]]) -> list[list[Prediction]]:
         """Predicts a label for each word of sentences.
 
-        A word without a token, such as one beyond the longest sentence that the run takes, gets
+        A word without a token, such as one beyond the longest sentence that the run reads, gets
         the label O where the task has it, else `_`, and the score 0.
         """
         if self.task.kind != "tokens":
             raise ValueError(f"Task {self.task.name} labels no words; call the predictor itself.")
         sizes = [len(words) for words in sentences]
-        split = Split(
-            [tuple(words) for words in sentences], np.zeros(sum(sizes), np.int32), "tokens"
-        )
-        predictions = iter(self.to_predictions(self.logits(self.encode(split))))
+        predictions = iter(self._predict([tuple(words) for words in sentences], sum(sizes)))
         return [list(islice(predictions, size)) for size in sizes]
 
+    def _predict(self, texts: list[tuple[str, ...]], units: int) -> list[Prediction]:
+        split = Split(texts, np.zeros(units, np.int32), self.task.kind)
+        return self.to_predictions(self.logits(self.encode(split)))
+
     def to_predictions(self, logits: np.ndarray) -> list[Prediction]:
-        """What logits `[units, outputs]` say: the likeliest class and its probability."""
+        """Turns logits `[units, outputs]` into the likeliest class and its probability."""
         if self.task.kind == "regression":
-            return [Prediction(f"{value:.3f}", float(value)) for value in logits[:, 0]]
-        nothing = Prediction("O" if "O" in self.task.labels else "_", 0.0)
+            values = logits[:, 0]
+            return [Prediction(label=f"{value:.3f}", score=float(value)) for value in values]
+        names = self.task.labels
+        no_token = Prediction(label="O" if "O" in names else "_", score=0.0)
         probabilities = np.asarray(jax.nn.softmax(logits))
         return [
-            nothing if label < 0 else Prediction(self.task.labels[label], float(row[label]))
-            for label, row in zip(predict_labels(self.task, logits), probabilities, strict=True)
+            no_token if label < 0 else Prediction(label=names[label], score=float(scores[label]))
+            for label, scores in zip(predict_labels(self.task, logits), probabilities, strict=True)
         ]
 
 
-_model = cache(build_model)  # so that runs of one shape share what is compiled for it
+_build_model = cache(build_model)  # runs of one shape share its compiled programs
 
 
 def load_predictor(
@@ -203,31 +200,32 @@ def load_predictor(
     """
     path = Path(folder)
     header = read_task_header(find_task_file(path, offline=offline))
-    config = config_from_dict(known_settings(header.meta["config"]), str(path))
-    config = replace(config, model=replace(config.model, offline=offline or config.model.offline))
-    task = task_of(header)
+    config, task = config_of(header, path), task_of(header)
+    offline = offline or config.model.offline
+    config = replace(config, model=replace(config.model, offline=offline))
     stored = header.meta["base"]
-    loaded = load(base or stored["name"], revision=stored["revision"], offline=config.model.offline)
+    loaded = load(base or stored["name"], revision=stored["revision"], offline=offline)
     loaded = reinitialize(loaded, config.model.reinit, config.model.reinit_seed)
-    model = _model(
-        loaded.config,
-        task.num_outputs,
-        kind=task.kind,
-        compute_dtype=jnp.dtype(config.model.dtype),
-    )
+    dtype = jnp.dtype(config.model.dtype)
+    model = _build_model(loaded.config, task.num_outputs, kind=task.kind, compute_dtype=dtype)
     head, abstract = head_paths(model), flatten_with_paths(model.abstract)
     check_base(
         header,
-        # The head as shapes only: it may be large, and has not been found in the file yet.
+        # The head as shapes only: it may be large, and the file may turn out to have none.
         flatten_with_paths(loaded.params) | {path: abstract[path] for path in head},
         head,
         allow_mismatch=allow_base_mismatch,
     )
-    blank = with_head(loaded.params, model, jax.random.key(0))
+    params = with_head(loaded.params, model, jax.random.key(0))
     file = read_content(header)
-    params = file.delta.apply(jax.tree.map(jnp.asarray, blank))
+    params = file.delta.apply(jax.tree.map(jnp.asarray, params))
     tokenizer = load_base_tokenizer(loaded, task.kind)
     return TaskPredictor(config, task, file, loaded, model, params, tokenizer)
+
+
+def config_of(header: TaskHeader, path: Path) -> Config:
+    """The settings of the run that a file comes from."""
+    return config_from_dict(known_settings(header.meta["config"]), str(path))
 
 
 def task_of(file: TaskFile | TaskHeader) -> Task:
@@ -236,3 +234,30 @@ def task_of(file: TaskFile | TaskHeader) -> Task:
     values = {key: value for key, value in file.meta["task"].items() if key in known}
     lists = {name: tuple(values.get(name, ())) for name in ("text", "labels", "choices")}
     return Task(**{**values, **lists})
+
+
+def cls_vectors(predictor: TaskPredictor, encoded: Encoded, layer: int | None = None) -> np.ndarray:
+    """The hidden states of the first tokens.
+
+    Args:
+        predictor: A saved run on its base.
+        encoded: Tokenized rows; labels are not used.
+        layer: The number of blocks below: 0 for the embeddings; None for the last block.
+
+    Returns:
+        `[rows, hidden]` float32, in the order of the rows.
+
+    Raises:
+        InputError: If the encoder has no such layer.
+    """
+    last = predictor.base.config.num_layers
+    if layer is None:
+        layer = last
+    if not 0 <= layer <= last:
+        raise InputError(f"--layer: expected 0 to {last}, got {layer}.")
+
+    def first_tokens(params: Params, inputs: Mapping[str, Any]) -> jax.Array:
+        states = predictor.model.hidden_states(params, inputs)
+        return states[layer][:, 0].astype(jnp.float32)
+
+    return predictor.run(jax.jit(first_tokens), encoded)

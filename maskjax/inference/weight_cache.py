@@ -1,88 +1,85 @@
-"""Where tasks are: merged or packed on the device, packed in host memory, or only on disk.
+"""Where the weights of tasks are: merged or packed on the device, packed on the host, or on disk.
 
-A task is on the device or in host memory, never in both. Each place has a budget; what was used
-least recently makes room. Merged copies come on top of that, for tasks that are asked for again
-and again: they cost as much as the matrices that the task masks, and save the unmasking.
+A task is packed on the device or in host memory, never in both. Each has a budget; the least
+recently used make room. Merged copies have a budget of their own, for tasks that are used all the
+time: they take as many bytes as the matrices that the task masks, and save the unmasking.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 
-from maskjax.inference.compiled import CompiledModel
-from maskjax.inference.packed_task import Leaves, PackedTask
-from maskjax.inference.unmasking import full_planes, unmask
+from maskjax.inference.compiled import CompiledModel, Leaves, full_planes, unmask
+from maskjax.inference.registry import PackedTask, tree_bytes
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 PATIENCE = 4
-"""Runs in a row that a task must be part of before its weights are merged."""
+"""Consecutive runs that a task must be part of before its weights are merged."""
+
+
+class Budgets(NamedTuple):
+    """Bytes of tasks that may be held."""
+
+    device: int  # packed tasks on the device
+    host: int  # packed tasks in host memory
+    hot: int  # merged copies on the device
 
 
 class LRUCache(Generic[Key, Value]):
-    """Things of known sizes under a budget, ordered by use."""
+    """Values of known sizes under a budget, ordered by use."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self.size = 0
-        self._held: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
-
-    def __contains__(self, key: Key) -> bool:
-        return key in self._held
+        self._items: OrderedDict[Key, tuple[Value, int]] = OrderedDict()
 
     def values(self) -> list[Value]:
-        """What is there now; may be asked for from any thread."""
-        return [value for value, _ in list(self._held.values())]
+        """A list of the values; may be called from any thread."""
+        return [value for value, _ in list(self._items.values())]
 
     def use(self, key: Key) -> Value | None:
-        """What is there under a key, which then is the last that was used."""
-        if key not in self._held:
+        """The value under a key, which becomes the most recently used; None if there is none."""
+        if key not in self._items:
             return None
-        self._held.move_to_end(key)
-        return self._held[key][0]
+        self._items.move_to_end(key)
+        return self._items[key][0]
 
     def put(self, key: Key, value: Value, size: int) -> None:
-        """Adds something that is not there yet, whatever the budget."""
-        self._held[key] = (value, size)
+        """Adds a value under a new key, whatever the budget."""
+        self._items[key] = (value, size)
         self.size += size
 
     def pop(self, key: Key) -> Value | None:
-        """Takes something out; None where it is not there."""
-        value, size = self._held.pop(key, (None, 0))
+        """Removes and returns a value; None if there is none."""
+        value, size = self._items.pop(key, (None, 0))
         self.size -= size
         return value
 
-    def room(self, keep: Collection[Key]) -> int:
-        """Bytes that there are for more, with nothing but those to keep."""
-        return self.budget - sum(size for key, (_, size) in self._held.items() if key in keep)
+    def free_bytes(self, keep: Collection[Key]) -> int:
+        """Bytes that are free if only these keys stay."""
+        return self.budget - sum(size for key, (_, size) in self._items.items() if key in keep)
 
-    def overflow(self, keep: Collection[Key] = ()) -> Iterator[tuple[Key, Value]]:
-        """Takes out what was used least recently until the rest fits, but for what to keep."""
-        for key in [key for key in self._held if key not in keep]:
+    def evict(self, keep: Collection[Key] = ()) -> Iterator[tuple[Key, Value]]:
+        """Removes the least recently used, except those to keep, until the rest fits."""
+        for key in [key for key in self._items if key not in keep]:
             if self.size <= self.budget:
                 return
-            value, _ = self._held[key]
+            value, _ = self._items[key]
             self.pop(key)
             yield key, value
 
 
-class Loaded(NamedTuple):
-    """A task on the device, as its programs take it.
+class TaskWeights(NamedTuple):
+    """A task on the device, as its programs take it."""
 
-    Attributes:
-        leaves: All leaves of the model by path; those that the task does not change are the base's
-            own arrays.
-        planes: Masks of all matrices that have any; empty where the leaves are masked already.
-        packed: What of it is not shared.
-    """
-
-    leaves: Leaves
-    planes: Leaves
-    packed: PackedTask
+    leaves: Leaves  # all leaves of the model; unchanged ones are the base's own arrays
+    planes: Leaves  # masks of all maskable matrices; empty where the leaves are masked already
+    packed: PackedTask  # the part that is not shared
 
 
 class WeightCache(Generic[Key]):
@@ -91,108 +88,97 @@ class WeightCache(Generic[Key]):
     def __init__(
         self,
         base: Mapping[str, jax.Array],
-        programs: Callable[[Key], CompiledModel],
+        compiled: Callable[[Key], CompiledModel],
         read: Callable[[Key], PackedTask],
-        *,
-        device_bytes: int,
-        host_bytes: int,
-        hot_bytes: int,
+        budgets: Budgets,
     ) -> None:
         self._base = base
-        self._programs = programs
+        self._compiled = compiled
         self._read = read
-        self._device: LRUCache[Key, Loaded] = LRUCache(device_bytes)
-        self._host: LRUCache[Key, PackedTask] = LRUCache(host_bytes)
-        self._hot: LRUCache[Key, Loaded] = LRUCache(hot_bytes)
+        self._device: LRUCache[Key, TaskWeights] = LRUCache(budgets.device)
+        self._host: LRUCache[Key, PackedTask] = LRUCache(budgets.host)
+        self._merged: LRUCache[Key, TaskWeights] = LRUCache(budgets.hot)
         self._streaks: dict[Key, int] = {}
         self._full: dict[tuple[int, ...], jax.Array] = {}
 
     def add(self, key: Key, task: PackedTask) -> None:
-        """Takes a task in: on the device if there is room for it, else in host memory."""
+        """Adds a task: on the device if it fits there, else in host memory."""
         if self._device.size + task.nbytes <= self._device.budget:
             self._put_on_device(key, task)
         else:
             self._put_in_host(key, task)
 
     def drop(self, key: Key) -> None:
-        """Forgets a task."""
-        for shelf in (self._device, self._host, self._hot):
-            shelf.pop(key)
+        """Removes a task."""
+        for cache in (self._device, self._host, self._merged):
+            cache.pop(key)
         self._streaks.pop(key, None)
 
     def begin(self, keys: Iterable[Key]) -> None:
-        """Says which tasks the next run is about."""
+        """Declares the tasks of the next run."""
         self._streaks = {key: self._streaks.get(key, 0) + 1 for key in keys}
 
-    def fetch(self, key: Key) -> Loaded:
-        """Brings a task to the device, or finds it there."""
-        hot = self._hot.use(key)
-        if hot is not None:
-            return hot
-        loaded = self._device.use(key)
-        if loaded is None:
+    def fetch(self, key: Key) -> TaskWeights:
+        """The weights of a task, brought to the device where they are not there yet."""
+        merged = self._merged.use(key)
+        if merged is not None:
+            return merged
+        weights = self._device.use(key)
+        if weights is None:
             task = self._host.pop(key)
-            loaded = self._put_on_device(key, self._read(key) if task is None else task)
-        if loaded.planes and self._streaks.get(key, 0) >= PATIENCE:
-            return self._heat(key, loaded)
-        return loaded
+            weights = self._put_on_device(key, self._read(key) if task is None else task)
+        if weights.planes and self._streaks.get(key, 0) >= PATIENCE:
+            return self._promote(key, weights)
+        return weights
 
     def resident(self) -> dict[str, int]:
         """Bytes by place: "base", "packed" and "heads" on the device, "hot", "host"."""
-        base = jax.tree.leaves([dict(self._base), dict(self._full)])
-        packed = [loaded.packed for loaded in self._device.values()]
+        packed = [weights.packed for weights in self._device.values()]
         return {
-            "base": _nbytes(base),
-            "packed": _nbytes([task.planes for task in packed]),
-            "heads": _nbytes([task.own for task in packed]),
-            "hot": self._hot.size,
+            "base": tree_bytes([dict(self._base), dict(self._full)]),
+            "packed": tree_bytes([task.planes for task in packed]),
+            "heads": tree_bytes([task.own for task in packed]),
+            "hot": self._merged.size,
             "host": self._host.size,
         }
 
-    def load(self, programs: CompiledModel, task: PackedTask) -> Loaded:
-        """Completes a task with what it shares with the base."""
-        leaves = {
-            path: task.own[path] if path in task.own else self._base[path]
-            for path in programs.paths
-        }
+    def complete(self, compiled: CompiledModel, task: PackedTask) -> TaskWeights:
+        """Completes a task with the arrays that it shares with the base."""
+        leaves = {p: task.own[p] if p in task.own else self._base[p] for p in compiled.paths}
         if not task.planes:
-            return Loaded(leaves, {}, task)
+            return TaskWeights(leaves, {}, task)
         planes = {
             path: task.planes[path] if path in task.planes else self._all_ones(leaves[path].shape)
-            for path in programs.maskable
+            for path in compiled.maskable
         }
-        return Loaded(leaves, planes, task)
+        return TaskWeights(leaves, planes, task)
 
     def _all_ones(self, shape: tuple[int, ...]) -> jax.Array:
         if shape not in self._full:
             self._full[shape] = jax.device_put(full_planes(shape))
         return self._full[shape]
 
-    def _put_on_device(self, key: Key, task: PackedTask) -> Loaded:
-        loaded = self.load(self._programs(key), jax.device_put(task))
-        self._device.put(key, loaded, task.nbytes)
-        for old, other in self._device.overflow(keep=(key,)):
-            self._put_in_host(old, other.packed)
-        return loaded
+    def _put_on_device(self, key: Key, task: PackedTask) -> TaskWeights:
+        weights = self.complete(self._compiled(key), jax.device_put(task))
+        self._device.put(key, weights, task.nbytes)
+        for evicted, its_weights in self._device.evict(keep=(key,)):
+            self._put_in_host(evicted, its_weights.packed)
+        return weights
 
     def _put_in_host(self, key: Key, task: PackedTask) -> None:
         self._host.put(key, jax.tree.map(np.asarray, task), task.nbytes)
-        for _ in self._host.overflow():
+        for _ in self._host.evict():
             pass  # it is on disk
 
-    def _heat(self, key: Key, loaded: Loaded) -> Loaded:
-        """Merges a task, if that takes no room from one that this run is about."""
-        own = loaded.packed.planes
-        size = _nbytes([loaded.leaves[path] for path in own])
-        if size > self._hot.room(keep=self._streaks):
-            return loaded
-        merged = {path: unmask(loaded.leaves[path], bits) for path, bits in own.items()}
-        hot = Loaded(loaded.leaves | merged, {}, PackedTask({}, merged))
-        self._hot.put(key, hot, size)
-        for _ in self._hot.overflow(keep=self._streaks):
+    def _promote(self, key: Key, weights: TaskWeights) -> TaskWeights:
+        """Merges the masks of a task, unless tasks of this run would have to make room."""
+        planes = weights.packed.planes
+        size = tree_bytes([weights.leaves[path] for path in planes])
+        if size > self._merged.free_bytes(keep=self._streaks):
+            return weights
+        masked = {path: unmask(weights.leaves[path], bits) for path, bits in planes.items()}
+        merged = TaskWeights(weights.leaves | masked, {}, PackedTask({}, masked))
+        self._merged.put(key, merged, size)
+        for _ in self._merged.evict(keep=self._streaks):
             pass
-        return hot
-
-
-def _nbytes(tree: Any) -> int:
-    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
+        return merged

@@ -16,6 +16,7 @@ from maskjax.models.config import Activation
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
+from maskjax.masking.packed import Matrix
 
 
 class Dense(nnx.Module):
@@ -39,8 +40,9 @@ class Dense(nnx.Module):
         Two dimensions only: XLA on CPU runs the backward pass of a three-dimensional product
         under masked weights much slower.
         """
-        kernel, bias = self.kernel[...].astype(self.dtype), self.bias[...].astype(self.dtype)
-        return x.astype(self.dtype) @ kernel + bias[None, :]
+        kernel: Matrix = self.kernel[...]  # an array, or what computes masked weights
+        bias = self.bias[...].astype(self.dtype)
+        return x.astype(self.dtype) @ kernel.astype(self.dtype) + bias[None, :]
 
 
 class LayerNorm(nnx.Module):

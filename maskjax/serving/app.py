@@ -1,4 +1,4 @@
-"""The ASGI application: what is answered at which path."""
+"""The ASGI application: routes, middleware, and how a request becomes a response."""
 
 import asyncio
 import contextlib
@@ -19,36 +19,30 @@ from starlette.routing import Route
 
 from maskjax.config import Limits
 from maskjax.errors import InputError
-from maskjax.inference import Answer, Predictor, Prepared
-from maskjax.serving.asking import (
-    VECTORS,
-    InferenceRequest,
-    describe_tasks,
-    read_question,
-    shape_answers,
-)
-from maskjax.serving.batch_policy import padded_tokens
-from maskjax.serving.batcher import Batcher, BusyError
+from maskjax.inference import Answer, Predictor, PreparedRow
+from maskjax.serving.batch_policy import split_rows
+from maskjax.serving.batcher import Batcher
 from maskjax.serving.metrics import Metrics
 from maskjax.serving.middleware import (
     CountAnswers,
-    RefuseTooMany,
-    RequireToken,
+    Guard,
+    check_connections,
+    check_token,
     read_body,
     wait_for_hang_up,
 )
-from maskjax.serving.origin import CheckOrigin
-from maskjax.serving.replies import Json, refusal
-from maskjax.serving.rows import split_rows
+from maskjax.serving.origin import check_origin
+from maskjax.serving.replies import Json, describe_tasks, refusal, shape_answers
+from maskjax.serving.schemas import VECTORS, InferenceRequest, read_request
 from maskjax.serving.watch import Watcher
 
 log = logging.getLogger("maskjax.serving")
 BASE = "(base)"
-"""What the metrics call the features of the base."""
+"""The name of the base in the metrics."""
 VECTORS_PATH = "/pipeline/feature-extraction"
-"""Where vectors are asked for, of the base or below the path of a task."""
+"""The path for vectors of the base; below the path of a task, for vectors under its weights."""
 CLIENT_GONE = 499
-"""The status, by nginx's custom, of a request whose client did not wait for the answer."""
+"""The status of a request whose client hung up before the answer, as in nginx."""
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src data:;"
     " style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
@@ -67,9 +61,9 @@ class Service:
 
     Args:
         predictor: The base and its tasks.
-        watcher: Adds and removes tasks; None where nothing is watched.
-        limits: What is taken on.
-        metrics: What is counted.
+        watcher: Adds and removes tasks; None for a fixed set of tasks.
+        limits: The limits of requests and batches.
+        metrics: Counts requests, rows and batches.
     """
 
     def __init__(
@@ -87,7 +81,7 @@ class Service:
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         """Runs the batcher and the watcher as long as the application is up."""
-        # A thread of its own, so that long texts keep neither probes nor metrics waiting.
+        # A separate thread, so that probes and metrics do not wait for long texts.
         self._tokenizing = ThreadPoolExecutor(1, "maskjax-tokenize")
         loops = [self._batcher.run()] + ([self._watcher.run()] if self._watcher else [])
         self._loops = [asyncio.create_task(loop) for loop in loops]
@@ -101,57 +95,50 @@ class Service:
             await asyncio.wait(self._loops)
             self._tokenizing.shutdown(wait=False, cancel_futures=True)
 
-    async def ask(self, request: Request) -> Response:
-        """`POST /` and `POST /models/{task}`: inputs in, answers out."""
-        return await self._ask(request, vectors=False)
-
-    async def ask_vectors(self, request: Request) -> Response:
-        """`POST [/models/{task}]/pipeline/feature-extraction`: texts in, pooled vectors out."""
-        return await self._ask(request, vectors=True)
-
-    async def _ask(self, request: Request, *, vectors: bool) -> Response:
+    async def answer(self, request: Request, *, vectors: bool = False) -> Response:
+        """`POST /` and `POST /models/{task}`: inputs in, answers or pooled vectors out."""
         body = await read_body(request, self._limits.body_bytes)
         name, tasks = request.path_params.get("task"), self._predictor.tasks
-        question = read_question(body, name, tasks, vectors=vectors)
-        if len(question.rows) > self._limits.request_rows:
-            most = self._limits.request_rows
-            raise HTTPException(413, f"inputs: expected at most {most}, got {len(question.rows)}")
+        asked = read_request(body, name, tasks, vectors=vectors)
+        count, limit = len(asked.rows), self._limits.request_rows
+        if count > limit:
+            raise HTTPException(413, f"inputs: expected at most {limit}, got {count}")
         start = time.perf_counter()
-        answers = await _unless_gone(request, self._answers(question))
+        answers = await _unless_hung_up(request, self._answers(asked))
         if answers is None:
             return Response(status_code=CLIENT_GONE)
-        self._metrics.observe_latency(question.task or BASE, time.perf_counter() - start)
-        return Json(shape_answers(question, answers))
+        self._metrics.observe_latency(asked.task or BASE, time.perf_counter() - start)
+        return Json(shape_answers(asked, answers))
 
-    async def _answers(self, question: InferenceRequest) -> list[Answer]:
-        with self._batcher.admit(len(question.rows)):
+    async def _answers(self, asked: InferenceRequest) -> list[Answer]:
+        with self._batcher.admit(len(asked.rows)):
             try:
-                return await self._batcher.answer(await self._prepare(question))
+                return await self._batcher.answer(await self._prepare(asked))
             except InputError as error:
-                status = 422 if question.task in {None, *self._predictor.tasks} else 404
+                status = 422 if asked.task in {None, *self._predictor.tasks} else 404
                 raise HTTPException(status, str(error)) from error
 
-    async def _prepare(self, question: InferenceRequest) -> list[Prepared]:
-        """Tokenizes some rows at a time: others get their turn, and a client that goes ends it."""
-        loop, most = asyncio.get_running_loop(), self._limits.request_tokens
+    async def _prepare(self, asked: InferenceRequest) -> list[PreparedRow]:
+        """Tokenizes in parts: other requests get their turn, and a client that hangs up ends it."""
+        loop, limit = asyncio.get_running_loop(), self._limits.request_tokens
         prepare = partial(
             self._predictor.prepare,
-            task=question.task,
-            vector=question.kind == VECTORS,
-            function=question.parameters.function_to_apply,
+            task=asked.task,
+            vector=asked.kind == VECTORS,
+            function=asked.parameters.function_to_apply,
         )
-        rows: list[Prepared] = []
-        for some in split_rows(question.rows):
-            rows += await loop.run_in_executor(self._tokenizing, prepare, some)
-            tokens = sum(map(padded_tokens, rows))
-            if tokens > most:
+        rows: list[PreparedRow] = []
+        for part in split_rows(asked.rows):
+            rows += await loop.run_in_executor(self._tokenizing, prepare, part)
+            tokens = sum(row.padded_tokens for row in rows)
+            if tokens > limit:
                 raise HTTPException(
-                    413, f"inputs: expected at most {most:,} tokens, got {tokens:,} or more"
+                    413, f"inputs: expected at most {limit:,} tokens, got {tokens:,} or more"
                 )
         return rows
 
     async def tasks(self, request: Request) -> Response:
-        """`GET /tasks`: what there is to ask."""
+        """`GET /tasks`: the tasks, for people and programs."""
         return Json(describe_tasks(self._predictor.tasks))
 
     async def healthz(self, request: Request) -> Response:
@@ -189,25 +176,26 @@ def make_app(
 
     Args:
         predictor: The base and its tasks.
-        watcher: From `maskjax.serving.Watcher`, if tasks come and go.
-        limits: What is taken on.
-        metrics: Those of the watcher, where there is one.
-        token: What clients have to bring; None for nothing.
-        hosts: Names of the server besides those of the loopback interface; requests under others
-            and from pages of others are refused. None checks neither.
+        watcher: Adds and removes tasks while the server runs; None for a fixed set of tasks.
+        limits: The limits of requests and batches.
+        metrics: The same as the watcher's, where there is one.
+        token: A token that clients must send; None for no check.
+        hosts: Names of the server besides those of the loopback interface; requests under other
+            names and from pages of others are refused. None for no check.
 
     Returns:
         An ASGI application, whose `state.service` is the `Service`.
     """
     metrics = metrics or Metrics(predictor.resident)
     service = Service(predictor, watcher, limits or Limits(), metrics)
+    answer_vectors = partial(service.answer, vectors=True)
     app = Starlette(
         routes=[
             Route("/", service.page),
-            Route("/", service.ask, methods=["POST"]),
-            Route(VECTORS_PATH, service.ask_vectors, methods=["POST"]),
-            Route(f"/models/{{task:path}}{VECTORS_PATH}", service.ask_vectors, methods=["POST"]),
-            Route("/models/{task:path}", service.ask, methods=["POST"]),
+            Route("/", service.answer, methods=["POST"]),
+            Route(VECTORS_PATH, answer_vectors, methods=["POST"]),
+            Route(f"/models/{{task:path}}{VECTORS_PATH}", answer_vectors, methods=["POST"]),
+            Route("/models/{task:path}", service.answer, methods=["POST"]),
             Route("/tasks", service.tasks),
             Route("/healthz", service.healthz),
             Route("/readyz", service.readyz),
@@ -215,15 +203,14 @@ def make_app(
         ],
         middleware=[
             Middleware(CountAnswers, metrics),
-            Middleware(RefuseTooMany),
-            Middleware(CheckOrigin, hosts),
-            Middleware(RequireToken, token),
+            Middleware(Guard, check_connections),
+            Middleware(Guard, partial(check_origin, public_names=hosts)),
+            Middleware(Guard, partial(check_token, token=token)),
         ],
         exception_handlers={
-            HTTPException: _tell,
-            BusyError: _tell_busy,
-            ClientDisconnect: _tell_nobody,
-            Exception: _tell_defect,
+            HTTPException: _refuse,
+            ClientDisconnect: _close,
+            Exception: _report_defect,
         },
         lifespan=service.lifespan,
     )
@@ -231,14 +218,14 @@ def make_app(
     return app
 
 
-async def _unless_gone(request: Request, work: Awaitable[T]) -> T | None:
-    """Waits for work and gives it up, with None, once the client hangs up."""
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(wait_for_hang_up(request))
+async def _unless_hung_up(request: Request, work: Awaitable[T]) -> T | None:
+    """The result of work; None, and the work is cancelled, if the client hangs up first."""
+    task, hang_up = asyncio.ensure_future(work), asyncio.ensure_future(wait_for_hang_up(request))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, hang_up}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None
     finally:
-        gone.cancel()
+        hang_up.cancel()
         task.cancel()
 
 
@@ -247,21 +234,16 @@ def _log_death(loop: asyncio.Task[None]) -> None:
         log.critical("a loop has died, /healthz says so", exc_info=loop.exception())
 
 
-async def _tell(request: Request, error: Exception) -> Response:
+async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # handlers are typed for every error
     return refusal(error.detail, error.status_code, error.headers)
 
 
-async def _tell_busy(request: Request, error: Exception) -> Response:
-    assert isinstance(error, BusyError)
-    return refusal(str(error), 429, {"Retry-After": str(error.retry_after)})
-
-
-async def _tell_nobody(request: Request, error: Exception) -> Response:
+async def _close(request: Request, error: Exception) -> Response:
     return Response(status_code=CLIENT_GONE)
 
 
-async def _tell_defect(request: Request, error: Exception) -> Response:
+async def _report_defect(request: Request, error: Exception) -> Response:
     """The traceback goes to the log and not to the client."""
     return refusal("an error of the server's own; its log has it", 500)
 

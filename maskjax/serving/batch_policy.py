@@ -1,93 +1,88 @@
-"""Which of the rows that wait are run next. Pure functions; the clock is in the batcher."""
+"""Which of the waiting rows run next. Pure functions; the clock is in the batcher."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from maskjax.inference import Answer, Prepared
+from maskjax.inference import Answer, InputRow, PreparedRow
+from maskjax.inference.batching import BUCKETS
 
-SHORTEST = 16
+SHORTEST = BUCKETS[0]
 """The shortest length that sequences are padded to."""
+PART = 16384
+"""Characters that are tokenized in one call: about 50 ms at most."""
 
 
-class Waiting(NamedTuple):
-    """A row that is accepted and not run yet.
+class WaitingRow(NamedTuple):
+    """A row that is accepted and not run yet."""
 
-    Attributes:
-        row: The tokenized row.
-        answer: What its request waits for; cancelled where its client has gone.
-        since: When it came, in seconds of the event loop.
-        turn: Rows with an earlier turn go first, from `take_turns`.
-    """
-
-    row: "Prepared"
-    answer: asyncio.Future[Answer]
-    since: float
-    turn: float
+    row: PreparedRow
+    answer: asyncio.Future[Answer]  # its request waits for it, or is cancelled
+    since: float  # arrival, in seconds of the event loop
+    turn: float  # from `take_turns`; earlier turns run first
 
 
 class Batch(NamedTuple):
-    """Rows to be run together.
+    """Rows to be run together, at least one."""
 
-    Attributes:
-        rows: At least one.
-        tokens: Theirs, with padding.
-        full: Whether a row that waits, or the shortest there can be, would find no place in it.
-    """
-
-    rows: list[Waiting]
-    tokens: int
-    full: bool
+    rows: list[WaitingRow]
+    tokens: int  # with padding
+    full: bool  # whether a waiting row, or the shortest possible one, would not fit
 
 
-def bucket(length: int) -> int:
-    """The length that a sequence is counted with: the next power of two.
+def split_rows(rows: Sequence[InputRow]) -> Iterator[list[InputRow]]:
+    """Splits the rows of a request into parts that take a short time to tokenize.
 
     Example:
-        >>> [bucket(length) for length in (1, 16, 17, 128)]
-        [16, 16, 32, 128]
+        >>> [len(part) for part in split_rows(["a" * 9000, "b", "c" * 9000, ("d", "e")])]
+        [2, 2]
     """
-    return max(SHORTEST, 1 << (length - 1).bit_length())
+    part: list[InputRow] = []
+    size = 0
+    for row in rows:
+        length = len(row) if isinstance(row, str) else sum(map(len, row))
+        if part and size + length > PART:
+            yield part
+            part, size = [], 0
+        part.append(row)
+        size += length
+    if part:
+        yield part
 
 
-def padded_tokens(row: Prepared) -> int:
-    """The tokens that a row is counted with, padding included."""
-    return row.sequences * bucket(row.length)
-
-
-def take_turns(rows: Sequence[Prepared], clock: float) -> list[float]:
+def take_turns(rows: Sequence[PreparedRow], clock: float) -> list[float]:
     """Gives the rows of a request their turns, as fair queueing does.
 
     A row's turn is later by the tokens of its request before it. So a request of one row need not
-    wait for all of a long one; and since the clock moves on, a long one does not wait for all
-    short ones that come after it either.
+    wait for all rows of a long one; and since the clock advances, a long one does not wait for all
+    short ones that arrive after it either.
 
     Example:
         >>> from types import SimpleNamespace
-        >>> take_turns([SimpleNamespace(sequences=1, length=length) for length in (9, 20, 5)], 7.0)
+        >>> take_turns([SimpleNamespace(padded_tokens=tokens) for tokens in (16, 32, 16)], 7.0)
         [7.0, 23.0, 55.0]
     """
-    before = accumulate(map(padded_tokens, rows), initial=0)
+    before = accumulate((row.padded_tokens for row in rows), initial=0)
     return [clock + tokens for tokens, _ in zip(before, rows, strict=False)]
 
 
-def next_batch(waiting: Sequence[Waiting], budget: int) -> Batch:
-    """Picks the rows that are run next.
+def next_batch(waiting: Sequence[WaitingRow], budget: int) -> Batch:
+    """Picks the rows that run next.
 
-    The first row is always among them, so that each has its turn. With it go the rows of its
-    task and length bucket, since they share the cost of decoding a mask; then those of the task
-    and bucket whose first row is next, and so on.
+    The first row is always among them, so that each has its turn. The rows of its task and length
+    run with it, since they share the cost of decoding a mask; then those of the task and length
+    whose first row is next, and so on.
     """
-    alike: dict[tuple[str | None, int], list[Waiting]] = {}
-    for one in waiting:
-        alike.setdefault((one.row.task, bucket(one.row.length)), []).append(one)
-    chosen: list[Waiting] = []
+    groups: dict[tuple[str | None, int], list[WaitingRow]] = {}
+    for job in waiting:
+        groups.setdefault((job.row.task, job.row.padded_length), []).append(job)
+    chosen: list[WaitingRow] = []
     tokens = 0
-    for one in (one for rows in alike.values() for one in rows):
-        more = padded_tokens(one.row)
+    for job in (job for jobs in groups.values() for job in jobs):
+        more = job.row.padded_tokens
         if chosen and tokens + more > budget:
             return Batch(chosen, tokens, full=True)
-        chosen.append(one)
+        chosen.append(job)
         tokens += more
     return Batch(chosen, tokens, full=tokens + SHORTEST > budget)

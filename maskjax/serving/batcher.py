@@ -10,51 +10,55 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from starlette.exceptions import HTTPException
+
 from maskjax.config import Limits
 from maskjax.errors import InputError
-from maskjax.inference import Answer, Predictor, Prepared
-from maskjax.serving.batch_policy import Batch, Waiting, next_batch, take_turns
+from maskjax.inference import Answer, Predictor, PreparedRow
+from maskjax.serving.batch_policy import Batch, WaitingRow, next_batch, take_turns
 from maskjax.serving.metrics import Metrics
 
 log = logging.getLogger("maskjax.serving")
-LONGEST_PATIENCE = 60
-"""Seconds that a client is asked to stay away at most."""
-MEMORY = 0.9
-"""The weight of the past in the running mean of the seconds a row."""
+LONGEST_RETRY = 60
+"""The longest Retry-After, in seconds."""
+DECAY = 0.9
+"""The weight of earlier batches in the running mean of seconds per row."""
 
 
-class BusyError(Exception):
-    """So many rows wait that no more are accepted.
+class BusyError(HTTPException):
+    """Too many rows wait to accept more; the status is 429.
 
     Attributes:
         retry_after: Whole seconds after which there should be room again.
     """
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"too many rows wait; try again in {retry_after} s")
+        message = f"too many rows wait; try again in {retry_after} s"
+        super().__init__(429, message, {"Retry-After": str(retry_after)})
         self.retry_after = retry_after
 
 
 class Batcher:
     """Puts the rows of many requests into few batches.
 
-    A request first says how many rows it has (`admit`), which is where back-pressure is, then
-    hands them over tokenized (`answer`). A row whose request was cancelled is dropped before it
-    is run. `run` is the loop that forms batches; it has to be started once, as a task.
+    A request first reserves places for its rows (`admit`), which is where back-pressure is, then
+    waits for the answers to its tokenized rows (`answer`). A row whose request was cancelled is
+    dropped before it is run. `run` is the loop that forms batches; it has to be started once, as a
+    task.
 
     Args:
         predictor: Runs rows of mixed tasks and lengths; in one thread only.
         limits: How many rows may wait, how long, and how large a batch is.
-        metrics: What is counted.
+        metrics: Counts rows and batches.
     """
 
     def __init__(self, predictor: Predictor, limits: Limits, metrics: Metrics) -> None:
         self._predictor = predictor
         self._limits = limits
         self._metrics = metrics
-        self._waiting: list[Waiting] = []
+        self._waiting: list[WaitingRow] = []
         self._arrived = asyncio.Event()
-        self._inside = 0
+        self._admitted = 0
         self._requests = 0
         self._clock = 0.0
         self._row_seconds = 0.0
@@ -69,23 +73,23 @@ class Batcher:
         Raises:
             BusyError: If that is more than there is room for.
         """
-        if self._inside + rows > self._limits.waiting_rows:
-            seconds = math.ceil(self._inside * self._row_seconds)
-            raise BusyError(min(max(1, seconds), LONGEST_PATIENCE))
+        if self._admitted + rows > self._limits.waiting_rows:
+            seconds = math.ceil(self._admitted * self._row_seconds)
+            raise BusyError(min(max(1, seconds), LONGEST_RETRY))
         self._hold(rows)
         try:
             yield
         finally:
             self._hold(-rows)
 
-    async def answer(self, rows: Sequence[Prepared]) -> list[Answer]:
+    async def answer(self, rows: Sequence[PreparedRow]) -> list[Answer]:
         """Waits for the answers to the rows of a request.
 
         Args:
             rows: Tokenized rows that were admitted.
 
         Returns:
-            One answer a row, in their order.
+            One answer for each row, in order.
 
         Raises:
             InputError: If one of them cannot be answered, such as when its task has just gone.
@@ -93,7 +97,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         now = loop.time()
         turns = zip(rows, take_turns(rows, self._clock), strict=True)
-        jobs = [Waiting(row, loop.create_future(), now, turn) for row, turn in turns]
+        jobs = [WaitingRow(row, loop.create_future(), now, turn) for row, turn in turns]
         self._waiting = sorted(self._waiting + jobs, key=lambda job: job.turn)
         self._arrived.set()
         self._requests += 1
@@ -149,8 +153,8 @@ class Batcher:
                 job.answer.set_result(outcome)
         self._count(batch, loop.time() - start)
 
-    def _outcomes(self, rows: list[Prepared]) -> list[Answer | Exception]:
-        """Answers; errors go only to the rows that cause them, which halving the batch finds."""
+    def _outcomes(self, rows: list[PreparedRow]) -> list[Answer | Exception]:
+        """Answers; an error reaches only the rows that cause it, found by halving the batch."""
         try:
             return list(self._predictor.run(rows, None))
         except Exception as error:
@@ -162,12 +166,12 @@ class Batcher:
         return [*self._outcomes(rows[:middle]), *self._outcomes(rows[middle:])]
 
     def _hold(self, rows: int) -> None:
-        self._inside += rows
-        self._metrics.queue.set(self._inside)
+        self._admitted += rows
+        self._metrics.queue.set(self._admitted)
 
     def _count(self, batch: Batch, seconds: float) -> None:
-        each = seconds / len(batch.rows)
-        self._row_seconds = MEMORY * (self._row_seconds or each) + (1 - MEMORY) * each
+        mean = seconds / len(batch.rows)
+        self._row_seconds = DECAY * (self._row_seconds or mean) + (1 - DECAY) * mean
         self._metrics.batch_seconds.observe(seconds)
         self._metrics.batch_rows.observe(len(batch.rows))
         self._metrics.batch_fill.observe(batch.tokens / self._limits.batch_tokens)

@@ -1,8 +1,8 @@
 """How long a connection may be silent or slow, and how many may be open.
 
-uvicorn ends a connection that is idle after a response, and nothing else: one that never sends a
-request, sends its headers or body byte by byte, or does not read its answer stays open. Its
-`limit_concurrency` counts such connections against the clients that do ask.
+uvicorn closes only connections that are idle after a response. One that never sends a request,
+sends its headers or body byte by byte, or does not read its answer stays open, and counts toward
+`limit_concurrency`, so other clients are refused.
 """
 
 import asyncio
@@ -73,7 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parses; counts what belongs to headers that are not complete."""
+        """Parses; counts the bytes of headers that are not complete."""
         super().data_received(data)
         if self._in_head:
             self._head_bytes += len(data)
@@ -96,12 +96,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._wait(self._limits.body_seconds, "the body")
 
     def on_message_complete(self) -> None:
-        """The request is whole; how long the answer takes is the server's own affair."""
+        """The request is complete; there is no deadline for the answer."""
         self._stop_waiting()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """A client that does not read what was written gets as long as for sending a body."""
+        """The client has as long to read the answer as it has to send a body."""
         super().on_response_complete()
         if self._unread is not None:
             self._unread.cancel()
@@ -125,17 +125,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _is_late(self, seconds: float, part: str) -> None:
         in_head_of_next = self._in_head and not self._is_idle()
-        if (
-            self.pipeline or in_head_of_next
-        ):  # reading may be paused until earlier ones are answered
+        # Reading may be paused until earlier requests are answered.
+        if self.pipeline or in_head_of_next:
             self._wait(seconds, part)
         elif part == "the headers" and not self._in_head:
-            self.transport.close()  # nothing was asked, so nothing is answered
+            self.transport.close()  # without a request there is no answer
         else:
             self._refuse(408, f"{part}: expected within {seconds:g} s")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Writes a response that no application gives, and closes."""
+        """Writes a response without the application, and closes."""
         self._stop_waiting()
         may_write = self._is_idle() if self._in_head else not self.cycle.response_started
         if may_write and not self.transport.is_closing():

@@ -8,29 +8,16 @@ from typing import NamedTuple
 from maskjax.taskfile import TASK_FILE, LeftOut, find_runs
 
 
-class Stamp(NamedTuple):
-    """What distinguishes one version of a file from the next.
+class FileVersion(NamedTuple):
+    """What differs between two versions of a file."""
 
-    Attributes:
-        inode: Another one where the file was replaced.
-        size: In bytes.
-        time: The time of the last change, in nanoseconds.
-    """
-
-    inode: int
-    size: int
-    time: int
+    inode: int  # differs where the file was replaced
+    size: int  # in bytes
+    time: int  # of the last change, in nanoseconds
 
 
 def task_name(path: Path, folder: Path) -> str:
-    """The name under which a task is served.
-
-    Args:
-        path: The task file.
-        folder: The folder that is served.
-
-    Returns:
-        The path of the run folder within the folder, or the name of the file without its suffix.
+    """The name under which a task is served: its run folder's path, or the stem of its file.
 
     Example:
         >>> served = Path("tasks")
@@ -46,20 +33,20 @@ def task_name(path: Path, folder: Path) -> str:
     return path.parent.relative_to(folder).as_posix()
 
 
-def find_files(folder: Path) -> tuple[dict[Path, Stamp], list[LeftOut]]:
+def find_files(folder: Path) -> tuple[dict[Path, FileVersion], list[LeftOut]]:
     """Finds the task files in a folder, and those of the runs in it at any depth."""
-    inside, found = find_runs(folder), {}
-    for path in sorted([*inside.files, *(run / TASK_FILE for run in inside.runs)]):
+    runs, versions = find_runs(folder), {}
+    for path in sorted([*runs.files, *(run / TASK_FILE for run in runs.runs)]):
         try:
             status = path.stat()
-        except OSError:  # it was deleted, or its link was bent, since the folder was listed
+        except OSError:  # it was deleted or moved since the folder was listed
             continue
-        found[path] = Stamp(status.st_ino, status.st_size, status.st_mtime_ns)
-    return found, [*inside.left_out, *_unusable(folder)]
+        versions[path] = FileVersion(status.st_ino, status.st_size, status.st_mtime_ns)
+    return versions, [*runs.left_out, *_unusable(folder)]
 
 
 def _unusable(folder: Path) -> Iterator[LeftOut]:
-    """What is in a folder and is neither a file nor a folder, such as a pipe or a broken link."""
+    """Entries of a folder that are neither files nor folders, such as pipes and broken links."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue

@@ -1,4 +1,4 @@
-"""What a server counts, in Prometheus' text format."""
+"""The numbers of a server, in Prometheus' text format."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -12,64 +12,41 @@ SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
 
 class Metrics:
-    """The numbers of one server.
+    """The numbers of one server; the help texts say what each counts.
 
     Attributes:
         registry: Holds them all.
-        requests: Answers by HTTP status.
-        latency: Seconds from the end of a request's body to its answer, by task; the base's
-            features are `(base)`.
-        queue: Rows that are accepted and not answered yet.
-        dropped: Rows that were not run, since their clients had gone.
-        batch_rows: Rows a batch.
-        batch_fill: The share of a batch's budget of tokens that it used.
-        batch_seconds: How long the model took for a batch.
-        tasks: Tasks that are served.
-        task_files: What became of task files: `added`, `removed`, `refused`.
 
     Args:
         resident: Bytes by place, computed whenever the metrics are read.
     """
 
     def __init__(self, resident: Callable[[], Mapping[str, int]]) -> None:
-        registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         registry.register(_Resident(resident))
-        self.registry = registry
-        self.requests = Counter(
-            "maskjax_requests", "Answers by HTTP status.", ["status"], registry=registry
-        )
-        self.latency = Histogram(
-            "maskjax_request_seconds",
-            "From the end of a request's body to its answer, by task.",
-            ["task"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.queue = Gauge(
-            "maskjax_queue_rows", "Rows accepted and not answered yet.", registry=registry
-        )
-        self.dropped = Counter(
-            "maskjax_dropped_rows", "Rows not run, their clients had gone.", registry=registry
-        )
-        self.batch_rows = Histogram(
-            "maskjax_batch_rows", "Rows a batch.", buckets=ROWS, registry=registry
-        )
-        self.batch_fill = Histogram(
-            "maskjax_batch_fill_ratio",
-            "The share of a batch's budget of tokens that it used.",
-            buckets=SHARES,
-            registry=registry,
-        )
-        self.batch_seconds = Histogram(
-            "maskjax_batch_seconds",
-            "How long the model took for a batch.",
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.tasks = Gauge("maskjax_tasks", "Tasks that are served.", registry=registry)
-        self.task_files = Counter(
-            "maskjax_task_files", "What became of task files.", ["event"], registry=registry
-        )
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"maskjax_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(f"maskjax_{name}", text, registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"maskjax_{name}", text, labels, buckets=buckets, registry=registry)
+
+        self.requests = counter("requests", "Answers by HTTP status.", "status")
+        text = "From the end of a request's body to its answer, by task."
+        self.latency = histogram("request_seconds", text, SECONDS, "task")
+        self.queue = gauge("queue_rows", "Rows accepted and not answered yet.")
+        self.dropped = counter("dropped_rows", "Rows not run, their clients had gone.")
+        self.batch_rows = histogram("batch_rows", "Rows per batch.", ROWS)
+        text = "The share of a batch's budget of tokens that it used."
+        self.batch_fill = histogram("batch_fill_ratio", text, SHARES)
+        text = "How long the model took for a batch."
+        self.batch_seconds = histogram("batch_seconds", text, SECONDS)
+        self.tasks = gauge("tasks", "Tasks that are served.")
+        text = "Task files that were added, removed or refused."
+        self.task_files = counter("task_files", text, "event")
 
     def observe_latency(self, task: str, seconds: float) -> None:
         """Adds to `latency`; half of a surrogate pair in a name is escaped, for it has no UTF-8."""
@@ -77,16 +54,16 @@ class Metrics:
         self.latency.labels(name).observe(seconds)
 
     def forget(self, task: str) -> None:
-        """Drops the numbers of a task that is gone, so that names do not accumulate."""
+        """Drops the numbers of a removed task, so that names do not accumulate."""
         self.latency.remove(task)
 
     def text(self) -> bytes:
-        """All numbers as Prometheus reads them."""
+        """All numbers in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 class _Resident(Collector):
-    """Bytes by place, measured when they are asked for."""
+    """Bytes by place, measured when the metrics are read."""
 
     def __init__(self, resident: Callable[[], Mapping[str, int]]) -> None:
         self._resident = resident
@@ -96,7 +73,7 @@ class _Resident(Collector):
         return [self._family()]
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """One value a place."""
+        """One value per place."""
         family = self._family()
         for place, size in self._resident().items():
             family.add_metric([place], size)

@@ -1,9 +1,11 @@
-"""What stands around every request: who may ask, and what was answered."""
+"""What is done around every request: checks before it, and a count of the answers after it."""
 
 import hmac
+from collections.abc import Callable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from maskjax.serving.connections import TOO_MANY
@@ -13,46 +15,40 @@ from maskjax.serving.replies import refusal
 PROBES = {"/healthz", "/readyz"}
 """Routes that report the server's health, which must work when it is overloaded."""
 OPEN = {"/", *PROBES}
-"""What is read without a token: probes, and the page, which holds nothing and asks for it."""
+"""Routes that need no token: probes, and the page, which holds no data and asks for the token."""
 
 
-class RequireToken:
-    """Answers 401 to requests that do not bring the token."""
+class Guard:
+    """Answers the requests that a check refuses, and passes the others on."""
 
-    def __init__(self, app: ASGIApp, token: str | None) -> None:
+    def __init__(self, app: ASGIApp, check: Callable[[Scope], Response | None]) -> None:
         self._app = app
-        self._token = None if token is None else token.encode()
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers, or passes on."""
-        if scope["type"] == "http" and not self._may(scope):
-            message = "expected the header 'Authorization: Bearer TOKEN' with the right token"
-            await refusal(message, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-    def _may(self, scope: Scope) -> bool:
-        if self._token is None or (scope["method"] in ("GET", "HEAD") and scope["path"] in OPEN):
-            return True
-        given = dict(scope["headers"]).get(b"authorization", b"")
-        scheme, _, token = given.partition(b" ")  # of a scheme, upper and lower case are the same
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token.strip(), self._token)
+        response = self._check(scope) if scope["type"] == "http" else None
+        await (response or self._app)(scope, receive, send)
 
 
-class RefuseTooMany:
-    """Answers 503 on connections beyond the limit, but for probes."""
+def check_token(scope: Scope, *, token: str | None) -> Response | None:
+    """Answers 401 to requests without the token."""
+    if token is None or (scope["method"] in ("GET", "HEAD") and scope["path"] in OPEN):
+        return None
+    header = dict(scope["headers"]).get(b"authorization", b"")
+    scheme, _, given = header.partition(b" ")  # the scheme may be in upper or lower case
+    if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), token.encode()):
+        return None
+    message = "expected the header 'Authorization: Bearer TOKEN' with the right token"
+    return refusal(message, 401, {"WWW-Authenticate": "Bearer"})
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers, or passes on."""
-        if scope.get("state", {}).get(TOO_MANY) and scope["path"] not in PROBES:
-            headers = {"Retry-After": "1", "Connection": "close"}
-            message = "too many connections are open; try again in 1 s"
-            await refusal(message, 503, headers)(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+def check_connections(scope: Scope) -> Response | None:
+    """Answers 503 on connections beyond the limit, except to probes."""
+    if not scope.get("state", {}).get(TOO_MANY) or scope["path"] in PROBES:
+        return None
+    message = "too many connections are open; try again in 1 s"
+    return refusal(message, 503, {"Retry-After": "1", "Connection": "close"})
 
 
 class CountAnswers:
@@ -63,17 +59,17 @@ class CountAnswers:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on, and counts what comes back."""
-        status = 500  # what a defect is answered with, further out
+        """Passes on, and counts the answer."""
+        status = 500  # the answer to a defect, which is made outside of this
 
-        async def remember(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, remember)
+            await self._app(scope, receive, send_and_note)
         finally:
             if scope["type"] == "http":
                 self._metrics.requests.labels(str(status)).inc()

@@ -1,4 +1,4 @@
-"""The process: a socket, uvicorn on it, and an end in which nothing is lost."""
+"""The process: a socket, uvicorn on it, and a shutdown that answers every accepted request."""
 
 import asyncio
 import logging
@@ -18,16 +18,14 @@ except ImportError:  # Windows has no such limits
     resource = None
 
 log = logging.getLogger("maskjax.serving")
-LONGEST_END = 30
-"""Seconds that accepted requests get at the end; Kubernetes kills a pod after as many."""
-
-
+GRACE_SECONDS = 30
+"""Seconds for accepted requests after SIGTERM; Kubernetes kills a pod after as many."""
 OTHER_FILES = 256
 """Files that the process opens besides connections: libraries, task files, the event loop."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Takes a port, before anything slow is done.
+    """Reserves a port, before anything slow is done.
 
     Args:
         host: The address.
@@ -37,7 +35,7 @@ def bind(host: str, port: int) -> socket.socket:
         The socket, which does not listen yet, so that connections are refused.
 
     Raises:
-        InputError: If the port is taken or the address is none of this machine's.
+        InputError: If the port is in use or the address is not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family)
@@ -60,22 +58,21 @@ def serve(
     drain: float = 0.0,
     access_log: bool = False,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, which is raised again at the end, as is the custom.
+    """Serves until SIGTERM or SIGINT, which is raised again at the end.
 
     Args:
         app: From `make_app`.
         bound: From `bind`.
         limits: Those of connections; the application has the others.
-        drain: Seconds between the signal and the end of listening. `/readyz` answers 503
-            immediately, and in this time load balancers notice; requests that still come are
-            answered.
+        drain: Seconds between the signal and the end of listening. In this time `/readyz` answers
+            503, which load balancers notice, and other requests are still answered.
         access_log: Whether every request is one line in the log.
     """
     config = ServerConfig(
         app,
         fit_open_files(limits or Limits()),
         access_log=access_log,
-        timeout_graceful_shutdown=LONGEST_END,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     host, port = bound.getsockname()[:2]
     log.info("http://%s:%d", f"[{host}]" if ":" in host else host, port)

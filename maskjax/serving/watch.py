@@ -1,7 +1,7 @@
 """A folder of runs and task files that may change while it is served.
 
-Files are looked at every few seconds. One whose size and time are the same twice in a row is
-taken to be whole; its checksum shows whether it is, and the base's digest whether it fits.
+The folder is listed every few seconds. A file whose size and time are equal in two listings is
+assumed to be complete; its checksum shows whether it is, and the base's digest whether it fits.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from maskjax.errors import InputError, visible
 from maskjax.inference import Predictor
-from maskjax.serving.folder import Stamp, find_files, task_name
+from maskjax.serving.folder import FileVersion, find_files, task_name
 from maskjax.serving.metrics import Metrics
 from maskjax.taskfile import LeftOut
 from maskjax.taskfile.find_runs import UNREADABLE
@@ -24,19 +24,18 @@ class Watcher:
     """Keeps the tasks of a predictor those of a folder.
 
     A file that is damaged or of another base is refused once, in the log and the metrics, and
-    what was served under its name stays served. Of two files of one name the first wins.
-    No file stops the watcher: an error that no reader foresaw refuses that file too, with its
-    traceback in the log.
+    what was served under its name stays served. Of two files of one name the first wins. No file
+    stops the watcher: an unexpected error refuses that file too, with its traceback in the log.
 
     Attributes:
-        ready: Whether all files that were there at the start were looked at, and programs for
-            their tasks compiled.
+        ready: Whether all files of the first listing were read, and programs for their tasks
+            compiled.
 
     Args:
         folder: The folder of runs and task files.
-        predictor: Gets and loses tasks.
-        metrics: What is counted.
-        seconds: From one look to the next.
+        predictor: Its tasks are added and removed.
+        metrics: Counts the files.
+        seconds: Between two listings.
         warm_up: Whether programs are compiled before the first request instead of for it.
     """
 
@@ -55,72 +54,72 @@ class Watcher:
         self._metrics = metrics
         self._seconds = seconds
         self._warm_up = warm_up
-        self._seen: dict[Path, Stamp] | None = None
-        self._judged: dict[Path, Stamp] = {}
+        self._seen: dict[Path, FileVersion] | None = None
+        self._handled: dict[Path, FileVersion] = {}
         self._served: dict[str, Path] = {}
         self._skipped: set[str] = set()
         self._problem = ""
 
     async def run(self) -> None:
-        """Looks at the folder until it is cancelled."""
+        """Polls the folder until it is cancelled."""
         # A thread of its own: a file on a slow disk must not keep requests waiting.
         pool = ThreadPoolExecutor(1, "maskjax-watch")
         try:
             while True:
-                await asyncio.get_running_loop().run_in_executor(pool, self._look_and_judge)
+                await asyncio.get_running_loop().run_in_executor(pool, self._poll)
                 await asyncio.sleep(self._seconds)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _look_and_judge(self) -> None:
+    def _poll(self) -> None:
         try:
-            for path in self.look():
-                self.judge(path)
+            for path in self.changed_files():
+                self.update(path)
             if self._seen is not None and not self.ready:
                 self._start()
-        except Exception as error:  # whatever it was, the next look may find it gone
+        except Exception as error:  # the next poll may succeed
             self._warn_once(f"{type(error).__name__}: {error}; its tasks stay", trace=True)
 
-    def look(self) -> list[Path]:
-        """Finds the files to judge: new, changed or gone, and the same as at the last look.
+    def changed_files(self) -> list[Path]:
+        """Lists the files to update: new, changed or removed, and stable since the last listing.
 
         Returns:
-            Their paths, the gone ones first; at the first look every file. There are none while
-            the folder cannot be read, which takes no task away.
+            Their paths, removed ones first; at first every file. While the folder cannot be read
+            there are none, so no task is removed.
         """
         try:
-            found, left_out = find_files(self._folder)
+            present, left_out = find_files(self._folder)
         except OSError as error:
             self._warn_once(f"cannot be read: {error.strerror}; its tasks stay")
             return []
         self._problem = ""
-        skipped = {visible(one) for one in left_out}
+        skipped = {visible(entry) for entry in left_out}
         for line in sorted(skipped - self._skipped):
             log.info("skipped %s", line)
         self._skipped = skipped
-        before = found if self._seen is None else self._seen
-        found |= _kept(before, found, left_out)
-        self._seen = found
-        return list(self._changes(before, found))
+        before = present if self._seen is None else self._seen
+        present |= _unreadable_files(before, present, left_out)
+        self._seen = present
+        return list(self._changes(before, present))
 
-    def judge(self, path: Path) -> None:
+    def update(self, path: Path) -> None:
         """Adds, replaces, removes or refuses the task of a file.
 
         Args:
-            path: From `look`.
+            path: From `changed_files`.
         """
-        stamp = (self._seen or {}).get(path)
+        version = (self._seen or {}).get(path)
         try:
-            if stamp is None:
+            if version is None:
                 self._remove(path)
             else:
-                self._judged[path] = stamp
+                self._handled[path] = version
                 self._add(path)
         except InputError as error:
             self._refuse(path, str(error))
         except OSError as error:
             self._refuse(path, f"cannot be read: {error.strerror or error}")
-        except Exception as error:  # what no reader foresaw is the problem of this file alone
+        except Exception as error:  # unexpected, but only this file's problem
             self._refuse(path, f"unexpected {type(error).__name__}: {error}", trace=True)
 
     def _add(self, path: Path) -> None:
@@ -132,19 +131,19 @@ class Watcher:
             raise InputError(f"there is a task {name!r} already, from {owner}")
         self._predictor.add(path, name)
         self._served[name] = path
-        self._tell("added", path)
+        self._log_event("added", path)
 
     def _remove(self, path: Path) -> None:
-        del self._judged[path]
+        del self._handled[path]
         name = self._name(path)
         if self._served.get(name) != path:
             return
         del self._served[name]
-        for other in [other for other in self._judged if self._name(other) == name]:
-            del self._judged[other]  # a file that lost to this one is looked at again
+        for other in [other for other in self._handled if self._name(other) == name]:
+            del self._handled[other]  # a file that lost to this one is read again
         self._predictor.remove(name)
         self._metrics.forget(name)
-        self._tell("removed", path)
+        self._log_event("removed", path)
 
     def _name(self, path: Path) -> str:
         return task_name(path, self._folder)
@@ -158,10 +157,12 @@ class Watcher:
         finally:
             self.ready = True
 
-    def _changes(self, before: dict[Path, Stamp], found: dict[Path, Stamp]) -> Iterator[Path]:
-        yield from [path for path in self._judged if path not in before and path not in found]
-        for path, stamp in found.items():
-            if before.get(path) == stamp != self._judged.get(path):
+    def _changes(
+        self, before: dict[Path, FileVersion], present: dict[Path, FileVersion]
+    ) -> Iterator[Path]:
+        yield from [path for path in self._handled if path not in before and path not in present]
+        for path, version in present.items():
+            if before.get(path) == version != self._handled.get(path):
                 yield path
 
     def _refuse(self, path: Path, reason: str, *, trace: bool = False) -> None:
@@ -171,24 +172,24 @@ class Watcher:
             "refused %s: %s%s", visible(path), visible(reason), kept, exc_info=trace or None
         )
 
-    def _tell(self, event: str, path: Path) -> None:
+    def _log_event(self, event: str, path: Path) -> None:
         self._metrics.task_files.labels(event).inc()
         log.info("%s task %s from %s", event, self._name(path), visible(path))
 
     def _warn_once(self, problem: str, *, trace: bool = False) -> None:
-        """Logs a problem of the folder when it begins, not at every look while it lasts."""
+        """Logs a problem of the folder when it begins, not at every poll."""
         if problem != self._problem:
             log.warning("%s: %s", visible(self._folder), visible(problem), exc_info=trace or None)
         self._problem = problem
 
 
-def _kept(
-    before: dict[Path, Stamp], found: dict[Path, Stamp], left_out: list[LeftOut]
-) -> dict[Path, Stamp]:
+def _unreadable_files(
+    before: dict[Path, FileVersion], present: dict[Path, FileVersion], left_out: list[LeftOut]
+) -> dict[Path, FileVersion]:
     """Files in folders that cannot be read now; they may still be there."""
-    unreadable = [one.path for one in left_out if one.reason.startswith(UNREADABLE)]
+    folders = [entry.path for entry in left_out if entry.reason.startswith(UNREADABLE)]
     return {
-        path: stamp
-        for path, stamp in before.items()
-        if path not in found and any(path.is_relative_to(folder) for folder in unreadable)
+        path: version
+        for path, version in before.items()
+        if path not in present and any(path.is_relative_to(folder) for folder in folders)
     }

@@ -19,6 +19,7 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.tasks.encode import Encoded
+from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import IGNORED
 
 Batch = dict[str, np.ndarray]
@@ -182,7 +183,9 @@ def _group(
 def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Batch:
     rows = np.resize(group.rows, batch_size)  # repeats rows until the batch is full
     row_weights = (np.arange(batch_size) < len(group.rows)).astype(np.float32)
-    inputs = _inputs(encoded, rows, group.bucket, pad_id)
+    sequences = (rows[:, None] * encoded.choices + np.arange(encoded.choices)).ravel()
+    tokens = encoded.input_ids, encoded.token_type_ids
+    inputs = pad_sequences(*tokens, sequences, length=group.bucket, pad_id=pad_id)
     if encoded.word_positions is None:
         return {**inputs, "labels": encoded.labels[rows], "weights": row_weights}
     shape = (batch_size, group.bucket)
@@ -196,13 +199,15 @@ def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Ba
     return {**inputs, "labels": labels, "weights": weights}
 
 
-def _inputs(encoded: Encoded, rows: np.ndarray, bucket: int, pad_id: int) -> Batch:
-    sequences = (rows[:, None] * encoded.choices + np.arange(encoded.choices)).ravel()
-    lengths = encoded.input_ids.lengths[sequences]
+def pad_sequences(
+    input_ids: Ragged, token_type_ids: Ragged, chosen: np.ndarray, *, length: int, pad_id: int
+) -> Batch:
+    """The arrays that a model reads, `[chosen, length]` int32, of sequences by their numbers."""
+    inside = np.arange(length) < input_ids.lengths[chosen, None]
     return {
-        "input_ids": encoded.input_ids.padded(sequences, width=bucket, fill=pad_id),
-        "attention_mask": (np.arange(bucket) < lengths[:, None]).astype(np.int32),
-        "token_type_ids": encoded.token_type_ids.padded(sequences, width=bucket, fill=0),
+        "input_ids": input_ids.padded(chosen, width=length, fill=pad_id),
+        "attention_mask": inside.astype(np.int32),
+        "token_type_ids": token_type_ids.padded(chosen, width=length, fill=0),
     }
 
 

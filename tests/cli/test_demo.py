@@ -149,19 +149,19 @@ class Fake:
 
 
 def test_predicted_numbers_have_no_verdict():
-    fake = Fake("regression", [("a", "b")], [2.0], Prediction("1.500", 1.5))
+    fake = Fake("regression", [("a", "b")], [2.0], Prediction(label="1.500", score=1.5))
     assert draw_examples(fake, 0) == [Example(("a", "b"), "1.500", None, "2.000")]
     assert draw_examples(fake, 0)[0].verdict == ""
 
 
 def test_predicted_choices_are_named_by_their_texts():
-    fake = Fake("choice", [("a", "b", "c")], [0], Prediction("B-X", 0.7))
+    fake = Fake("choice", [("a", "b", "c")], [0], Prediction(label="B-X", score=0.7))
     assert draw_examples(fake, 0) == [Example(("a", "b", "c"), "c", 0.7, "b")]
     assert draw_examples(fake, 0)[0].verdict == "wrong"
 
 
 def test_sentences_of_labeled_words_are_shown_without_predictions():
-    fake = Fake("tokens", [("a", "b")], [0, 1], Prediction("O", 1.0))
+    fake = Fake("tokens", [("a", "b")], [0, 1], Prediction(label="O", score=1.0))
     assert draw_examples(fake, 0) == [Example(("a", "b"), "", None, "")]
 
 

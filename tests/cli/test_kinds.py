@@ -33,9 +33,9 @@ def test_sentences_are_read_from_any_file_format(use, tmp_path, capsys, name, li
 
 def test_words_beyond_the_longest_sentence_are_outside(use):
     tags = use("tokens", max_length=8).tag([["good"] * 9, ["good"]])
-    assert [tag.label for tag in tags[0]] == ["B-GOOD"] * 6 + ["O"] * 3
-    assert [tag.score for tag in tags[0]][5:] == pytest.approx([1, 0, 0, 0], abs=1e-3)
-    assert [tag.label for tag in tags[1]] == ["B-GOOD"]
+    assert [tag["label"] for tag in tags[0]] == ["B-GOOD"] * 6 + ["O"] * 3
+    assert [tag["score"] for tag in tags[0]][5:] == pytest.approx([1, 0, 0, 0], abs=1e-3)
+    assert [tag["label"] for tag in tags[1]] == ["B-GOOD"]
 
 
 def test_labels_of_words_are_written_to_a_file(use, tmp_path):

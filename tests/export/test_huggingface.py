@@ -77,9 +77,9 @@ def test_a_pipeline_gives_our_labels(family, predictor_of, sentences, tmp_path):
     rows = sentences(1)
     theirs = classify([text for (text,) in rows], truncation=True)
     ours = predictor(rows)
-    assert np.std([p.score for p in ours]) > 1e-3
-    assert [p.label for p in ours] == [p["label"] for p in theirs]
-    assert np.allclose([p.score for p in ours], [p["score"] for p in theirs], atol=1e-5)
+    assert np.std([p["score"] for p in ours]) > 1e-3
+    assert [p["label"] for p in ours] == [p["label"] for p in theirs]
+    assert np.allclose([p["score"] for p in ours], [p["score"] for p in theirs], atol=1e-5)
 
 
 def test_a_pipeline_gives_the_number_of_a_regression(family, predictor_of, sentences, tmp_path):
@@ -91,7 +91,9 @@ def test_a_pipeline_gives_the_number_of_a_regression(family, predictor_of, sente
     classify = transformers.pipeline("text-classification", str(tmp_path / "out"), device="cpu")
     rows = sentences(2)
     theirs = [classify({"text": a, "text_pair": b}, truncation=True) for a, b in rows]
-    assert np.allclose([p.score for p in predictor(rows)], [t["score"] for t in theirs], atol=1e-5)
+    assert np.allclose(
+        [p["score"] for p in predictor(rows)], [t["score"] for t in theirs], atol=1e-5
+    )
 
 
 def test_folder_has_config_card_and_loadable_base(family, predictor_of, tmp_path):

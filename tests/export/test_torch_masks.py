@@ -160,7 +160,7 @@ def test_labels_reach_a_pipeline_and_a_loss(exported, live, shipped):
         "text-classification", model=model, tokenizer=predictor.tokenizer, device="cpu"
     )
     (ours,) = predictor([("a b c",)])
-    assert classify("a b c")[0]["label"] == ours.label
+    assert classify("a b c")[0]["label"] == ours["label"]
     inputs = predictor.tokenizer(["a b", "c"], padding=True, return_tensors="pt")
     model(**inputs, labels=torch.tensor([3, 0])).loss.backward()
     zeros = model.bert.encoder.layer[1].output.dense.weight_mask == 0

@@ -13,7 +13,7 @@ def test_every_sequence_is_in_one_group_of_its_task():
     keys = random.integers(0, 5, 200).tolist()
     lengths = random.integers(1, 65, 200).tolist()
     ids = [np.full(length, number + 1, np.int32) for number, length in enumerate(lengths)]
-    tokens = [Tokens(one, np.zeros_like(one)) for one in ids]
+    tokens = [Tokens(sequence, np.zeros_like(sequence)) for sequence in ids]
     groups = plan_groups(keys, lengths, buckets=(16, 32, 64), rows=(1, 4, 16))
     assert sorted(n for group in groups for n in group.members) == list(range(200))
     for group in groups:
@@ -23,9 +23,9 @@ def test_every_sequence_is_in_one_group_of_its_task():
         inputs = collate(group, tokens, 0)
         assert inputs["input_ids"].shape == (group.rows, group.length)
         for row, number in enumerate(group.members):
-            found = inputs["input_ids"][row]
-            assert (found[found > 0] == number + 1).all()
-            assert (found > 0).sum() == inputs["attention_mask"][row].sum() == lengths[number]
+            ids_of_row = inputs["input_ids"][row]
+            assert (ids_of_row[ids_of_row > 0] == number + 1).all()
+            assert (ids_of_row > 0).sum() == inputs["attention_mask"][row].sum() == lengths[number]
     assert [group.key for group in groups] == sorted(
         (group.key for group in groups), key=[group.key for group in groups].index
     )

@@ -70,8 +70,8 @@ def test_loss_is_the_mean_of_weighted_rows(kind):
     labels = random.integers(3, size=shape).astype(np.int32)
     weights = (random.random(shape) < 0.6).astype(np.float32)
     loss = make_loss(kind)(jnp.asarray(logits), jnp.asarray(labels), jnp.asarray(weights))
-    each = -np.take_along_axis(log_softmax(logits, axis=-1), labels[..., None], axis=-1)[..., 0]
-    assert float(loss) == pytest.approx(each[weights == 1].mean(), abs=1e-6)
+    losses = -np.take_along_axis(log_softmax(logits, axis=-1), labels[..., None], axis=-1)[..., 0]
+    assert float(loss) == pytest.approx(losses[weights == 1].mean(), abs=1e-6)
 
 
 def test_batch_without_a_word_has_no_loss_and_no_gradient():
@@ -107,8 +107,8 @@ def test_ignored_words_do_not_count_in_metrics():
     ]
     names = IGNORED_TASK.labels
     predicted, actual = ([[names[i] for i in pair[side]] for pair in kept] for side in (0, 1))
-    found = score_logits(IGNORED_TASK, logits, labels, sizes)
-    assert found == pytest.approx(f1_score(actual, predicted), abs=1e-12)
+    score = score_logits(IGNORED_TASK, logits, labels, sizes)
+    assert score == pytest.approx(f1_score(actual, predicted), abs=1e-12)
     task = dataclasses.replace(IGNORED_TASK, metric="accuracy")
     right = np.concatenate([p == y for p, y in kept])
     assert score_logits(task, logits, labels, sizes) == pytest.approx(right.mean(), abs=1e-12)

@@ -11,7 +11,7 @@ from scipy.special import softmax
 from maskjax.errors import InputError
 from maskjax.export import export_hf
 from maskjax.inference import Predictor, UnknownTaskError, preprocess
-from maskjax.inference.pooling import read_pooling
+from maskjax.inference.postprocess import read_pooling
 from maskjax.tasks import Split
 
 NAMES = ("masks", "numbers", "words", "choices", "biases")
@@ -43,9 +43,9 @@ def test_class_answers_match_a_transformers_pipeline(predictor, made, random_row
     texts = [row[0] for row in random_rows(task.alone, 6)]
     ours = predictor(texts, name_of(task), top_k=None)
     theirs = pipeline(texts, top_k=None, truncation=True, max_length=24)
-    for one, other in zip(ours, theirs, strict=True):
-        assert [found["label"] for found in one] == [found["label"] for found in other]
-        scores = [[found["score"] for found in answer] for answer in (one, other)]
+    for answer, wanted in zip(ours, theirs, strict=True):
+        assert [label["label"] for label in answer] == [label["label"] for label in wanted]
+        scores = [[label["score"] for label in labels] for labels in (answer, wanted)]
         np.testing.assert_allclose(*scores, atol=1e-5)
     assert predictor(texts, name_of(task)) == [answer[:1] for answer in ours]
 
@@ -79,13 +79,13 @@ def test_answers_match_logits_for_numbers_and_choices(predictor, made, random_ro
         logits = task.alone.logits(task.alone.encode(split))
         answers = predictor(rows, name_of(task), top_k=None)
         if task is numbers:
-            assert [found["label"] for (found,) in answers] == ["LABEL_0"] * 3
-            values = [found["score"] for (found,) in answers]
+            assert [number["label"] for (number,) in answers] == ["LABEL_0"] * 3
+            values = [number["score"] for (number,) in answers]
             np.testing.assert_allclose(values, logits[:, 0], atol=1e-5)
         else:
-            for answer, each in zip(answers, softmax(logits, axis=1), strict=True):
-                scores = {found["label"]: found["score"] for found in answer}
-                wanted = dict(zip(("one", "two"), each.tolist(), strict=True))
+            for answer, probabilities in zip(answers, softmax(logits, axis=1), strict=True):
+                scores = {choice["label"]: choice["score"] for choice in answer}
+                wanted = dict(zip(("one", "two"), probabilities.tolist(), strict=True))
                 assert scores == pytest.approx(wanted, abs=1e-5)
     ((vector,),) = [predictor(["a b c"], None)]
     assert len(vector) == 16
@@ -96,10 +96,10 @@ def test_all_tasks_share_one_tokenization(predictor, made, monkeypatch):
     calls = []
     encode = preprocess.encode
     monkeypatch.setattr(preprocess, "encode", lambda *a: calls.append(a[0].texts) or encode(*a))
-    found = predictor.all(["a b c", "d e"])
-    assert set(found) == {name_of(made[name]) for name in ("masks", "biases", "words")}
+    answers_by_task = predictor.all(["a b c", "d e"])
+    assert set(answers_by_task) == {name_of(made[name]) for name in ("masks", "biases", "words")}
     assert sorted(calls) == [[("a", "b", "c"), ("d", "e")], [("a b c",), ("d e",)]]
-    for name, answers in found.items():
+    for name, answers in answers_by_task.items():
         assert answers == predictor(["a b c", "d e"], name)
     assert set(predictor.all([("a b", "c")])) == {name_of(made["numbers"])}
 
@@ -126,8 +126,8 @@ def test_warm_predictor_compiles_nothing(made, base_of, make_task, random_rows, 
         texts = [rows[kinds[name]][0][random.integers(20)] for name in chosen]
         assert len(predictor(texts, tasks=chosen)) == len(texts)
         asked += len(texts)
-    found = [event for event in timed_events if "compile" in event and "trace" not in event]
-    assert found == []
+    compilations = [event for event in timed_events if "compile" in event and "trace" not in event]
+    assert compilations == []
     assert 0 < predictor.resident()["hot"] <= 40_000
 
 
@@ -229,7 +229,7 @@ def test_texts_are_cut_before_they_are_tokenized(predictor, made, monkeypatch, n
     count = {"masks": 1, "numbers": 2, "words": 1, "choices": 3}[name]
     short, long = ("a b c d e " * size for size in (most // 10, 100_000))
     with monkeypatch.context() as uncut:
-        uncut.setattr(preprocess, "_cut", lambda texts, way: texts)
+        uncut.setattr(preprocess, "_cut", lambda texts, call: texts)
         wanted = predictor([(short,) * count if count > 1 else short], name_of(task))
     seen.clear()
     assert predictor([(long,) * count if count > 1 else long], name_of(task)) == wanted
@@ -240,9 +240,9 @@ def test_texts_are_cut_before_they_are_tokenized(predictor, made, monkeypatch, n
 def test_cut_word_is_returned_whole(predictor, made):
     word = "a" * 10_000
     (answer,) = predictor([(word, "b")], name_of(made["words"]))
-    assert [one["word"] for one in answer] == [word]
+    assert [label["word"] for label in answer] == [word]
     (answer,) = predictor([("b", word)], name_of(made["words"]))
-    assert [one["word"] for one in answer] == ["b", word]
+    assert [label["word"] for label in answer] == ["b", word]
 
 
 def test_leading_spaces_do_not_count_toward_the_length(predictor):
@@ -263,9 +263,9 @@ def test_vectors_match_means_over_tokens_in_pytorch(
         model = transformers.AutoModel.from_pretrained(folder, add_pooling_layer=False).eval()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         length = 34 if name is None else 24
-        found = predictor.vectors(texts, None if name is None else name_of(made[name]))
-        assert found.dtype == np.float32
-        for text, vector in zip(texts, found, strict=True):
+        vectors = predictor.vectors(texts, None if name is None else name_of(made[name]))
+        assert vectors.dtype == np.float32
+        for text, vector in zip(texts, vectors, strict=True):
             options = {"truncation": True, "max_length": length, "return_tensors": "pt"}
             with torch.no_grad():
                 states = model(**tokenizer(text, **options)).last_hidden_state[0]
@@ -294,11 +294,13 @@ def test_scores_can_be_sigmoid_or_raw_logits(predictor, made, random_rows):
     logits = task.alone.logits(task.alone.encode(split))
     for function, scores in (("none", logits), ("sigmoid", 1 / (1 + np.exp(-logits)))):
         answers = predictor.run(predictor.prepare(rows, name_of(task), function=function), None)
-        for answer, each in zip(answers, scores, strict=True):
-            wanted = dict(zip(task.alone.task.labels, each.tolist(), strict=True))
-            assert {one["label"]: one["score"] for one in answer} == pytest.approx(wanted, abs=1e-5)
-            found = [one["score"] for one in answer]
-            assert found == sorted(found, reverse=True)
+        for answer, row_scores in zip(answers, scores, strict=True):
+            wanted = dict(zip(task.alone.task.labels, row_scores.tolist(), strict=True))
+            assert {label["label"]: label["score"] for label in answer} == pytest.approx(
+                wanted, abs=1e-5
+            )
+            ranked = [label["score"] for label in answer]
+            assert ranked == sorted(ranked, reverse=True)
     numbers = made["numbers"]
     row = random_rows(numbers.alone, 1)
     (((plain,),),) = [predictor(row, name_of(numbers))]

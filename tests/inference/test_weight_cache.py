@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from maskjax.inference.packed_task import PackedTask
-from maskjax.inference.weight_cache import PATIENCE, WeightCache
+from maskjax.inference.registry import PackedTask
+from maskjax.inference.weight_cache import PATIENCE, Budgets, WeightCache
 
-PROGRAMS = SimpleNamespace(paths=("a/kernel", "head"), maskable=("a/kernel",))
+COMPILED = SimpleNamespace(paths=("a/kernel", "head"), maskable=("a/kernel",))
 BASE = {"a/kernel": np.arange(64, dtype=np.float32).reshape(16, 4)}
 PLANES = 8  # bytes of the masks of a task
 
@@ -61,25 +61,22 @@ def test_cache_matches_a_brute_force_model(budgets):
         reads.append(key)
         return tasks[key]
 
-    device, host = budgets
-    places = WeightCache(
-        BASE, lambda key: PROGRAMS, read, device_bytes=device, host_bytes=host, hot_bytes=0
-    )
+    cache = WeightCache(BASE, lambda key: COMPILED, read, Budgets(*budgets, hot=0))
     for number in range(600):
         sizes = {key: task.nbytes for key, task in tasks.items()}
         match random.integers(8) if len(tasks) > 2 else 0:
             case 0:
                 tasks[number] = make(random)
-                places.add(number, tasks[number])
+                cache.add(number, tasks[number])
                 shadow.add(number, sizes | {number: tasks[number].nbytes})
             case 1:
                 key = int(random.choice(list(tasks)))
-                places.drop(key)
+                cache.drop(key)
                 del tasks[key]
                 shadow.places = tuple([k for k in place if k != key] for place in shadow.places)
             case _:
                 key = int(random.choice(list(tasks)))
-                loaded = places.fetch(key)
+                loaded = cache.fetch(key)
                 shadow.fetch(key, sizes)
                 np.testing.assert_array_equal(
                     loaded.planes["a/kernel"], tasks[key].planes["a/kernel"]
@@ -87,7 +84,7 @@ def test_cache_matches_a_brute_force_model(budgets):
                 np.testing.assert_array_equal(loaded.leaves["head"], tasks[key].own["head"])
                 assert loaded.leaves["a/kernel"] is BASE["a/kernel"]
         sizes = {key: task.nbytes for key, task in tasks.items()}
-        resident = places.resident()
+        resident = cache.resident()
         on_device = shadow.places[0]
         assert resident["packed"] == PLANES * len(on_device)
         assert resident["packed"] + resident["heads"] == shadow.size(0, sizes)
@@ -98,28 +95,27 @@ def test_cache_matches_a_brute_force_model(budgets):
 def test_merged_copies_stay_for_tasks_in_use():
     """Two of three fit; the third waits until one of them is no longer asked for."""
     random = np.random.default_rng(0)
-    places = WeightCache(
-        BASE, lambda key: PROGRAMS, None, device_bytes=10**6, host_bytes=0, hot_bytes=2 * 256
-    )
+    budgets = Budgets(device=10**6, host=0, hot=2 * 256)
+    cache = WeightCache(BASE, lambda key: COMPILED, None, budgets)
     tasks = {key: make(random) for key in "abc"}
     for key, task in tasks.items():
-        places.add(key, task)
+        cache.add(key, task)
 
     def hot(keys):
-        places.begin(keys)
-        found = {key: places.fetch(key) for key in keys}
+        cache.begin(keys)
+        weights = {key: cache.fetch(key) for key in keys}
         for key in keys:
             bits = np.unpackbits(tasks[key].planes["a/kernel"][None], axis=0, bitorder="little")
             expected = BASE["a/kernel"] * bits.reshape(16, 4)
-            if not found[key].planes:
-                np.testing.assert_array_equal(found[key].leaves["a/kernel"], expected)
-        return {key for key in keys if not found[key].planes}
+            if not weights[key].planes:
+                np.testing.assert_array_equal(weights[key].leaves["a/kernel"], expected)
+        return {key for key in keys if not weights[key].planes}
 
     for _ in range(PATIENCE - 1):
         assert hot("abc") == set()
     assert hot("abc") == hot("abc") == {"a", "b"}
-    assert places.resident()["hot"] == 2 * 256
+    assert cache.resident()["hot"] == 2 * 256
     assert hot("bc") == {"b", "c"}
     assert hot("abc") == {"b", "c"}
-    places.drop("b")
-    assert places.resident()["hot"] == 256
+    cache.drop("b")
+    assert cache.resident()["hot"] == 256

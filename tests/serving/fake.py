@@ -26,13 +26,18 @@ TASKS = {
 }
 
 
-class Prepared(NamedTuple):
+class PreparedRow(NamedTuple):
     task: str | None
-    length: int
-    sequences: int
+    padded_length: int
+    padded_tokens: int
     texts: tuple[str, ...]
     vector: bool = False
     function: str = "softmax"
+
+
+def padded(length: int) -> int:
+    """The next power of two."""
+    return max(16, 1 << (length - 1).bit_length())
 
 
 def share(*parts: str | None) -> float:
@@ -44,7 +49,7 @@ class FakePredictor:
     def __init__(self, tasks: dict[str, Task] | None = None, seconds: float = 0.0):
         self.tasks = dict(TASKS if tasks is None else tasks)
         self.versions: dict[str | None, str] = {}
-        self.batches: list[list[Prepared]] = []
+        self.batches: list[list[PreparedRow]] = []
         self.seconds = seconds
         self.gate = threading.Event()
         self.gate.set()
@@ -55,11 +60,14 @@ class FakePredictor:
         if task is not None and task not in self.tasks:
             raise InputError(f"no task {task!r}")
         rows = [(row,) if isinstance(row, str) else row for row in inputs]
-        lengths = [max(len(text.split()) for text in row) + 2 for row in rows]
-        counts = [len(row) - 1 if task == "next" else 1 for row in rows]
+        lengths = [padded(max(len(text.split()) for text in row) + 2) for row in rows]
+        tokens = [
+            length * (len(row) - 1 if task == "next" else 1)
+            for row, length in zip(rows, lengths, strict=True)
+        ]
         return [
-            Prepared(task, *sizes, vector, function)
-            for sizes in zip(lengths, counts, rows, strict=True)
+            PreparedRow(task, *sizes, vector, function)
+            for sizes in zip(lengths, tokens, rows, strict=True)
         ]
 
     def run(self, rows, top_k):

@@ -324,8 +324,8 @@ def test_short_requests_are_tokenized_between_parts_of_long_ones(predictor):
 def test_odd_names_and_labels_do_not_break_other_answers(predictor, name):
     predictor.tasks[name] = Task(name=name, labels=(name, "no"))
     with TestClient(make_app(predictor)) as client:
-        found = {task["name"]: task["labels"] for task in client.get("/tasks").json()}
-        assert found[name] == [name, "no"]
+        labels = {task["name"]: task["labels"] for task in client.get("/tasks").json()}
+        assert labels[name] == [name, "no"]
         answer = client.post("/", content=json.dumps({"task": name, "inputs": "a"}))
         assert answer.status_code == 200
         metrics = client.get("/metrics")

@@ -8,7 +8,7 @@ import pytest
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
-from maskjax.serving.entities import shape_words
+from maskjax.serving.replies import shape_words
 
 
 @pytest.fixture
@@ -59,10 +59,10 @@ def test_token_classification_matches_words_and_groups(client, address, predicto
 def test_feature_extraction_matches_the_vectors(client, address, predictor):
     where = "pipeline/feature-extraction"
     for task, model in ((None, f"{address}/{where}"), ("mood", f"{address}/models/mood/{where}")):
-        found = client.feature_extraction(["a", "b"], model=model, normalize=False, truncate=True)
-        assert found.dtype == np.float32
+        reply = client.feature_extraction(["a", "b"], model=model, normalize=False, truncate=True)
+        assert reply.dtype == np.float32
         vectors = [predictor.vector(task, text) for text in "ab"]
-        np.testing.assert_allclose(found, vectors, rtol=1e-6)
+        np.testing.assert_allclose(reply, vectors, rtol=1e-6)
         np.testing.assert_allclose(
             client.feature_extraction("a", model=model), [[0.6, 0.8, 0.0]], rtol=1e-6
         )
@@ -102,11 +102,15 @@ def test_groups_match_the_pipeline_of_transformers(seed):
     stub.group_sub_entities = lambda entities: Pipeline.group_sub_entities(stub, entities)
     placed = shape_words(answer, text, aggregated=False, ignored=None)
     wanted = Pipeline.group_entities(stub, placed)
-    found = shape_words(answer, text, aggregated=True, ignored=["O"])
+    entities = shape_words(answer, text, aggregated=True, ignored=["O"])
     names = ("entity_group", "start", "end")
-    wanted = [one for one in wanted if one["entity_group"] != "O"]
-    assert [[one[name] for name in names] for one in found] == [
-        [one[name] for name in names] for one in wanted
+    wanted = [entity for entity in wanted if entity["entity_group"] != "O"]
+    assert [[entity[name] for name in names] for entity in entities] == [
+        [entity[name] for name in names] for entity in wanted
     ]
-    assert [one["score"] for one in found] == pytest.approx([one["score"] for one in wanted])
-    assert [" ".join(one["word"].split()) for one in found] == [one["word"] for one in wanted]
+    assert [entity["score"] for entity in entities] == pytest.approx(
+        [entity["score"] for entity in wanted]
+    )
+    assert [" ".join(entity["word"].split()) for entity in entities] == [
+        entity["word"] for entity in wanted
+    ]

@@ -29,7 +29,7 @@ class OfTheImage(PathFinder):  # it has neither, and both want a folder to write
     @classmethod
     def find_spec(cls, name, path=None, target=None):
         return None if name in ("torch", "IPython") else super().find_spec(name, path, target)
-sys.meta_path = [OfTheImage if one is PathFinder else one for one in sys.meta_path]
+sys.meta_path = [OfTheImage if finder is PathFinder else finder for finder in sys.meta_path]
 paths = ["/", "/tmp", "/var/tmp", "/dev/shm", os.getcwd(), *sys.path[1:]]
 print(os.getuid(), os.getgid(), os.environ.get("HOME"), [p for p in paths if os.access(p, os.W_OK)],
       file=sys.stderr, flush=True)

@@ -127,14 +127,14 @@ def test_files_replaced_under_load_are_served_whole(serving, fake, tmp_path):
     address = serving(predictor, watcher=watcher, metrics=metrics)
     wait_until(lambda: httpx2.get(f"{address}/readyz").status_code == 200)
     assert predictor.warm
-    stop, found = threading.Event(), set()
+    stop, scores = threading.Event(), set()
 
     def ask():
         with httpx2.Client() as client:
             while not stop.is_set():
                 response = client.post(f"{address}/models/mood", json={"inputs": "a"})
                 assert response.status_code == 200
-                found.add(response.json()[0][0]["score"])
+                scores.add(response.json()[0][0]["score"])
 
     with ThreadPoolExecutor() as pool:
         loops = [pool.submit(ask) for _ in range(4)]
@@ -146,12 +146,12 @@ def test_files_replaced_under_load_are_served_whole(serving, fake, tmp_path):
                 wait_until(lambda: refused in httpx2.get(f"{address}/metrics").text)
             else:
                 score = fake.share("mood", version, "a")
-                wait_until(lambda score=score: score in found)
+                wait_until(lambda score=score: score in scores)
         file.unlink()
         stop.set()
         for loop in loops:
             loop.result()
-    assert found == {fake.share("mood", version, "a") for version in "0123"}
+    assert scores == {fake.share("mood", version, "a") for version in "0123"}
     wait_until(lambda: httpx2.post(f"{address}/models/mood", json={"inputs": "a"}).is_error)
     response = httpx2.post(f"{address}/models/mood", json={"inputs": "a"})
     assert response.status_code == 404
@@ -161,7 +161,7 @@ def test_files_replaced_under_load_are_served_whole(serving, fake, tmp_path):
 def test_accepted_requests_are_answered_after_sigterm(fake, tmp_path, drain):
     """Sixteen clients ask while the server gets SIGTERM; what they asked before is answered.
 
-    With time to drain, no client that looks at /readyz, as load balancers do, meets an error.
+    With time to drain, no client that polls at /readyz, as load balancers do, meets an error.
     """
     (tmp_path / "mood.mask").write_text("1")
     program = [sys.executable, str(Path(__file__).with_name("fake.py")), str(tmp_path), "0.3"]

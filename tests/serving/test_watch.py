@@ -32,14 +32,14 @@ def folder(tmp_path):
 @pytest.fixture
 def watcher(folder, predictor, metrics):
     watcher = Watcher(folder, predictor, metrics)
-    look(watcher)
+    poll(watcher)
     return watcher
 
 
-def look(watcher, times=1):
+def poll(watcher, times=1):
     for _ in range(times):
-        for path in watcher.look():
-            watcher.judge(path)
+        for path in watcher.changed_files():
+            watcher.update(path)
 
 
 def served(predictor):
@@ -53,7 +53,7 @@ def events(metrics, event):
 def test_files_present_at_the_start_are_served(watcher, predictor, metrics):
     assert served(predictor) == {"mood": "1", "stars": "1", "tags": "1"}
     assert events(metrics, "added") == 3
-    look(watcher, 3)
+    poll(watcher, 3)
     assert events(metrics, "added") == 3
 
 
@@ -61,17 +61,17 @@ def test_growing_file_is_not_loaded(watcher, predictor, folder):
     new = folder / "new.mask"
     for version in ("1", "12", "123"):
         new.write_text(version)
-        look(watcher)
+        poll(watcher)
         assert "new" not in predictor.tasks
-    look(watcher)
+    poll(watcher)
     assert predictor.versions["new"] == "123"
 
 
 def test_a_changed_file_replaces_its_task(watcher, predictor, folder):
     (folder / "mood.safetensors").write_text("two")
-    look(watcher)
+    poll(watcher)
     assert served(predictor)["mood"] == "1"
-    look(watcher)
+    poll(watcher)
     assert served(predictor)["mood"] == "two"
 
 
@@ -81,7 +81,7 @@ def test_replacement_of_the_same_size_and_time_is_noticed(watcher, predictor, fo
     status = old.stat()
     os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
     new.replace(old)
-    look(watcher, 2)
+    poll(watcher, 2)
     assert served(predictor)["mood"] == "2"
 
 
@@ -89,21 +89,21 @@ def test_a_damaged_file_is_refused_once_and_the_old_task_stays(
     watcher, predictor, metrics, folder, caplog
 ):
     (folder / "mood.safetensors").write_text("damaged")
-    look(watcher, 5)
+    poll(watcher, 5)
     assert served(predictor)["mood"] == "1"
     assert events(metrics, "refused") == 1
     assert [r.levelname for r in caplog.records] == ["WARNING"]
     assert "damaged; the task that was there stays" in caplog.text
     (folder / "mood.safetensors").write_text("3")
-    look(watcher, 2)
+    poll(watcher, 2)
     assert served(predictor)["mood"] == "3"
 
 
 def test_removed_file_removes_its_task(watcher, predictor, metrics, folder):
     (folder / "mood.safetensors").unlink()
-    look(watcher)
+    poll(watcher)
     assert "mood" in predictor.tasks  # it may be on its way from one name to the other
-    look(watcher)
+    poll(watcher)
     assert served(predictor) == {"stars": "1", "tags": "1"}
     assert events(metrics, "removed") == 1
 
@@ -111,20 +111,20 @@ def test_removed_file_removes_its_task(watcher, predictor, metrics, folder):
 def test_removing_a_refused_file_removes_no_task(watcher, predictor, metrics, folder):
     new = folder / "new.mask"
     new.write_text("damaged")
-    look(watcher, 2)
+    poll(watcher, 2)
     new.unlink()
-    look(watcher, 2)
+    poll(watcher, 2)
     assert (events(metrics, "refused"), events(metrics, "removed")) == (1, 0)
 
 
 def test_second_file_of_one_name_waits_for_the_first(watcher, predictor, metrics, folder, caplog):
     (folder / "mood.mask").write_text("other")
-    look(watcher, 3)
+    poll(watcher, 3)
     assert served(predictor)["mood"] == "1"
     assert events(metrics, "refused") == 1
     assert "already, from" in caplog.text
     (folder / "mood.safetensors").unlink()
-    look(watcher, 3)
+    poll(watcher, 3)
     assert served(predictor)["mood"] == "other"
 
 
@@ -133,11 +133,11 @@ def test_runs_in_folders_are_served_under_their_paths(watcher, predictor, folder
         (folder / name).mkdir(parents=True)
         (folder / name / "task.safetensors").write_text(name)
     (folder / "rte" / "back").symlink_to(folder)
-    look(watcher, 2)
+    poll(watcher, 2)
     names = {"rte/seed-0", "rte/seed-1", "demo/a/mask"}
     assert {name: served(predictor)[name] for name in names} == {name: name for name in names}
     (folder / "rte" / "seed-0" / "task.safetensors").unlink()
-    look(watcher, 2)
+    poll(watcher, 2)
     assert set(predictor.tasks) == {"mood", "stars", "tags", *names} - {"rte/seed-0"}
 
 
@@ -145,31 +145,31 @@ def test_folder_without_a_task_is_logged_once(predictor, metrics, folder, caplog
     (folder / "killed").mkdir()
     (folder / "killed" / "metrics.jsonl").touch()
     caplog.set_level("INFO", "maskjax.serving")
-    look(Watcher(folder, predictor, metrics), 3)
+    poll(Watcher(folder, predictor, metrics), 3)
     (line,) = [record.message for record in caplog.records if "skipped" in record.message]
     assert line.startswith(f"skipped {folder / 'killed'}: the run is not finished")
 
 
 def test_a_run_folder_is_served_under_its_own_name(predictor, metrics, folder):
-    look(Watcher(folder / "tags", predictor, metrics))
+    poll(Watcher(folder / "tags", predictor, metrics))
     assert set(predictor.tasks) == {"tags"}
 
 
 def test_hidden_and_other_files_are_ignored(watcher, predictor, folder):
     for name in (".mood2.safetensors", "readme.txt", "x.safetensors.17.part"):
         (folder / name).write_text("1")
-    look(watcher, 2)
+    poll(watcher, 2)
     assert set(predictor.tasks) == {"mood", "stars", "tags"}
 
 
 def test_unreadable_folder_removes_no_task(watcher, predictor, folder, tmp_path):
     away = tmp_path.with_name("away")
     folder.rename(away)
-    look(watcher, 3)
+    poll(watcher, 3)
     assert set(predictor.tasks) == {"mood", "stars", "tags"}
     away.rename(folder)
     (folder / "stars.mask").unlink()
-    look(watcher, 2)
+    poll(watcher, 2)
     assert set(predictor.tasks) == {"mood", "tags"}
 
 
@@ -194,10 +194,10 @@ def test_watcher_survives_errors_of_any_file(predictor, folder, caplog, error, a
     metrics = Metrics(predictor.resident)
     watcher = Watcher(folder, predictor, metrics)
     if not at_start:
-        look(watcher)
+        poll(watcher)
     for name in "amz":
         (folder / f"{name}.mask").write_text("1")
-    look(watcher, 3)
+    poll(watcher, 3)
     assert served(predictor) == {"m": "1", "stars": "1", "tags": "1"}
     for name in ("mood.safetensors", "a.mask", "z.mask"):
         assert sum(f"refused {folder / name}: " in r.message for r in caplog.records) == 1
@@ -207,9 +207,9 @@ def test_watcher_survives_errors_of_any_file(predictor, folder, caplog, error, a
 def test_watcher_survives_a_task_removed_by_others(watcher, predictor, folder, monkeypatch):
     monkeypatch.setattr(predictor, "remove", lambda name: {}[name])
     (folder / "mood.safetensors").unlink()
-    look(watcher, 2)
+    poll(watcher, 2)
     (folder / "new.mask").write_text("1")
-    look(watcher, 2)
+    poll(watcher, 2)
     assert "new" in predictor.tasks
 
 
@@ -224,11 +224,11 @@ def test_odd_names_and_links_are_refused_or_skipped(predictor, metrics, folder, 
     (folder / "²" / "task.safetensors").write_text("1")
     for name in ("half \udcff.mask", "two\nlines.mask", "\x1b[31m.mask"):
         (folder / name).write_text("1")
-    look(Watcher(folder, predictor, metrics), 3)
+    poll(Watcher(folder, predictor, metrics), 3)
     assert set(predictor.tasks) == {"mood", "stars", "tags", "²"}
     refused = [record.getMessage() for record in caplog.records]
     assert len(refused) == 3
-    assert all("name that can be printed" in one and one.isprintable() for one in refused)
+    assert all("name that can be printed" in line and line.isprintable() for line in refused)
 
 
 def test_special_files_are_skipped_and_named_once(predictor, metrics, folder, caplog):
@@ -238,7 +238,7 @@ def test_special_files_are_skipped_and_named_once(predictor, metrics, folder, ca
     (folder / "ring").symlink_to("ring")
     (folder / "ok.mask").symlink_to("stars.mask")
     watcher = Watcher(folder, predictor, metrics)
-    look(watcher, 3)
+    poll(watcher, 3)
     skipped = [r.getMessage() for r in caplog.records if r.getMessage().startswith("skipped")]
     assert skipped == [
         f"skipped {folder / 'loop.mask'}: is a link that leads nowhere: Too many levels of symbolic"
@@ -253,7 +253,7 @@ def test_special_files_are_skipped_and_named_once(predictor, metrics, folder, ca
 def test_a_task_whose_file_becomes_a_pipe_is_removed(watcher, predictor, folder):
     (folder / "stars.mask").unlink()
     os.mkfifo(folder / "stars.mask")
-    look(watcher, 2)
+    poll(watcher, 2)
     assert set(predictor.tasks) == {"mood", "tags"}
 
 
@@ -264,7 +264,7 @@ def test_deeply_nested_folders_are_skipped(predictor, metrics, folder, monkeypat
         for _ in range(400):
             os.mkdir("d")
             os.chdir("d")
-    look(Watcher(folder, predictor, metrics))
+    poll(Watcher(folder, predictor, metrics))
     assert set(predictor.tasks) == {"mood", "stars", "tags"}
     assert "is more than 64 folders deep" in caplog.text
 
@@ -281,35 +281,35 @@ def test_unreadable_inner_folder_removes_no_task(watcher, predictor, folder, mon
     with monkeypatch.context() as broken:
         broken.setattr(os.path, "isfile", lambda p: "tags" not in str(p) and isfile(p))
         broken.setattr(Path, "iterdir", failing)
-        look(watcher, 3)
+        poll(watcher, 3)
     assert set(predictor.tasks) == {"mood", "stars", "tags"}
     assert caplog.text.count("tags: cannot be read: Input/output error") == 1
     (folder / "tags" / "task.safetensors").unlink()
-    look(watcher, 2)
+    poll(watcher, 2)
     assert set(predictor.tasks) == {"mood", "stars"}
 
 
 def test_loop_survives_errors_and_logs_each_once(folder, predictor, metrics, monkeypatch, caplog):
     """Errors while polling or compiling do not end the loop; each is logged once."""
-    looks = []
+    polls = []
 
-    def look_badly(watcher):
-        looks.append(watcher)
-        if len(looks) < 4:
+    def poll_badly(watcher):
+        polls.append(watcher)
+        if len(polls) < 4:
             raise ZeroDivisionError
         return real(watcher)
 
     def fail_to_compile():
         raise RuntimeError("XLA has no room")
 
-    real = Watcher.look
-    monkeypatch.setattr(Watcher, "look", look_badly)
+    real = Watcher.changed_files
+    monkeypatch.setattr(Watcher, "changed_files", poll_badly)
     predictor.warm_up = fail_to_compile
     watcher = Watcher(folder, predictor, metrics, seconds=0.001)
 
     async def watch():
         loop = asyncio.create_task(watcher.run())
-        while len(looks) < 6:
+        while len(polls) < 6:
             assert not loop.done()
             await asyncio.sleep(0.001)
         loop.cancel()
@@ -318,11 +318,11 @@ def test_loop_survives_errors_and_logs_each_once(folder, predictor, metrics, mon
     assert watcher.ready
     assert set(predictor.tasks) == {"mood", "stars", "tags"}
     messages = [record.getMessage() for record in caplog.records]
-    assert [sum(word in one for one in messages) for word in ("ZeroDivision", "XLA")] == [1, 1]
+    assert [sum(word in line for line in messages) for word in ("ZeroDivision", "XLA")] == [1, 1]
 
 
 def test_metrics_of_a_removed_task_are_dropped(watcher, predictor, metrics, folder):
     metrics.observe_latency("mood", 1.0)
     (folder / "mood.safetensors").unlink()
-    look(watcher, 2)
+    poll(watcher, 2)
     assert b'task="mood"' not in metrics.text()

@@ -52,10 +52,10 @@ def address(base_of, runs):
     lines = []
     for line in server.stderr:
         lines.append(line)
-        if sum("added task" in one for one in lines) == len(ROWS):
+        if sum("added task" in logged for logged in lines) == len(ROWS):
             break
-    (found,) = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
-    yield found
+    (address,) = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
+    yield address
     server.send_signal(signal.SIGTERM)
     _, log = server.communicate(timeout=30)
     assert server.returncode == -signal.SIGTERM
@@ -70,29 +70,31 @@ def test_answers_match_each_run_loaded_alone(address, runs, kind):
     assert response.status_code == 200, response.text
     for row, answer in zip(ROWS[kind], response.json(), strict=True):
         if kind == "tokens":
-            found = [(one["word"], one["entity"], one["score"]) for one in answer]
-            expected = [(word, *tag) for word, tag in zip(row, alone.tag([row])[0], strict=True)]
-            assert [one[:2] for one in found] == [one[:2] for one in expected]
-            assert [one[2] for one in found] == pytest.approx([one[2] for one in expected], 1e-4)
+            tags = [(word["word"], word["entity"], word["score"]) for word in answer]
+            expected = [
+                (word, *tag.values()) for word, tag in zip(row, alone.tag([row])[0], strict=True)
+            ]
+            assert [tag[:2] for tag in tags] == [tag[:2] for tag in expected]
+            assert [tag[2] for tag in tags] == pytest.approx([tag[2] for tag in expected], 1e-4)
             continue
         (expected,) = alone([row])
-        assert answer[0]["score"] == pytest.approx(expected.score, rel=1e-4)
+        assert answer[0]["score"] == pytest.approx(expected["score"], rel=1e-4)
         if kind != "regression":
-            assert answer[0]["label"] == expected.label
-            assert sum(one["score"] for one in answer) == pytest.approx(1)
+            assert answer[0]["label"] == expected["label"]
+            assert sum(label["score"] for label in answer) == pytest.approx(1)
         assert len(answer) == alone.task.num_outputs
 
 
 def test_vectors_of_base_and_task_are_normalized_and_differ(address):
-    found = []
+    replies = []
     for path in ("", "/models/tokens"):
         url = f"{address}{path}/pipeline/feature-extraction"
         response = httpx2.post(url, json={"inputs": ["a b", "c"]}, timeout=60)
         assert response.status_code == 200, response.text
-        found.append(response.json())
-        assert np.linalg.norm(found[-1], axis=1) == pytest.approx([1, 1])
-    assert np.shape(found) == (2, 2, 16)
-    assert not np.allclose(*found, atol=1e-3)
+        replies.append(response.json())
+        assert np.linalg.norm(replies[-1], axis=1) == pytest.approx([1, 1])
+    assert np.shape(replies) == (2, 2, 16)
+    assert not np.allclose(*replies, atol=1e-3)
 
 
 def test_the_command_checks_names_and_pages(address):

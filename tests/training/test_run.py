@@ -119,7 +119,7 @@ def test_regression_learns_a_number(toy_base, toy_config, tmp_path):
     result = run(config, tmp_path / "run")
     assert result.scores["dev"] > 0.5
     prediction = load_predictor(tmp_path / "run")([("good film",)])[0]
-    assert prediction.label == f"{prediction.score:.3f}"
+    assert prediction["label"] == f"{prediction['score']:.3f}"
 
 
 def test_seeds_fill_a_folder_each_and_equal_single_runs(toy_config, tmp_path):

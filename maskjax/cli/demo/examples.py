@@ -45,12 +45,12 @@ def draw_examples(predictor: TaskPredictor, seed: int) -> list[Example]:
 
 def _example(task: Task, texts: tuple[str, ...], prediction: Prediction, label: float) -> Example:
     if task.kind == "regression":
-        return Example(texts, prediction.label, None, f"{label:.3f}")
+        return Example(texts, prediction["label"], None, f"{label:.3f}")
     names = task.labels
     if task.kind == "choice":
         names = texts[-len(task.labels) :]
-    predicted = names[task.labels.index(prediction.label)]
-    return Example(texts, predicted, prediction.score, names[int(label)])
+    predicted = names[task.labels.index(prediction["label"])]
+    return Example(texts, predicted, prediction["score"], names[int(label)])
 
 
 def example_table(comparison: Comparison, examples: list[Example]) -> Table:

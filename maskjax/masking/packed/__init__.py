@@ -6,6 +6,7 @@ the paper's random start use it; training a mask does not need it.
 
 from maskjax.masking.packed.bit_planes import pack_planes, unpack_planes
 from maskjax.masking.packed.masked_weight import MaskedWeight
+from maskjax.masking.packed.matrix import Matrix
 from maskjax.masking.packed.packed_weight import PackedWeight, kernel_product, late_product
 from maskjax.masking.packed.packing import (
     PackedMask,
@@ -21,6 +22,7 @@ from maskjax.masking.packed.similarity import Difference, compare_masks, paired,
 __all__ = [
     "Difference",
     "MaskedWeight",
+    "Matrix",
     "PackedMask",
     "PackedWeight",
     "RandomMaskSpec",

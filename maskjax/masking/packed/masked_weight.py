@@ -8,11 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from maskjax.masking.packed.matrix import Matrix
+
 Collect = Callable[[jax.Array], jax.Array]
 Kept = tuple[jax.Array, jax.Array, jax.Array]
 
 
-class MaskedWeight:
+class MaskedWeight(Matrix):
     """W ⊙ M as the right side of a product, whose backward pass keeps W and M, but not W ⊙ M.
 
     The gradient of x in `x @ (W ⊙ M)` needs W ⊙ M once more, which is as large as W. W is there
@@ -20,8 +22,6 @@ class MaskedWeight:
     finds that the recomputed value is the one of the forward pass, and keeps that; where it does
     not, it may make all of them before the first is needed. Here each depends on the gradient that
     it is multiplied by.
-
-    It stands in for the array where all that is done with it is `astype` and `x @ it`.
 
     Args:
         masked: W ⊙ M, [in, out]. Gradients go through it.
@@ -53,21 +53,16 @@ class MaskedWeight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the array."""
+        """The shape of W."""
         return self._masked.shape
 
     @property
     def dtype(self) -> Any:
-        """The dtype of the array."""
+        """The dtype of W ⊙ M."""
         return self._masked.dtype
 
-    def __getitem__(self, index: Any) -> "MaskedWeight":
-        if index is not Ellipsis:
-            raise ValueError(f"A masked weight has no parts, got index {index}.")
-        return self
-
     def astype(self, dtype: DTypeLike) -> "MaskedWeight":
-        """The same in another dtype."""
+        """The same matrix in another dtype."""
         masked, weight = self._masked.astype(dtype), self._weight.astype(dtype)
         return MaskedWeight(masked, weight, self._mask, self._collect)
 
@@ -94,9 +89,10 @@ def _product_bwd(
     collect: Collect, kept: Kept, gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, None, None]:
     x, weight, mask = kept
-    # Zero, but no compiler may know: it could be NaN. So this is not computed before the gradient.
-    nothing = 0 * gradient[0, 0]
-    masked = collect(jnp.where(mask, weight, nothing))
+    # The compiler cannot replace this by 0, since a gradient may be NaN. So W ⊙ M depends on the
+    # gradient and is not computed before it.
+    zero = 0 * gradient[0, 0]
+    masked = collect(jnp.where(mask, weight, zero))
     return gradient @ masked.T, x.T @ gradient, None, None
 
 

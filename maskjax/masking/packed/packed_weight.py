@@ -11,6 +11,7 @@ from jax.custom_batching import custom_vmap
 from jax.typing import DTypeLike
 
 from maskjax.masking.packed.bit_planes import unpack_planes
+from maskjax.masking.packed.matrix import Matrix
 from maskjax.masking.packed.pallas import masked_product
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def late_product(
     Returns:
         `[rows, out]`.
     """
-    # Zero, but no compiler may know: it could be NaN. So W ⊙ M is not made before x.
-    nothing = 0 * x[0, 0]
-    return x @ jnp.where(unpack_planes(planes, weight.shape[0]), weight, nothing)
+    # The compiler cannot replace this by 0, since x may be NaN. So W ⊙ M depends on x and is not
+    # computed before it.
+    zero = 0 * x[0, 0]
+    return x @ jnp.where(unpack_planes(planes, weight.shape[0]), weight, zero)
 
 
 def kernel_product(
@@ -80,10 +82,8 @@ def kernel_product(
     return product(x, weight, planes)
 
 
-class PackedWeight:
+class PackedWeight(Matrix):
     """W ⊙ M as the right side of a product.
-
-    It stands in for the array where all that is done with it is `astype` and `x @ it`.
 
     Args:
         weight: The frozen W, `[in, out]`.
@@ -105,21 +105,16 @@ class PackedWeight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the array."""
+        """The shape of W."""
         return self._weight.shape
 
     @property
     def dtype(self) -> Any:
-        """The dtype of the array."""
+        """The dtype of W ⊙ M."""
         return self._weight.dtype
 
-    def __getitem__(self, index: Any) -> PackedWeight:
-        if index is not Ellipsis:
-            raise ValueError(f"A packed weight has no parts, got index {index}.")
-        return self
-
     def astype(self, dtype: DTypeLike) -> PackedWeight:
-        """The same in another dtype."""
+        """The same matrix in another dtype."""
         return PackedWeight(self._weight.astype(dtype), self._planes, self._product)
 
     def __rmatmul__(self, x: jax.Array) -> jax.Array:

@@ -34,14 +34,14 @@ def test_combined_logits_and_probabilities_are_means(members):
 
 
 def test_the_majority_wins_and_ties_go_to_the_likelier_class(members):
-    found = combine_logits(members, "vote")
+    by_vote = combine_logits(members, "vote")
     expected = [winner([member[unit] for member in members]) for unit in range(200)]
-    assert found.argmax(axis=1).tolist() == expected
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
+    assert by_vote.argmax(axis=1).tolist() == expected
+    np.testing.assert_allclose(by_vote.sum(axis=1), 1, rtol=1e-5)
     votes = np.stack([np.bincount(row, minlength=4) for row in np.argmax(members, axis=2).T])
     ties = (np.sort(votes, axis=1)[:, -1] == np.sort(votes, axis=1)[:, -2]).sum()
     assert ties > 20
-    assert (found.argmax(axis=1) != combine_logits(members, "logits").argmax(axis=1)).any()
+    assert (by_vote.argmax(axis=1) != combine_logits(members, "logits").argmax(axis=1)).any()
 
 
 def test_a_vote_outweighs_any_probability():
@@ -55,11 +55,11 @@ def test_a_vote_outweighs_any_probability():
 def test_cut_off_words_stay_nan(members, by):
     cut = [member.copy() for member in members]
     cut[1][3] = np.nan
-    found = combine_logits(cut, by)
-    assert np.isnan(found[3]).all()
+    combined = combine_logits(cut, by)
+    assert np.isnan(combined[3]).all()
     others = np.arange(200) != 3
-    np.testing.assert_array_equal(found[others], combine_logits(members, by)[others])
-    assert found.dtype == np.float32
+    np.testing.assert_array_equal(combined[others], combine_logits(members, by)[others])
+    assert combined.dtype == np.float32
 
 
 @pytest.mark.parametrize(
