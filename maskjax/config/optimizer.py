@@ -1,4 +1,4 @@
-"""How the trainable arrays move."""
+"""Settings of the optimizer."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,9 +15,9 @@ class OptimizerConfig:
             gradient's sign.
         learning_rate: Peak learning rate. Masking needs one about 10 times that of finetuning.
         head_learning_rate: Peak rate of a trained head; None means `learning_rate`.
-        pull: Each step also adds this share of the rate to every score, a decoupled pull towards
-            keeping, so that only weights that gradients insist on are dropped. About 0.1 makes
-            task files smaller; on tasks that are slow to learn it stops the learning.
+        score_decay: Each step also adds this share of the rate to every score, a decoupled decay
+            towards keeping, so that only weights with consistent gradients are dropped. About 0.1
+            makes task files smaller; on tasks that are slow to learn it prevents learning.
         schedule: Decay after the warm-up. `restarts` decays along a cosine `cycles` times; the
             end of each cycle is saved in `snapshots/`, for ensembles.
         cycles: Cycles of the schedule `restarts`.
@@ -36,7 +36,7 @@ class OptimizerConfig:
     name: Literal["adamw", "adam", "sgd", "signsgd"] = "adamw"
     learning_rate: float = 1e-3
     head_learning_rate: float | None = None
-    pull: float = 0.0
+    score_decay: float = 0.0
     schedule: Literal["cosine", "linear", "constant", "restarts"] = "cosine"
     cycles: int = 5
     warmup: float = 0.1
@@ -49,7 +49,7 @@ class OptimizerConfig:
         check(self.learning_rate > 0, "optimizer.learning_rate", "above 0", self.learning_rate)
         check(0 <= self.warmup < 1, "optimizer.warmup", "a share in [0, 1)", self.warmup)
         check(self.cycles >= 1, "optimizer.cycles", "at least 1", self.cycles)
-        check(self.pull >= 0, "optimizer.pull", "0 or more", self.pull)
+        check(self.score_decay >= 0, "optimizer.score_decay", "0 or more", self.score_decay)
         check(self.clip >= 0, "optimizer.clip", "0 or more", self.clip)
         check(
             self.multiplier_learning_rate > 0,

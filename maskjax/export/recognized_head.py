@@ -1,4 +1,4 @@
-"""What the head of a state dict is for, as far as its tensors tell."""
+"""The type of the task of a head, inferred from its tensors."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,24 +9,24 @@ OUTPUT = "classifier.weight"
 
 
 class RecognizedHead(NamedTuple):
-    """A guess.
+    """The inferred type of the task of a head.
 
     Attributes:
-        kind: What the head is most likely for.
-        doubt: Another kind that would have the same tensors; None where there is none.
+        kind: The most likely type.
+        alternative: Another type whose head has the same tensors, or None.
     """
 
     kind: TaskType
-    doubt: TaskType | None
+    alternative: TaskType | None
 
     def may_be(self, kind: TaskType) -> bool:
-        """Says whether the tensors leave a kind open: words differ in theirs from all others."""
-        kinds = [self.kind, *([self.doubt] if self.doubt else ())]
-        return any((kind == "tokens") == (one == "tokens") for one in kinds)
+        """Whether the tensors fit a type of task; heads for words differ from all others."""
+        candidates = [self.kind, *([self.alternative] if self.alternative else ())]
+        return any((kind == "tokens") == (candidate == "tokens") for candidate in candidates)
 
 
 def recognize_head(names: Iterable[str], family: Family, outputs: int) -> RecognizedHead | None:
-    """Finds the kind of a head from the names and the width of its matrices.
+    """Infers the type of task from the names and the width of a head's matrices.
 
     Example:
         >>> recognize_head(["classifier.weight"], "distilbert", 9).kind
@@ -47,7 +47,7 @@ def recognize_head(names: Iterable[str], family: Family, outputs: int) -> Recogn
 
 
 def _has_hidden_layer(names: set[str], family: Family) -> bool:
-    """Whether there is a layer before the last, or may be: a pooler of an encoder not in here."""
+    """Whether there is a layer before the last, or may be in the encoder, if that is not saved."""
     if family == "distilbert":
         return "pre_classifier.weight" in names
     is_whole = any(name.startswith("embeddings.") for name in names)

@@ -9,7 +9,7 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
-from maskjax.masking.packed import pack_planes
+from maskjax.masking.packed import pack_bit_planes
 from maskjax.models import Model, head_paths
 from maskjax.models.matrix_types import matrix_type
 from maskjax.taskfile import TaskFile
@@ -47,7 +47,7 @@ def pack_task(file: TaskFile, base: Mapping[str, Any], model: Model) -> PackedTa
         )
     delta, maskable = file.delta, maskable_paths(model)
     planes = {
-        path: pack_planes(mask.unpack())
+        path: pack_bit_planes(mask.unpack())
         for path, mask in file.masks.items()
         if path in maskable and len(delta.operations[path]) == 1
     }

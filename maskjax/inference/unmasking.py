@@ -3,13 +3,13 @@
 import jax
 import numpy as np
 
-from maskjax.masking.packed import unpack_planes
+from maskjax.masking.packed import unpack_bit_planes
 
 
 @jax.jit
 def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
     """W ⊙ M."""
-    return weight * unpack_planes(planes, weight.shape[0]).astype(weight.dtype)
+    return weight * unpack_bit_planes(planes, weight.shape[0]).astype(weight.dtype)
 
 
 def full_planes(shape: tuple[int, ...]) -> np.ndarray:

@@ -1,13 +1,13 @@
-"""Binarizers: real scores to 0/1 masks, each with its straight-through gradient in the op itself.
+"""Binarizers: real scores to 0/1 masks, with straight-through gradients in the op itself.
 
-A binarizer here is a function of one array of scores. Masks are float arrays of exactly 0 and 1
-in the dtype of the scores: 1 keeps a weight, 0 drops it. A score that is NaN is refused where its
-value is known, and makes the mask NaN under `jax.jit`, so that a loss shows it. The gradients
-cannot be forgotten by a caller, because they belong to a `jax.custom_vjp`.
+A binarizer is a function of one array of scores. Masks are float arrays of exactly 0 and 1 in the
+dtype of the scores: 1 keeps a weight, 0 drops it. A score that is NaN is an error if its value is
+known, and makes the mask NaN under `jax.jit`, so that the loss is NaN too. The gradients are part
+of the op, as a `jax.custom_vjp`.
 
 That has no forward mode: `jax.jvp`, `jax.jacfwd` and forward over reverse raise a TypeError.
-Reverse over reverse works. Two lines have the same values and gradients, and forward mode too, for
-finite scores:
+Reverse over reverse works. For finite scores, these two lines have the same values and gradients,
+and also a forward mode:
 
     mask = (scores > threshold).astype(scores.dtype)
     mask = jax.lax.stop_gradient(mask) + (scores - jax.lax.stop_gradient(scores))
@@ -29,7 +29,7 @@ from maskjax.masking.placement import gather, place_like
 THRESHOLD = 1e-2
 """The paper's global threshold τ."""
 Gradient = Literal["identity", "sigmoid"]
-"""What the gradient of a mask becomes on its way to Bernoulli scores."""
+"""The gradient of Bernoulli scores, as a function of the gradient of the mask."""
 
 
 def hard_threshold(scores: jax.Array, threshold: jax.typing.ArrayLike = THRESHOLD) -> jax.Array:
@@ -60,8 +60,8 @@ def hard_threshold(scores: jax.Array, threshold: jax.typing.ArrayLike = THRESHOL
 def clipped_sign(scores: jax.Array) -> jax.Array:
     """M = 1[S > 0], with ∂L/∂S := ∂L/∂M where |S| < 1 and 0 elsewhere.
 
-    Scores that have gone further than 1 to either side stop moving, as in BinaryConnect and in
-    the second masking scheme of the paper's reference code.
+    Scores beyond ±1 get no gradient, as in BinaryConnect and in the second masking scheme of the
+    paper's reference code.
 
     Args:
         scores: Real scores, any shape, float.
@@ -130,7 +130,7 @@ def top_k(scores: jax.Array, keep: int) -> jax.Array:
 
     Args:
         scores: Real scores, any shape, float.
-        keep: How many ones the mask has; among equal scores the earlier one is kept.
+        keep: The number of ones in the mask; among equal scores the earlier one is kept.
 
     Returns:
         The mask, in the shape and dtype of `scores`.
@@ -147,20 +147,20 @@ def top_k(scores: jax.Array, keep: int) -> jax.Array:
     if not 0 <= keep <= scores.size:
         raise ValueError(f"Expected keep in [0, {scores.size}], got {keep} instead.")
     order = jnp.argsort(-gather(stop_gradient(scores)).ravel(), stable=True)
-    kept = jnp.zeros(scores.size, bool).at[order].set(jnp.arange(scores.size) < keep)
-    mask = place_like(kept.reshape(scores.shape), scores)
+    keep_mask = jnp.zeros(scores.size, bool).at[order].set(jnp.arange(scores.size) < keep)
+    mask = place_like(keep_mask.reshape(scores.shape), scores)
     return _straight_through(scores, _bits(mask, scores))
 
 
 def check_gradient(gradient: str) -> None:
-    """Refuses the name of a gradient that there is not."""
+    """Rejects unknown gradients."""
     if gradient not in ("identity", "sigmoid"):
         raise ValueError(f"Expected gradient to be 'identity' or 'sigmoid', got {gradient!r}.")
 
 
 @jax.custom_vjp
 def _straight_through(surrogate: jax.Array, mask: jax.Array) -> jax.Array:
-    """The mask, whose gradient goes to the surrogate unchanged."""
+    """Returns the mask, with its gradient passed to the surrogate unchanged."""
     del surrogate
     return mask
 
@@ -176,11 +176,11 @@ def _straight_through_bwd(_: None, gradient: jax.Array) -> tuple[jax.Array, None
 _straight_through.defvjp(_straight_through_fwd, _straight_through_bwd)
 
 
-def _bits(keep: jax.Array, scores: jax.Array, *others: jax.Array) -> jax.Array:
-    """Zeros and ones in the dtype of the scores; NaN where one of the numbers is NaN."""
+def _bits(keep: jax.Array, scores: jax.Array, *numbers: jax.Array) -> jax.Array:
+    """Zeros and ones in the dtype of the scores; NaN where a score or one of the numbers is."""
     scores = stop_gradient(scores)
     mask = keep.astype(scores.dtype)
-    for number in (scores, *others):
+    for number in (scores, *numbers):
         mask = jnp.where(jnp.isnan(number), jnp.asarray(jnp.nan, scores.dtype), mask)
     return mask
 

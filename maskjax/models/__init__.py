@@ -5,12 +5,12 @@ functions over them.
 """
 
 from maskjax.models.base import Base, load_base
-from maskjax.models.cast import hold_matrices
+from maskjax.models.cast import cast_matrices
 from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.hf_names import (
-    checkpoint_name,
     is_ignored,
     normalize_name,
+    state_dict_key,
     swap_layout,
     torch_name,
 )
@@ -33,18 +33,18 @@ __all__ = [
     "TaskType",
     "block_of",
     "build_model",
-    "checkpoint_name",
+    "cast_matrices",
     "count_by_block",
     "count_by_type",
     "encoder_rules",
     "head_paths",
-    "hold_matrices",
     "init_head",
     "is_ignored",
     "load_base",
     "matrix_type",
     "normalize_name",
     "reinitialize",
+    "state_dict_key",
     "swap_layout",
     "torch_name",
     "with_head",

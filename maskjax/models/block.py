@@ -24,7 +24,7 @@ class SelfAttention(nnx.Module):
         self.config = config
 
     def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Lets each token gather values from the tokens of its sequence."""
+        """Attends from each token to the tokens of its sequence."""
         batch, seq = bias.shape[0], bias.shape[-1]
         queries = self._split_heads(self.query(x), batch, seq)
         keys = self._split_heads(self.key(x), batch, seq)
@@ -49,7 +49,7 @@ def _batched_dot(
 
 
 class ResidualOutput(nnx.Module):
-    """The end of both halves of a block: dense, dropout, add what came in, normalize."""
+    """The end of both halves of a block: dense, dropout, residual addition, layer norm."""
 
     def __init__(
         self, in_size: int, config: EncoderConfig, dropout_rate: float, dtype: DTypeLike
@@ -68,7 +68,7 @@ class Attention(nnx.Module):
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.self = SelfAttention(config, dtype)
-        # transformers has no dropout at this place of DistilBERT.
+        # In transformers, DistilBERT has no dropout here.
         rate = 0.0 if config.family == "distilbert" else config.hidden_dropout
         self.output = ResidualOutput(config.hidden_size, config, rate, dtype)
 

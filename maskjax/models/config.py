@@ -9,9 +9,9 @@ from maskjax.errors import InputError
 
 Family = Literal["bert", "roberta", "distilbert"]
 TaskType = Literal["classification", "regression", "tokens", "choice"]
-"""What a head predicts: one class, one number, a class for each word, or one of several texts."""
+"""The prediction of a task: a class, a number, a class for each word, or one of several texts."""
 
-# field: its key in config.json for BERT and RoBERTa, and for DistilBERT (None: has no such thing)
+# field: its key in config.json for BERT and RoBERTa, and for DistilBERT (None if it has none)
 HF_KEYS: dict[str, tuple[str, str | None]] = {
     "vocab_size": ("vocab_size", "vocab_size"),
     "hidden_size": ("hidden_size", "dim"),
@@ -27,7 +27,7 @@ HF_KEYS: dict[str, tuple[str, str | None]] = {
     "head_dropout": ("classifier_dropout", "seq_classif_dropout"),
     "initializer_range": ("initializer_range", "initializer_range"),
 }
-# What transformers takes for an absent key, by family. A field that is not here is required.
+# The values in transformers of absent keys, by family. A field that is not here is required.
 BERT_DEFAULTS = {
     "type_vocab_size": 2,
     "pad_token_id": 0,
@@ -54,10 +54,10 @@ COMPUTED = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EncoderConfig:
-    """Everything that fixes the arithmetic of an encoder, and whether it has a pooler.
+    """The settings that define the arithmetic of an encoder, and whether it has a pooler.
 
     Attributes:
-        family: Which names, position ids and head the encoder has.
+        family: The family, which defines names, position ids and heads.
         vocab_size: Number of token ids.
         hidden_size: Width of the residual stream.
         num_layers: Number of transformer blocks.
@@ -65,15 +65,15 @@ class EncoderConfig:
         intermediate_size: Width between the two products of the feed-forward part.
         max_positions: The longest sequence, in tokens.
         position_offset: Row of the position embeddings that belongs to the first token.
-        type_vocab_size: Number of token types (segments); 0 where the family has none.
+        type_vocab_size: Number of token types (segments); 0 if the family has none.
         pad_token_id: The token id of padding.
         layer_norm_eps: Added to the variance in LayerNorm.
         hidden_dropout: Dropout rate of the residual stream.
         attention_dropout: Dropout rate of the attention probabilities.
-        head_dropout: Dropout rate in the head, where that is one of its own.
-        initializer_range: Standard deviation of newly drawn kernels.
-        has_pooler: Whether a pretrained pooler comes with it, as with BERT. RoBERTa was trained
-            without one: where a checkpoint holds a pooler, it holds random numbers.
+        head_dropout: Dropout rate in heads that have their own rate.
+        initializer_range: Standard deviation of randomly initialized kernels.
+        has_pooler: Whether the checkpoint has a pretrained pooler, as that of BERT. RoBERTa was
+            trained without one, and a pooler in its checkpoint is random.
     """
 
     family: Family
@@ -117,7 +117,7 @@ class EncoderConfig:
             The configuration with that rate in residual stream, attention and head.
 
         Raises:
-            InputError: If it is no such rate.
+            InputError: If the rate is not in this range.
         """
         if rate is None:
             return self
@@ -130,14 +130,14 @@ class EncoderConfig:
 
         Args:
             config: The content of `config.json`.
-            source: Where it came from, for error messages.
+            source: The file, for error messages.
 
         Returns:
-            The configuration; an absent optional key has the value that transformers gives it.
+            The configuration; absent optional keys have the defaults of transformers.
 
         Raises:
-            InputError: Another architecture, a variant that these encoders do not compute, or a
-                missing or impossible value.
+            InputError: If the architecture or a variant is not supported, or a value is missing or
+                impossible.
 
         Example:
             >>> tiny = {"model_type": "distilbert", "vocab_size": 9, "dim": 4, "n_layers": 1}
@@ -149,8 +149,8 @@ class EncoderConfig:
         fields = _read_fields(config, family, source)
         try:
             has_pooler = family == "bert"
-            plain = cls(family=family, position_offset=0, has_pooler=has_pooler, **fields)
-            return _with_offset(plain) if family == "roberta" else plain
+            base_config = cls(family=family, position_offset=0, has_pooler=has_pooler, **fields)
+            return _with_offset(base_config) if family == "roberta" else base_config
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
 
@@ -183,20 +183,20 @@ def _read_fields(config: Mapping[str, Any], family: Family, source: str) -> dict
 
 
 def _with_offset(config: EncoderConfig) -> EncoderConfig:
-    """Sets aside the rows of the position embeddings up to that of padding, as RoBERTa does."""
+    """Reserves the position embeddings up to that of padding, as RoBERTa does."""
     offset = config.pad_token_id + 1
     usable = config.max_positions - offset
     return dataclasses.replace(config, position_offset=offset, max_positions=usable)
 
 
 def _check(name: str, value: Any) -> None:
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    is_number = is_whole or (isinstance(value, float) and math.isfinite(value))
+    is_integer = isinstance(value, int) and not isinstance(value, bool)
+    is_number = is_integer or (isinstance(value, float) and math.isfinite(value))
     match name:
         case "family":
             valid, expected = value in get_args(Family), f"one of {', '.join(get_args(Family))}"
         case "position_offset" | "type_vocab_size" | "pad_token_id":
-            valid, expected = is_whole and value >= 0, "an integer, 0 or more"
+            valid, expected = is_integer and value >= 0, "an integer, 0 or more"
         case "hidden_dropout" | "attention_dropout" | "head_dropout":
             valid, expected = is_number and 0 <= value < 1, "a rate in [0, 1)"
         case "layer_norm_eps" | "initializer_range":
@@ -204,6 +204,6 @@ def _check(name: str, value: Any) -> None:
         case "has_pooler":
             valid, expected = isinstance(value, bool), "a bool"
         case _:
-            valid, expected = is_whole and value > 0, "an integer above 0"
+            valid, expected = is_integer and value > 0, "an integer above 0"
     if not valid:
         raise InputError(f"{name} is {value!r}; expected {expected}")

@@ -74,7 +74,7 @@ def position_ids(input_ids: jax.Array, config: EncoderConfig) -> jax.Array:
 
 
 def attention_bias(attention_mask: jax.Array) -> jax.Array:
-    """Makes padding invisible to attention."""
+    """The additive bias that excludes padding from attention."""
     lowest = jnp.finfo(jnp.float32).min
     bias = jnp.where(attention_mask != 0, jnp.float32(0), jnp.float32(lowest))
     return bias[:, None, None, :]
@@ -102,7 +102,7 @@ class Stack(nnx.Module):
     def __call__(
         self, x: jax.Array, bias: jax.Array, key: jax.Array | None
     ) -> tuple[jax.Array, ...]:
-        """Returns what goes into the first block and what comes out of each."""
+        """Returns the input of the first block and the output of each block."""
         states = [x]
         for i in range(self.num_layers):
             block = getattr(self.layer, str(i))

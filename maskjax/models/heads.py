@@ -2,7 +2,7 @@
 
 Each computes what the family's class in transformers computes: `...ForSequenceClassification`,
 which with one output serves regression, `...ForTokenClassification`, `...ForMultipleChoice`.
-`HEADS` says which family has which head for which kind of task.
+`HEADS` maps family and type of task to the head.
 """
 
 from typing import Literal
@@ -22,9 +22,9 @@ class Pooler(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.hidden_size, dtype)
 
-    def __call__(self, first: jax.Array) -> jax.Array:
+    def __call__(self, first_token: jax.Array) -> jax.Array:
         """Maps [batch, hidden] to [batch, hidden]."""
-        return jnp.tanh(self.dense(first))
+        return jnp.tanh(self.dense(first_token))
 
 
 class PoolerHead(nnx.Module):
@@ -53,9 +53,9 @@ class RobertaClassifier(nnx.Module):
         self.out_proj = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
-    def __call__(self, first: jax.Array, key: jax.Array | None) -> jax.Array:
+    def __call__(self, first_token: jax.Array, key: jax.Array | None) -> jax.Array:
         """Maps [batch, hidden] to logits, [batch, num_outputs] float32."""
-        x = dropout(first, self.rate, site_key(key, 0))
+        x = dropout(first_token, self.rate, site_key(key, 0))
         x = jnp.tanh(self.dense(x))
         return self.out_proj(dropout(x, self.rate, site_key(key, 1)))
 
@@ -95,7 +95,7 @@ class TokenHead(nnx.Module):
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
     ) -> None:
-        del dtype  # that of the logits is always float32
+        del dtype  # logits are always float32
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
@@ -123,7 +123,7 @@ HEADS: dict[tuple[Family, TaskType], tuple[type[Head], Rate]] = {
     ("distilbert", "tokens"): (TokenHead, "hidden_dropout"),
     ("distilbert", "choice"): (DistilBertHead, "head_dropout"),
 }
-"""The head of each family and kind, and which of the encoder's dropout rates it has."""
+"""The head for each family and type of task, and the encoder's dropout rate that it uses."""
 
 
 def make_head(config: EncoderConfig, kind: TaskType, num_outputs: int, dtype: DTypeLike) -> Head:

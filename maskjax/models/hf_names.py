@@ -1,4 +1,4 @@
-"""Parameter paths to the names of Hugging Face's PyTorch checkpoints, and back to one spelling."""
+"""The names of parameters in Hugging Face's PyTorch checkpoints."""
 
 import re
 from typing import TypeVar
@@ -11,8 +11,8 @@ from maskjax.models.model import ENCODER_PARTS
 
 Array = TypeVar("Array", np.ndarray, jax.Array)
 
-LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
-"""What PyTorch calls a leaf."""
+LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
+"""The names of leaves in PyTorch."""
 
 DISTILBERT_PARTS = (
     ("encoder.layer.", "transformer.layer."),
@@ -25,10 +25,10 @@ DISTILBERT_PARTS = (
     ("output.dense.", "ffn.lin2."),
     ("output.LayerNorm.", "output_layer_norm."),
 )
-"""What DistilBERT calls the parts of a block, in the order of replacement."""
+"""DistilBERT's names of the parts of a block, in the order of replacement."""
 
-OLD_LEAVES = {"gamma": "weight", "beta": "bias"}
-"""What checkpoints converted from TensorFlow call the leaves of LayerNorm."""
+OLD_LEAF_NAMES = {"gamma": "weight", "beta": "bias"}
+"""The names of the leaves of LayerNorm in checkpoints converted from TensorFlow."""
 
 IGNORED: dict[Family, tuple[str, ...]] = {
     "bert": (
@@ -50,46 +50,48 @@ IGNORED: dict[Family, tuple[str, ...]] = {
         r"((pre_)?classifier|qa_outputs)\.(weight|bias)",
     ),
 }
-"""Full-match patterns of the tensors that a model may have no use for: buffers, language model
-heads, heads of other tasks, and poolers: RoBERTa's is random, and tags do without BERT's."""
+"""Full-match patterns of tensors that a model may not use: buffers, language model heads, heads of
+other tasks, and poolers, since RoBERTa's is random and heads for words do not use BERT's."""
 
 
 def torch_name(path: str, family: Family) -> str:
-    """Names a leaf as PyTorch does, without the prefix of the family.
+    """The PyTorch name of a leaf, without the prefix of the family.
 
     Args:
         path: Path of a parameter.
-        family: Whose checkpoint it is.
+        family: The family of the checkpoint.
 
     Returns:
-        Its key in the state dict of `BertModel`, `RobertaModel` or `DistilBertModel`.
+        The key in the state dict of `BertModel`, `RobertaModel` or `DistilBertModel`.
 
     Example:
         >>> torch_name("encoder/layer/0/attention/self/query/kernel", "distilbert")
         'transformer.layer.0.attention.q_lin.weight'
     """
     *modules, leaf = path.split("/")
-    name = ".".join([*modules, LEAVES[leaf]])
+    name = ".".join([*modules, LEAF_NAMES[leaf]])
     if family == "distilbert" and modules[0] == "encoder":
         for part, replacement in DISTILBERT_PARTS:
             name = name.replace(part, replacement)
     return name
 
 
-def checkpoint_name(path: str, family: Family) -> str:
-    """Names a leaf as PyTorch's models with a head do, whose encoder has the prefix of the family.
+def state_dict_key(path: str, family: Family) -> str:
+    """The key of a leaf in the state dict of a model with a head.
+
+    The encoder's keys have the prefix of the family there.
 
     Args:
         path: Path of a parameter.
-        family: Whose checkpoint it is.
+        family: The family of the checkpoint.
 
     Returns:
-        Its key in the state dict of `BertForSequenceClassification` and its like.
+        The key in the state dict of `BertForSequenceClassification` and similar classes.
 
     Example:
-        >>> checkpoint_name("pooler/dense/bias", "roberta")
+        >>> state_dict_key("pooler/dense/bias", "roberta")
         'roberta.pooler.dense.bias'
-        >>> checkpoint_name("classifier/out_proj/kernel", "roberta")
+        >>> state_dict_key("classifier/out_proj/kernel", "roberta")
         'classifier.out_proj.weight'
     """
     name = torch_name(path, family)
@@ -98,19 +100,19 @@ def checkpoint_name(path: str, family: Family) -> str:
 
 
 def is_kernel(path: str) -> bool:
-    """Says whether a leaf is a matrix `[in, out]`, which PyTorch keeps as `[out, in]`."""
+    """Whether a leaf is a matrix `[in, out]`, which is `[out, in]` in PyTorch."""
     return path.endswith("/kernel")
 
 
 def swap_layout(path: str, array: Array) -> Array:
-    """Turns a leaf from the layout of params into PyTorch's, or back.
+    """Converts a leaf from the layout of params to PyTorch's, or back.
 
     Args:
         path: Path of a parameter.
-        array: It, or its mask.
+        array: The leaf, or its mask.
 
     Returns:
-        A kernel's transpose, any other leaf as it is.
+        The transpose of a kernel; any other leaf unchanged.
 
     Example:
         >>> swap_layout("pooler/dense/kernel", np.zeros((2, 3))).shape
@@ -120,23 +122,23 @@ def swap_layout(path: str, array: Array) -> Array:
 
 
 def normalize_name(name: str, family: Family) -> str:
-    """Spells a checkpoint's key as `torch_name` does.
+    """Converts a checkpoint's key to the name that `torch_name` gives.
 
     Args:
         name: A key, with or without the prefix of the family, possibly with the old leaf names.
-        family: Whose checkpoint it is.
+        family: The family of the checkpoint.
 
     Returns:
-        The key without prefix, with today's leaf names.
+        The key without prefix, with current leaf names.
 
     Example:
         >>> normalize_name("bert.embeddings.LayerNorm.gamma", "bert")
         'embeddings.LayerNorm.weight'
     """
     name = name.removeprefix(f"{family}.")
-    return re.sub(r"(?<=LayerNorm\.)(gamma|beta)$", lambda old: OLD_LEAVES[old[0]], name)
+    return re.sub(r"(?<=LayerNorm\.)(gamma|beta)$", lambda match: OLD_LEAF_NAMES[match[0]], name)
 
 
 def is_ignored(name: str, family: Family) -> bool:
-    """Says whether a normalized key is known to be of no use to a base."""
+    """Whether a normalized key is one that no base uses."""
     return any(re.fullmatch(pattern, name) for pattern in IGNORED[family])

@@ -15,7 +15,7 @@ HEAD = "head"
 DECAYED = ("weights", HEAD)
 """Parts whose matrices decay. Scores do not: zero is no neutral score, it drops the weight."""
 SCORES = "scores"
-"""The part that `OptimizerConfig.pull` is for."""
+"""The part that `OptimizerConfig.score_decay` is for."""
 
 
 def make_schedule(config: OptimizerConfig, peak: float, steps: int) -> optax.Schedule:
@@ -99,7 +99,7 @@ def _restarts(config: OptimizerConfig, peak: float, steps: int, warmup: int) -> 
 
 
 def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransformation:
-    """The named optimizer, taken apart so that decay and pull bypass its moments."""
+    """The named optimizer, taken apart so that both decays bypass its moments."""
     direction = {
         "sgd": lambda dtype: optax.trace(0.9, accumulator_dtype=dtype),
         "signsgd": lambda _: optax.scale_by_sign(),
@@ -110,13 +110,13 @@ def _rule(config: OptimizerConfig, rate: optax.Schedule) -> optax.GradientTransf
     return optax.chain(
         direction,
         optax.add_decayed_weights(decay, mask=_decayed) if decay else optax.identity(),
-        pull_scores(config.pull) if config.pull else optax.identity(),
+        decay_scores(config.score_decay) if config.score_decay else optax.identity(),
         optax.scale_by_learning_rate(rate),
     )
 
 
-def pull_scores(strength: float) -> optax.GradientTransformation:
-    """Pulls every score towards keeping: a step of `strength` times the rate.
+def decay_scores(strength: float) -> optax.GradientTransformation:
+    """Moves every score towards keeping, by `strength` times the rate.
 
     It is to scores what AdamW's decay is to weights. With Σ (1 − M) as penalty, the
     straight-through gradient of every score is −1, and decoupled it does not pass through Adam.

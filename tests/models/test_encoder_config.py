@@ -81,7 +81,7 @@ def test_refuses_an_unknown_family_in_code(tiny_config):
         dataclasses.replace(tiny_config("bert"), family="gpt2")
 
 
-def test_one_dropout_rate_for_all_places(tiny_config, family):
+def test_with_dropout_sets_all_rates(tiny_config, family):
     config = tiny_config(family)
     rates = ("hidden_dropout", "attention_dropout", "head_dropout")
     assert {getattr(config.with_dropout(0.3), rate) for rate in rates} == {0.3}

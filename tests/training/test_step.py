@@ -211,18 +211,23 @@ def test_gradients_are_clipped_over_all_parts_together():
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "signsgd"])
-def test_pull_decays_scores_only_and_by_the_learning_rate(name):
+def test_score_decay_changes_scores_only_by_the_learning_rate(name):
     config = OptimizerConfig(
-        name=name, schedule="constant", learning_rate=0.5, warmup=0.0, weight_decay=0.0, pull=0.1
+        name=name,
+        schedule="constant",
+        learning_rate=0.5,
+        warmup=0.0,
+        weight_decay=0.0,
+        score_decay=0.1,
     )
     trainable = {"scores": {"a": jnp.ones((2, 2))}, "weights": {"b": jnp.ones(2)}}
-    without = make_optimizer(dataclasses.replace(config, pull=0.0), 10)
+    without = make_optimizer(dataclasses.replace(config, score_decay=0.0), 10)
     optimizer = make_optimizer(config, 10)
     gradients = jax.tree.map(lambda leaf: 3 * leaf, trainable)
     plain, _ = without.update(gradients, without.init(trainable), trainable)
-    pulled, _ = optimizer.update(gradients, optimizer.init(trainable), trainable)
-    np.testing.assert_allclose(pulled["scores"]["a"], plain["scores"]["a"] + 0.05, rtol=1e-5)
-    np.testing.assert_array_equal(pulled["weights"]["b"], plain["weights"]["b"])
+    decayed, _ = optimizer.update(gradients, optimizer.init(trainable), trainable)
+    np.testing.assert_allclose(decayed["scores"]["a"], plain["scores"]["a"] + 0.05, rtol=1e-5)
+    np.testing.assert_array_equal(decayed["weights"]["b"], plain["weights"]["b"])
 
 
 def test_adamw_matches_optax():

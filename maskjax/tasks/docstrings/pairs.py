@@ -16,12 +16,12 @@ def pair_texts(
         >>> pair_texts("beginning", beginnings, "end", ["c", "e"], ["x", "y"]).values.tolist()
         [['A b', 'c', 'x', 'first'], ['C d', 'y', 'e', 'second']]
     """
-    is_first = np.arange(len(contexts)) % 2 == 0
+    is_correct_first = np.arange(len(contexts)) % 2 == 0
     return pd.DataFrame(
         {
             context: contexts,
-            f"first_{name}": np.where(is_first, correct, wrong),
-            f"second_{name}": np.where(is_first, wrong, correct),
-            "label": np.where(is_first, "first", "second"),
+            f"first_{name}": np.where(is_correct_first, correct, wrong),
+            f"second_{name}": np.where(is_correct_first, wrong, correct),
+            "label": np.where(is_correct_first, "first", "second"),
         }
     )
