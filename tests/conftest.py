@@ -2,6 +2,7 @@
 
 import os
 from importlib.metadata import version
+from importlib.util import find_spec
 
 from packaging.version import Version
 
@@ -15,7 +16,13 @@ QUICK_COMPILES = [
     "--xla_backend_optimization_level=0",
     "--xla_cpu_parallel_codegen_split_count=1",
 ]
-if Version(version("jaxlib")) < Version("0.11"):  # 0.12 has no older emitters
+# Newer releases have no older emitters, and end the process at a flag that they do not know.
+EMITTERS_REMOVED = {"jaxlib": "0.11", "libtpu": "0.0.24"}
+if all(
+    Version(version(package)) < Version(removed)
+    for package, removed in EMITTERS_REMOVED.items()
+    if find_spec(package)
+):
     QUICK_COMPILES.append("--xla_cpu_use_fusion_emitters=false")
 os.environ["XLA_FLAGS"] = " ".join((os.environ.get("XLA_FLAGS", ""), *QUICK_COMPILES))
 

@@ -24,13 +24,13 @@ author = "the maskjax maintainers"
 release = maskjax.__version__
 root_doc = "docs/site/index"
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_design",
 ]
-include_patterns = ["*.md", "docs/*.md", "docs/site/**", "tpu/*.md"]
+include_patterns = ["*.md", "docs/*.md", "docs/site/**", "docs/tutorials/*.ipynb", "tpu/*"]
 # Sphinx walks every folder that is not excluded, and environments have many thousands of files.
 exclude_patterns = [
     ".*",
@@ -50,6 +50,12 @@ html_extra_path = ["index.html"]
 html_copy_source = False
 html_show_copyright = False
 
+# The tutorials are stored without outputs and run when the site is built.
+nb_execution_mode = "force"
+nb_execution_excludepatterns = ["tpu/*"]  # It installs maskjax; tests/hosts runs it.
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_output_stderr = "remove"
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 # Cells of notebooks (`!mkdir`) and shortened JSON are no programs of their language.

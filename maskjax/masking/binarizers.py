@@ -17,7 +17,9 @@ References:
     Zhao et al., 2020, https://arxiv.org/abs/2004.12406 (thresholded scores over BERT).
 """
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
@@ -26,13 +28,18 @@ from jax.lax import stop_gradient
 from maskjax.masking.checks import check_floating, check_no_nan
 from maskjax.masking.placement import gather, place_like
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
 THRESHOLD = 1e-2
 """The paper's global threshold τ."""
 Gradient = Literal["identity", "sigmoid"]
 """The gradient of Bernoulli scores, as a function of the gradient of the mask."""
 
 
-def hard_threshold(scores: jax.Array, threshold: jax.typing.ArrayLike = THRESHOLD) -> jax.Array:
+def hard_threshold(
+    scores: Float[Array, "*shape"], threshold: jax.typing.ArrayLike = THRESHOLD
+) -> Float[Array, "*shape"]:
     """The paper's binarizer: M = 1[S > τ], with ∂L/∂S := ∂L/∂M.
 
     Args:
@@ -57,7 +64,7 @@ def hard_threshold(scores: jax.Array, threshold: jax.typing.ArrayLike = THRESHOL
     return _straight_through(scores, _bits(stop_gradient(scores) > bound, scores, bound))
 
 
-def clipped_sign(scores: jax.Array) -> jax.Array:
+def clipped_sign(scores: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """M = 1[S > 0], with ∂L/∂S := ∂L/∂M where |S| < 1 and 0 elsewhere.
 
     Scores beyond ±1 get no gradient, as in BinaryConnect and in the second masking scheme of the
@@ -84,8 +91,11 @@ def clipped_sign(scores: jax.Array) -> jax.Array:
 
 
 def bernoulli(
-    scores: jax.Array, key: jax.Array | None = None, *, gradient: Gradient = "identity"
-) -> jax.Array:
+    scores: Float[Array, "*shape"],
+    key: PRNGKeyArray | None = None,
+    *,
+    gradient: Gradient = "identity",
+) -> Float[Array, "*shape"]:
     """M ~ Bernoulli(σ(S)), with ∂L/∂S := ∂L/∂M, or ∂L/∂M · σ'(S).
 
     With a key the mask is sampled, for training; without one it is the likelier value,
@@ -125,7 +135,7 @@ def bernoulli(
     return _straight_through(scores if gradient == "identity" else probability, mask)
 
 
-def top_k(scores: jax.Array, keep: int) -> jax.Array:
+def top_k(scores: Float[Array, "*shape"], keep: int) -> Float[Array, "*shape"]:
     """Keeps exactly the `keep` largest scores, with ∂L/∂S := ∂L/∂M.
 
     Args:
@@ -159,7 +169,9 @@ def check_gradient(gradient: str) -> None:
 
 
 @jax.custom_vjp
-def _straight_through(surrogate: jax.Array, mask: jax.Array) -> jax.Array:
+def _straight_through(
+    surrogate: Float[Array, "*shape"], mask: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
     """Returns the mask, with its gradient passed to the surrogate unchanged."""
     del surrogate
     return mask
@@ -176,7 +188,9 @@ def _straight_through_bwd(_: None, gradient: jax.Array) -> tuple[jax.Array, None
 _straight_through.defvjp(_straight_through_fwd, _straight_through_bwd)
 
 
-def _bits(keep: jax.Array, scores: jax.Array, *numbers: jax.Array) -> jax.Array:
+def _bits(
+    keep: Bool[Array, "*shape"], scores: Float[Array, "*shape"], *numbers: Float[Array, ""]
+) -> Float[Array, "*shape"]:
     """Zeros and ones in the dtype of the scores; NaN where a score or one of the numbers is."""
     scores = stop_gradient(scores)
     mask = keep.astype(scores.dtype)

@@ -10,8 +10,11 @@ code, with exact counts, drawn without replacement; `constant` keeps every weigh
 does `proportional`, in `maskjax.masking.proportional`.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +23,9 @@ from maskjax.masking.binarizers import THRESHOLD
 from maskjax.masking.checks import check_number
 from maskjax.masking.packed.philox import WORDS, RandomMaskSpec, philox_words
 from maskjax.masking.placement import gather
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Float32, Int, PRNGKeyArray, UInt32
 
 Initializer = Callable[[jax.Array, jax.Array], jax.Array]
 """`(key, magnitude) -> scores`, both arrays of the same shape, scores in float32."""
@@ -65,7 +71,7 @@ def uniform(
         raise ValueError(f"Expected spread > {-threshold} (−threshold), got {spread} instead.")
     high = (spread + threshold) / sparsity - spread
 
-    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+    def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         words = philox_words(_key_words(key), magnitude.size).reshape(magnitude.shape)
         scale = (high + spread) / WORDS
         # Not words · scale − spread: a compiler may fuse that and change its rounding.
@@ -74,7 +80,7 @@ def uniform(
     return init
 
 
-def random_mask_spec(key: jax.Array, sparsity: float) -> RandomMaskSpec:
+def random_mask_spec(key: PRNGKeyArray, sparsity: float) -> RandomMaskSpec:
     """The initial mask of a leaf whose initializer is `uniform(sparsity)` with a key.
 
     The mask is computed with integers. The scores are float32 numbers, whose rounding may move a
@@ -113,7 +119,7 @@ def constant(score: float) -> Initializer:
     """
     check_number("score", score)
 
-    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+    def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         del key
         return jnp.full(magnitude.shape, score, jnp.float32)
 
@@ -140,7 +146,7 @@ def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
     """
     _check(sparsity, threshold)
 
-    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+    def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         del key
         order = jnp.argsort(gather(magnitude).ravel(), stable=True)
         dropped = _select_first(order, sparsity, magnitude.shape)
@@ -169,7 +175,7 @@ def random_count(sparsity: float, *, threshold: float = THRESHOLD) -> Initialize
     """
     _check(sparsity, threshold)
 
-    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+    def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         dropped = _random_positions(key, sparsity, magnitude.shape)
         return jnp.where(dropped, jnp.float32(0), jnp.float32(2 * threshold))
 
@@ -196,7 +202,7 @@ def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initiali
     """
     _check(sparsity, threshold)
 
-    def init(key: jax.Array, magnitude: jax.Array) -> jax.Array:
+    def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         position_key, value_key = jax.random.split(key)
         dropped = _random_positions(position_key, sparsity, magnitude.shape)
         offset = jax.random.uniform(value_key, magnitude.shape, jnp.float32, 0, 0.4 * threshold)
@@ -205,7 +211,7 @@ def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initiali
     return init
 
 
-def _key_words(key: jax.Array) -> jax.Array:
+def _key_words(key: PRNGKeyArray) -> UInt32[Array, 2]:
     return jax.random.bits(key, (2,), jnp.uint32)
 
 
@@ -217,11 +223,15 @@ def _check(sparsity: float, threshold: float) -> None:
         raise ValueError(f"Expected a threshold > 0, got {threshold} instead.")
 
 
-def _random_positions(key: jax.Array, sparsity: float, shape: tuple[int, ...]) -> jax.Array:
+def _random_positions(
+    key: PRNGKeyArray, sparsity: float, shape: tuple[int, ...]
+) -> Bool[Array, ...]:
     return _select_first(jax.random.permutation(key, math.prod(shape)), sparsity, shape)
 
 
-def _select_first(order: jax.Array, sparsity: float, shape: tuple[int, ...]) -> jax.Array:
+def _select_first(
+    order: Int[Array, " size"], sparsity: float, shape: tuple[int, ...]
+) -> Bool[Array, ...]:
     """True at the positions that come first in `order`, a fraction `sparsity` of them."""
     size = math.prod(shape)
     dropped = jnp.arange(size) < round(sparsity * size)

@@ -1,13 +1,18 @@
 """The initializer that keeps every weight by a margin in proportion to its size."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import jax
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import jax.numpy as jnp
 
 from maskjax.masking.binarizers import THRESHOLD
 from maskjax.masking.checks import check_number
 from maskjax.masking.initializers import Initializer
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Bool, Float, Float32, PRNGKeyArray
 
 
 def proportional(
@@ -36,6 +41,7 @@ def proportional(
             infinite.
 
     Example:
+        >>> import jax
         >>> scores = proportional(0.1)(jax.random.key(0), jnp.array([1.0, 2.0, 3.0]))
         >>> [f"{score:.2f}" for score in scores]
         ['0.06', '0.11', '0.16']
@@ -55,7 +61,9 @@ class _Proportional:
     threshold: float
     protect: float
 
-    def __call__(self, key: jax.Array, magnitude: jax.Array) -> jax.Array:
+    def __call__(
+        self, key: PRNGKeyArray, magnitude: Float[Array, "*shape"]
+    ) -> Float32[Array, "*shape"]:
         del key
         return self.threshold + self.margin * _relative(magnitude)
 
@@ -65,12 +73,12 @@ def protection(initializer: Initializer) -> float:
     return initializer.protect if isinstance(initializer, _Proportional) else 0.0
 
 
-def is_below_multiple(multiple: float, magnitude: jax.Array) -> jax.Array:
+def is_below_multiple(multiple: float, magnitude: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
     """Where weights are smaller than this multiple of their mean, bool."""
     return _relative(magnitude) < multiple
 
 
-def _relative(magnitude: jax.Array) -> jax.Array:
+def _relative(magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
     size = magnitude.astype(jnp.float32)
     mean = size.mean()
     return jnp.where(mean > 0, size / mean, 1.0)

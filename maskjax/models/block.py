@@ -4,6 +4,10 @@ Attributes are named so that the paths of the parameters are those of a BERT che
 Activations stay [batch * seq, hidden] between the dense layers.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -11,6 +15,9 @@ from jax.typing import DTypeLike
 
 from maskjax.models.config import EncoderConfig
 from maskjax.models.layers import Dense, LayerNorm, dropout, gelu, site_key
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
 
 class SelfAttention(nnx.Module):
@@ -23,7 +30,12 @@ class SelfAttention(nnx.Module):
         self.value = Dense(size, size, dtype)
         self.config = config
 
-    def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        bias: Float32[Array, "batch 1 1 seq"],
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "tokens hidden"]:
         """Attends from each token to the tokens of its sequence."""
         batch, seq = bias.shape[0], bias.shape[-1]
         queries = self._split_heads(self.query(x), batch, seq)
@@ -35,14 +47,20 @@ class SelfAttention(nnx.Module):
         context = _batched_dot(weights, values, contract=(3, 2), dtype=x.dtype)
         return context.transpose(0, 2, 1, 3).reshape(x.shape)
 
-    def _split_heads(self, x: jax.Array, batch: int, seq: int) -> jax.Array:
+    def _split_heads(
+        self, x: Float[Array, "tokens hidden"], batch: int, seq: int
+    ) -> Float[Array, "batch heads seq size"]:
         heads = x.reshape(batch, seq, self.config.num_heads, self.config.head_size)
         return heads.transpose(0, 2, 1, 3)
 
 
 def _batched_dot(
-    a: jax.Array, b: jax.Array, *, contract: tuple[int, int], dtype: DTypeLike
-) -> jax.Array:
+    a: Float[Array, "batch heads _ _"],
+    b: Float[Array, "batch heads _ _"],
+    *,
+    contract: tuple[int, int],
+    dtype: DTypeLike,
+) -> Float[Array, "batch heads _ _"]:
     """Multiplies [batch, heads, ...] arrays over one axis of each."""
     dimensions = (((contract[0],), (contract[1],)), ((0, 1), (0, 1)))
     return jax.lax.dot_general(a, b, dimensions, preferred_element_type=dtype)
@@ -58,8 +76,13 @@ class ResidualOutput(nnx.Module):
         self.LayerNorm = LayerNorm(config.hidden_size, config.layer_norm_eps, dtype)
         self.rate = dropout_rate
 
-    def __call__(self, x: jax.Array, residual: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [rows, in] and the residual [rows, hidden] to [rows, hidden]."""
+    def __call__(
+        self,
+        x: Float[Array, "rows in"],
+        residual: Float[Array, "rows hidden"],
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "rows hidden"]:
+        """Adds the residual and normalizes."""
         return self.LayerNorm(residual + dropout(self.dense(x), self.rate, key))
 
 
@@ -72,8 +95,13 @@ class Attention(nnx.Module):
         rate = 0.0 if config.family == "distilbert" else config.hidden_dropout
         self.output = ResidualOutput(config.hidden_size, config, rate, dtype)
 
-    def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [batch * seq, hidden] to the same shape; `SelfAttention` explains `bias`."""
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        bias: Float32[Array, "batch 1 1 seq"],
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "tokens hidden"]:
+        """Attends, with `bias` added to the attention scores."""
         context = self.self(x, bias, site_key(key, 0))
         return self.output(context, x, site_key(key, 1))
 
@@ -84,8 +112,8 @@ class Intermediate(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.intermediate_size, dtype)
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps [rows, hidden] to [rows, intermediate]."""
+    def __call__(self, x: Float[Array, "rows hidden"]) -> Float[Array, "rows intermediate"]:
+        """Widens each row."""
         return gelu(self.dense(x))
 
 
@@ -98,7 +126,12 @@ class Block(nnx.Module):
         size, rate = config.intermediate_size, config.hidden_dropout
         self.output = ResidualOutput(size, config, rate, dtype)
 
-    def __call__(self, x: jax.Array, bias: jax.Array, key: jax.Array | None) -> jax.Array:
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        bias: Float32[Array, "batch 1 1 seq"],
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "tokens hidden"]:
         """Maps the hidden state below the block to the one above it."""
         x = self.attention(x, bias, site_key(key, 0))
         return self.output(self.intermediate(x), x, site_key(key, 1))

@@ -1,6 +1,9 @@
 """Token ids to hidden states: the embeddings and the stack of blocks."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +13,9 @@ from jax.typing import DTypeLike
 from maskjax.models.block import Block
 from maskjax.models.config import EncoderConfig
 from maskjax.models.layers import LayerNorm, dropout, site_key
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 Inputs = Mapping[str, jax.Array]
 """`input_ids`, `attention_mask` (1 = token, 0 = padding) and `token_type_ids`.
@@ -27,8 +33,8 @@ class Embedding(nnx.Module):
     def __init__(self, rows: int, size: int) -> None:
         self.embedding = nnx.Param(jnp.zeros((rows, size), jnp.float32))
 
-    def __call__(self, ids: jax.Array) -> jax.Array:
-        """Maps ids of any shape to vectors, [..., size] float32."""
+    def __call__(self, ids: Int[Array, "*ids"]) -> Float32[Array, "*ids size"]:
+        """Looks the vectors up."""
         return self.embedding[...][ids].astype(jnp.float32)
 
 
@@ -44,7 +50,7 @@ class Embeddings(nnx.Module):
         self.LayerNorm = LayerNorm(size, config.layer_norm_eps, dtype)
         self.config = config
 
-    def __call__(self, inputs: Inputs, key: jax.Array | None) -> jax.Array:
+    def __call__(self, inputs: Inputs, key: PRNGKeyArray | None) -> Float[Array, "tokens hidden"]:
         """Embeds a batch."""
         ids = inputs["input_ids"]
         x = self.word_embeddings(ids)
@@ -60,7 +66,9 @@ class Embeddings(nnx.Module):
         return inputs["token_type_ids"]
 
 
-def position_ids(input_ids: jax.Array, config: EncoderConfig) -> jax.Array:
+def position_ids(
+    input_ids: Int[Array, "batch seq"], config: EncoderConfig
+) -> Int[Array, "rows seq"]:
     """Numbers the tokens.
 
     BERT and DistilBERT count columns. RoBERTa counts the tokens that are not padding, from
@@ -73,7 +81,7 @@ def position_ids(input_ids: jax.Array, config: EncoderConfig) -> jax.Array:
     return jnp.cumsum(is_token, axis=1) * is_token + config.pad_token_id
 
 
-def attention_bias(attention_mask: jax.Array) -> jax.Array:
+def attention_bias(attention_mask: Int[Array, "batch seq"]) -> Float32[Array, "batch 1 1 seq"]:
     """The additive bias that excludes padding from attention."""
     lowest = jnp.finfo(jnp.float32).min
     bias = jnp.where(attention_mask != 0, jnp.float32(0), jnp.float32(lowest))
@@ -100,8 +108,11 @@ class Stack(nnx.Module):
         self.remat = remat
 
     def __call__(
-        self, x: jax.Array, bias: jax.Array, key: jax.Array | None
-    ) -> tuple[jax.Array, ...]:
+        self,
+        x: Float[Array, "tokens hidden"],
+        bias: Float32[Array, "batch 1 1 seq"],
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, "tokens hidden"], ...]:
         """Returns the input of the first block and the output of each block."""
         states = [x]
         for i in range(self.num_layers):
@@ -118,7 +129,9 @@ class Encoder(nnx.Module):
         self.embeddings = Embeddings(config, dtype)
         self.encoder = Stack(config, dtype, remat)
 
-    def __call__(self, inputs: Inputs, key: jax.Array | None) -> tuple[jax.Array, ...]:
+    def __call__(
+        self, inputs: Inputs, key: PRNGKeyArray | None
+    ) -> tuple[Float[Array, "batch seq hidden"], ...]:
         """Encodes a batch."""
         x = self.embeddings(inputs, site_key(key, 0))
         bias = attention_bias(inputs["attention_mask"])

@@ -5,7 +5,9 @@ which with one output serves regression, `...ForTokenClassification`, `...ForMul
 `HEADS` maps family and type of task to the head.
 """
 
-from typing import Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +17,9 @@ from jax.typing import DTypeLike
 from maskjax.models.config import EncoderConfig, Family, TaskType
 from maskjax.models.layers import Dense, dropout, site_key
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Float32, PRNGKeyArray
+
 
 class Pooler(nnx.Module):
     """The dense layer on the first token, pretrained in BERT."""
@@ -22,8 +27,8 @@ class Pooler(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.hidden_size, dtype)
 
-    def __call__(self, first_token: jax.Array) -> jax.Array:
-        """Maps [batch, hidden] to [batch, hidden]."""
+    def __call__(self, first_token: Float[Array, "batch hidden"]) -> Float[Array, "batch hidden"]:
+        """Pools the hidden state of the first token."""
         return jnp.tanh(self.dense(first_token))
 
 
@@ -37,8 +42,10 @@ class PoolerHead(nnx.Module):
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
-    def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [batch, seq, hidden] to logits, [batch, num_outputs] float32."""
+    def __call__(
+        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch outputs"]:
+        """Returns the logits."""
         pooled = self.pooler(hidden[:, 0])
         return self.classifier(dropout(pooled, self.rate, key))
 
@@ -53,8 +60,10 @@ class RobertaClassifier(nnx.Module):
         self.out_proj = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
-    def __call__(self, first_token: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [batch, hidden] to logits, [batch, num_outputs] float32."""
+    def __call__(
+        self, first_token: Float[Array, "batch hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch outputs"]:
+        """Returns the logits."""
         x = dropout(first_token, self.rate, site_key(key, 0))
         x = jnp.tanh(self.dense(x))
         return self.out_proj(dropout(x, self.rate, site_key(key, 1)))
@@ -68,8 +77,10 @@ class RobertaHead(nnx.Module):
     ) -> None:
         self.classifier = RobertaClassifier(config, num_outputs, rate, dtype)
 
-    def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [batch, seq, hidden] to logits, [batch, num_outputs] float32."""
+    def __call__(
+        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch outputs"]:
+        """Returns the logits."""
         return self.classifier(hidden[:, 0], key)
 
 
@@ -83,8 +94,10 @@ class DistilBertHead(nnx.Module):
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
-    def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [batch, seq, hidden] to logits, [batch, num_outputs] float32."""
+    def __call__(
+        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch outputs"]:
+        """Returns the logits."""
         x = jax.nn.relu(self.pre_classifier(hidden[:, 0]))
         return self.classifier(dropout(x, self.rate, key))
 
@@ -99,8 +112,10 @@ class TokenHead(nnx.Module):
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
-    def __call__(self, hidden: jax.Array, key: jax.Array | None) -> jax.Array:
-        """Maps [batch, seq, hidden] to logits, [batch, seq, num_outputs] float32."""
+    def __call__(
+        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "batch seq outputs"]:
+        """Returns the logits of every token."""
         batch, seq, size = hidden.shape
         x = dropout(hidden.reshape(-1, size), self.rate, key)
         return self.classifier(x).reshape(batch, seq, -1)

@@ -1,10 +1,17 @@
 """The layers of a block: dense, layer norm, GELU and dropout."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, PRNGKeyArray
 
 
 class Dense(nnx.Module):
@@ -22,8 +29,8 @@ class Dense(nnx.Module):
         self.bias = nnx.Param(jnp.zeros((out_size,), jnp.float32))
         self.dtype = dtype
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps [rows, in] to [rows, out], in `dtype`.
+    def __call__(self, x: Float[Array, "rows in"]) -> Float[Array, "rows out"]:
+        """Returns the product in `dtype`.
 
         Two dimensions only: XLA on CPU runs the backward pass of a three-dimensional product
         under masked weights much slower.
@@ -46,8 +53,8 @@ class LayerNorm(nnx.Module):
         self.epsilon = epsilon
         self.dtype = dtype
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Maps [rows, size] to [rows, size], in `dtype`."""
+    def __call__(self, x: Float[Array, "rows size"]) -> Float[Array, "rows size"]:
+        """Normalizes each row, in `dtype`."""
         x = x.astype(jnp.float32)
         centered = x - jnp.mean(x, axis=-1, keepdims=True)
         variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
@@ -55,7 +62,7 @@ class LayerNorm(nnx.Module):
         return (normal * self.scale[...][None, :] + self.bias[...][None, :]).astype(self.dtype)
 
 
-def gelu(x: jax.Array) -> jax.Array:
+def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The exact GELU, `x Φ(x)`, of the same shape and dtype (arXiv 1606.08415).
 
     Not the tanh approximation, which is the default of `jax.nn.gelu`.
@@ -67,7 +74,9 @@ def gelu(x: jax.Array) -> jax.Array:
     return 0.5 * x * (1.0 + jax.lax.erf(x * 0.5**0.5))
 
 
-def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
+def dropout(
+    x: Float[Array, "*shape"], rate: float, key: PRNGKeyArray | None
+) -> Float[Array, "*shape"]:
     """Zeroes entries at random and scales the others, which preserves the expectation.
 
     Example:
@@ -81,6 +90,6 @@ def dropout(x: jax.Array, rate: float, key: jax.Array | None) -> jax.Array:
     return jnp.where(keep, x * (1 / (1 - rate)), 0)
 
 
-def site_key(key: jax.Array | None, site: int) -> jax.Array | None:
+def site_key(key: PRNGKeyArray | None, site: int) -> PRNGKeyArray | None:
     """Derives the key of a site in a module from the module's key; None stays None."""
     return None if key is None else jax.random.fold_in(key, site)

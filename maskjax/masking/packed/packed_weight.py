@@ -1,7 +1,9 @@
 """A frozen weight and a packed mask in place of an array: W ⊙ M exists during its product only."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,11 +13,18 @@ from jax.typing import DTypeLike
 from maskjax.masking.packed.bit_planes import unpack_bit_planes
 from maskjax.masking.packed.pallas import masked_product
 
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, UInt8
+
 Product = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 """`(x, W, bit planes of M) -> x @ (W ⊙ M)`."""
 
 
-def late_product(x: jax.Array, weight: jax.Array, bit_planes: jax.Array) -> jax.Array:
+def late_product(
+    x: Float[Array, "batch in"],
+    weight: Float[Array, "in out"],
+    bit_planes: UInt8[Array, "bytes out"],
+) -> Float[Array, "batch out"]:
     """`x @ (W ⊙ M)`, with W ⊙ M computed after x.
 
     XLA on CPU otherwise computes the masked weights of all blocks before the first product: they do
@@ -106,12 +115,12 @@ class PackedWeight:
         """The dtype of the array."""
         return self._weight.dtype
 
-    def __getitem__(self, index: Any) -> "PackedWeight":
+    def __getitem__(self, index: Any) -> PackedWeight:
         if index is not Ellipsis:
             raise ValueError(f"A packed weight has no parts, got index {index}.")
         return self
 
-    def astype(self, dtype: DTypeLike) -> "PackedWeight":
+    def astype(self, dtype: DTypeLike) -> PackedWeight:
         """Casts to another dtype."""
         return PackedWeight(self._weight.astype(dtype), self._bit_planes, self._product)
 
