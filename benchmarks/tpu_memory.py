@@ -35,7 +35,7 @@ from rich.table import Table
 from benchmarks.speed import Size, make_batch, make_encoder
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
-from maskjax.models import Model, build_model, hold_matrices
+from maskjax.models import Model, build_model, cast_matrices
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 from maskjax.training.sharding import DATA, MODEL, ONE_DEVICE, Layout
 
@@ -190,7 +190,7 @@ def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: La
 def _frozen(model: Model, method: str, dtype: str) -> Any:
     if method == "finetune":
         return model.abstract
-    return jax.eval_shape(lambda params: hold_matrices(params, model, dtype), model.abstract)
+    return jax.eval_shape(lambda params: cast_matrices(params, model, dtype), model.abstract)
 
 
 def _placed(tree: Any, layout: Layout) -> Any:

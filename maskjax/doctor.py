@@ -1,7 +1,7 @@
-"""Installed versions that do not fit together, found from package metadata without importing JAX.
+"""Detection of incompatible installed versions from package metadata, without importing JAX.
 
 A broken stack often fails at `import jax` or `from flax import nnx`, or falls back to the CPU
-without a word, so nothing here imports either.
+silently, so this module imports neither.
 """
 
 import platform
@@ -19,15 +19,15 @@ SHOWN = (
     *("maskjax", "jax", "jaxlib", "libtpu", "jax-cuda12-plugin", "jax-cuda13-plugin"),
     *("flax", "optax", "orbax-checkpoint", "transformers", "datasets", "numpy"),
 )
-"""Packages whose versions are reported, where they are installed."""
+"""Packages whose versions are reported, if they are installed."""
 CUDA_PLUGINS = {"jax-cuda12-plugin": "cuda12", "jax-cuda13-plugin": "cuda13"}
 """The extra of jax that installs each CUDA plugin."""
 CHECKED = ("maskjax", "jax", "flax", "optax", "orbax-checkpoint", "chex", *CUDA_PLUGINS)
-"""Packages whose declared requirements are compared with what is installed."""
+"""Packages whose declared requirements are compared with the installed versions."""
 LIBTPU_WINDOW = 6
-"""How many releases of libtpu may lie between the installed one and the one that jax names.
+"""The maximum distance, in releases, between the installed libtpu and the one that jax declares.
 
-Kaggle runs jax 0.7.2 with libtpu 0.0.17, where jax names 0.0.23, and Colab with 0.0.21.1.
+Kaggle runs jax 0.7.2 with libtpu 0.0.17, while jax declares 0.0.23, and Colab with 0.0.21.1.
 """
 BROKEN_FLAX = (
     # flax uses classes of jax that these releases of jax removed or renamed.
@@ -54,11 +54,11 @@ class Finding(NamedTuple):
 
 def installed_packages() -> dict[str, Distribution]:
     """The installed packages by canonical name; the first on the path wins, as in an import."""
-    found: dict[str, Distribution] = {}
+    packages: dict[str, Distribution] = {}
     for package in distributions():
         if package.name:  # None where the metadata is damaged
-            found.setdefault(canonicalize_name(package.name), package)
-    return found
+            packages.setdefault(canonicalize_name(package.name), package)
+    return packages
 
 
 def versions() -> dict[str, str]:
@@ -69,14 +69,14 @@ def versions() -> dict[str, str]:
         ['python', 'maskjax', 'jax']
     """
     packages = installed_packages()
-    shown = {name: packages[name].version for name in SHOWN if name in packages}
-    return {"python": platform.python_version(), **shown}
+    reported = {name: packages[name].version for name in SHOWN if name in packages}
+    return {"python": platform.python_version(), **reported}
 
 
 def diagnose(packages: Mapping[str, Distribution]) -> list[Finding]:
     """Finds versions that cannot work together."""
     return [
-        *(found for name in CHECKED if name in packages for found in _unmet(name, packages)),
+        *(finding for name in CHECKED if name in packages for finding in _unmet(name, packages)),
         *_broken_flax(packages),
         *_unused_plugins(packages),
         *_distant_libtpu(packages),
@@ -98,34 +98,33 @@ def remedy(findings: list[Finding], packages: Mapping[str, Distribution]) -> str
     JAX is pinned to its installed release, unless that one is too old for maskjax, so that pip
     does not replace a stack that the host has tuned.
     """
-    wanted = [Requirement(finding.install) for finding in findings]
-    extras = sorted({extra for each in wanted if each.name == "jax" for extra in each.extras})
-    others = dict.fromkeys(str(each) for each in wanted if each.name != "jax")
+    requirements = [Requirement(finding.install) for finding in findings]
+    extras = sorted({extra for r in requirements if r.name == "jax" for extra in r.extras})
+    others = dict.fromkeys(str(r) for r in requirements if r.name != "jax")
     jax = f"jax[{','.join(extras)}]" if extras else "jax"
-    words = [f"{jax}{_kept_jax(packages)}", *others]
-    return "pip install " + " ".join(f'"{word}"' for word in words)
+    arguments = [f"{jax}{_pinned_jax(packages)}", *others]
+    return "pip install " + " ".join(f'"{argument}"' for argument in arguments)
 
 
 def _unmet(name: str, packages: Mapping[str, Distribution]) -> Iterator[Finding]:
-    """The requirements of a package, without extras, that what is installed does not meet."""
+    """The requirements of a package, without extras, that the installed versions do not meet."""
     for requirement in _requirements(packages[name]):
-        needed = canonicalize_name(requirement.name)
-        package = packages.get(needed)
+        dependency = canonicalize_name(requirement.name)
+        package = packages.get(dependency)
         if package is None or not requirement.specifier.contains(package.version, prereleases=True):
-            has = "is not installed" if package is None else f"has version {package.version}"
-            yield Finding(
-                f"{name} {packages[name].version} needs {_plain(requirement)}; {needed} {has}",
-                _repair(needed, requirement, packages),
-            )
+            state = "is not installed" if package is None else f"has version {package.version}"
+            needs = f"{name} {packages[name].version} needs {_specification(requirement)}"
+            repair = _repair(dependency, requirement, packages)
+            yield Finding(f"{needs}; {dependency} {state}", repair)
 
 
-def _repair(needed: str, requirement: Requirement, packages: Mapping[str, Distribution]) -> str:
-    """What to install; jaxlib and plugins follow the release of jax that they belong to."""
-    if needed in ("jax", "jaxlib"):
+def _repair(dependency: str, requirement: Requirement, packages: Mapping[str, Distribution]) -> str:
+    """The requirement to install; jaxlib and plugins follow their release of jax."""
+    if dependency in ("jax", "jaxlib"):
         return "jax"
-    if needed.startswith("jax-cuda"):
-        return f"jax[{needed.split('-')[1]}]"
-    return _plain(_own_requirement(needed, packages) or requirement)
+    if dependency.startswith("jax-cuda"):
+        return f"jax[{dependency.split('-')[1]}]"
+    return _specification(_maskjax_requirement(dependency, packages) or requirement)
 
 
 def _broken_flax(packages: Mapping[str, Distribution]) -> Iterator[Finding]:
@@ -150,13 +149,13 @@ def _unused_plugins(packages: Mapping[str, Distribution]) -> Iterator[Finding]:
 def _distant_libtpu(packages: Mapping[str, Distribution]) -> Iterator[Finding]:
     if not {"jax", "libtpu"} <= packages.keys():
         return
-    named = [r for r in _requirements(packages["jax"], extra="tpu") if r.name == "libtpu"]
+    requirements = [r for r in _requirements(packages["jax"], extra="tpu") if r.name == "libtpu"]
     installed = Version(packages["libtpu"].version)
-    for requirement in named:
+    for requirement in requirements:
         (pinned,) = requirement.specifier
         target = Version(pinned.version.removesuffix(".*"))
-        same_series = target.release[:2] == installed.release[:2]
-        if not same_series or abs(target.micro - installed.micro) > LIBTPU_WINDOW:
+        is_same_series = target.release[:2] == installed.release[:2]
+        if not is_same_series or abs(target.micro - installed.micro) > LIBTPU_WINDOW:
             problem = f"libtpu {installed} is too far from {target}, which jax names"
             yield Finding(f"{problem} ({packages['jax'].version})", "jax[tpu]")
 
@@ -170,18 +169,18 @@ def _requirements(package: Distribution, extra: str = "") -> Iterator[Requiremen
             yield requirement
 
 
-def _own_requirement(name: str, packages: Mapping[str, Distribution]) -> Requirement | None:
+def _maskjax_requirement(name: str, packages: Mapping[str, Distribution]) -> Requirement | None:
     own = _requirements(packages["maskjax"]) if "maskjax" in packages else ()
     return next((r for r in own if canonicalize_name(r.name) == name), None)
 
 
-def _kept_jax(packages: Mapping[str, Distribution]) -> str:
-    floor = _own_requirement("jax", packages)
+def _pinned_jax(packages: Mapping[str, Distribution]) -> str:
+    floor = _maskjax_requirement("jax", packages)
     jax = packages.get("jax")
     if jax is None or (floor and not floor.specifier.contains(jax.version, prereleases=True)):
         return str(floor.specifier) if floor else ""
     return f"=={jax.version}"
 
 
-def _plain(requirement: Requirement) -> str:
+def _specification(requirement: Requirement) -> str:
     return f"{requirement.name}{requirement.specifier}"

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 
 class InputError(Exception):
-    """Something that the user gave cannot be used.
+    """An invalid input of the user.
 
-    The message is one line that names the thing (file, row, path, leaf, option), says what was
-    expected and what came, and ends with the remedy. The command line prints it without a
-    traceback and exits with code 2; every other exception is a defect and keeps its traceback.
-    It is no ValueError, which argument parsers catch and reword.
+    The message is one line with the input (file, row, path, leaf, option), the expected and the
+    actual value, and the remedy. The command line prints it without a traceback and exits with code
+    2; every other exception is a defect and keeps its traceback. It is not a ValueError, which
+    argument parsers catch and reword.
 
     Example:
         >>> raise InputError("train.tsv: no column 'text'; it has: sentence, label")
@@ -28,18 +28,18 @@ class StoppedError(Exception):
     """SIGTERM stopped training after its state was saved; the message names the step."""
 
 
-def suggest(name: str, known: Sequence[str], count: int = 3) -> str:
-    """Lists the known names that look most like `name`, for the end of an error message.
+def suggest(name: str, candidates: Sequence[str], count: int = 3) -> str:
+    """Lists the candidates that are most similar to a name, for the end of an error message.
 
     Example:
         >>> suggest("learning_rat", ["learning_rate", "epochs"])
         'did you mean learning_rate?'
     """
-    near = difflib.get_close_matches(name, known, n=count, cutoff=0.5)
-    if near:
-        return f"did you mean {', '.join(near)}?"
-    more = ", ..." if len(known) > count else ""
-    return f"known: {', '.join(known[:count])}{more}"
+    matches = difflib.get_close_matches(name, candidates, n=count, cutoff=0.5)
+    if matches:
+        return f"did you mean {', '.join(matches)}?"
+    ellipsis = ", ..." if len(candidates) > count else ""
+    return f"known: {', '.join(candidates[:count])}{ellipsis}"
 
 
 def os_error_text(error: OSError) -> str:
@@ -76,12 +76,12 @@ def visible(value: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
-def printable(text: str, most: int = 400) -> str:
+def printable(text: str, limit: int = 400) -> str:
     """Text of a file for an error message: in one line, without control characters.
 
     Example:
         >>> printable("two\\nlines \\x1b[1m"), printable("two\\nlines")
         ('two lines \\\\x1b[1m', 'two lines')
     """
-    shown = visible(" ".join(text[:most].split()))
-    return shown if len(text) <= most else f"{shown}..."
+    shown = visible(" ".join(text[:limit].split()))
+    return shown if len(text) <= limit else f"{shown}..."

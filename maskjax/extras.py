@@ -1,4 +1,4 @@
-"""Packages that only some commands need: a missing one is named before any work is done."""
+"""Checks for optional packages before a command starts its work."""
 
 import importlib.util
 

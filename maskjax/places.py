@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again."""
+"""Folders of the user."""
 
 import os
 from pathlib import Path
@@ -9,9 +9,9 @@ def cache_folder() -> Path | None:
 
     Example:
         >>> from unittest.mock import patch
-        >>> with patch.dict(os.environ, MASKJAX_CACHE="mine"):
+        >>> with patch.dict(os.environ, MASKJAX_CACHE="cache"):
         ...     str(cache_folder())
-        'mine'
+        'cache'
     """
     shared = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
     folder = Path(os.environ.get("MASKJAX_CACHE") or shared / "maskjax")
@@ -20,5 +20,5 @@ def cache_folder() -> Path | None:
 
 
 def expand_home(path: str | Path) -> Path:
-    """Replaces `~`; it stays where the user has no home, as in a container of a bare user id."""
+    """Expands `~`, which stays if the user has no home, as in a container with only a user id."""
     return Path(os.path.expanduser(path))

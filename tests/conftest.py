@@ -137,8 +137,8 @@ def write_base() -> Callable[..., Path]:
         random, tensors = np.random.default_rng(seed), {}
         for path, leaf in flatten_with_paths(pretrained_part(model)).items():
             array = random.normal(0, scale, leaf.shape) + path.endswith("scale")
-            in_torch = np.ascontiguousarray(swap_layout(path, array.astype(np.float32)))
-            tensors[torch_name(path, values["model_type"])] = in_torch
+            array = np.ascontiguousarray(swap_layout(path, array.astype(np.float32)))
+            tensors[torch_name(path, values["model_type"])] = array
         save_file(tensors, folder / "model.safetensors")
         return folder
 

@@ -16,7 +16,7 @@ import psutil
 
 from maskjax.adaptation import Mask, make_adaptation
 from maskjax.config import AdaptationConfig
-from maskjax.masking.packed import pack_planes
+from maskjax.masking.packed import pack_bit_planes
 from maskjax.models import Model, build_model, load_base, with_head
 from maskjax.models.model import Params
 from maskjax.progress import announced
@@ -88,7 +88,7 @@ def _served(method: Method, model: Model, params: Params) -> Any:
     """A task as programs take it, in host memory: masks packed, all else as it is."""
     adaptation = make_adaptation(AdaptationConfig(method=method), model)
     delta = adaptation.finalize(adaptation.init(jax.random.key(0), params), params)
-    planes = {path: pack_planes(np.asarray(mask)) for path, mask in delta.masks.items()}
+    planes = {path: pack_bit_planes(np.asarray(mask)) for path, mask in delta.masks.items()}
     return planes, jax.tree.map(np.asarray, delta.without(Mask))
 
 

@@ -80,10 +80,10 @@ def _summary(imported: "Imported", size: int, out: Path) -> list[str]:
         lines.insert(1, f"weights {len(imported.changed)} arrays differ from the base and are kept")
     if imported.unused:
         lines.insert(1, f"left    {list_names(imported.unused)}: the model does not use them")
-    if imported.doubt:
+    if imported.alternative:
         lines.insert(
             0,
             f"head    taken for {imported.kind}, {imported.num_outputs} outputs; its tensors could "
-            f"also be for {imported.doubt}: then give --task.kind {imported.doubt}",
+            f"also be for {imported.alternative}: then give --task.kind {imported.alternative}",
         )
     return lines

@@ -1,4 +1,4 @@
-"""How the pretrained model is adapted."""
+"""Settings of the adaptation."""
 
 import math
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""One shape for the errors of settings that make no sense by themselves."""
+"""The error of an invalid setting."""
 
 from typing import Any
 
 from maskjax.errors import InputError
 
 
-def check(holds: bool, name: str, expected: str, came: Any) -> None:
-    """Refuses a setting."""
-    if not holds:
-        raise InputError(f"{name}: expected {expected}, got {came}.")
+def check(is_valid: bool, name: str, expected: str, actual: Any) -> None:
+    """Rejects an invalid setting."""
+    if not is_valid:
+        raise InputError(f"{name}: expected {expected}, got {actual}.")

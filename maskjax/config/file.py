@@ -1,4 +1,4 @@
-"""Configurations in files: Python experiments are read, a run's JSON is written and read."""
+"""Configurations in files: Python experiments, and the JSON of a run."""
 
 import dataclasses
 import json
@@ -23,8 +23,8 @@ def load_config(name: str | Path) -> Config:
 
     Args:
         name: A packaged configuration (`docstrings`, `tasks:sst2`), or the path of a `.py` or
-            `.json` file. The words after a colon are handed to `get_config`, so that one file can
-            hold a table of experiments: `configs/tasks.py:mrpc,roberta`.
+            `.json` file. The text after a colon is the argument of `get_config`, so that one file
+            can hold a table of experiments: `configs/tasks.py:mrpc,roberta`.
 
     Returns:
         The configuration.
@@ -42,18 +42,18 @@ def load_config(name: str | Path) -> Config:
 
 
 def _run_experiment(source: ConfigSource) -> Any:
-    arguments = () if source.words is None else (source.words,)
+    arguments = () if source.argument is None else (source.argument,)
     try:
         get_config = runpy.run_path(str(source.path)).get("get_config")
         return get_config(*arguments) if callable(get_config) else None
     except InputError as error:
         raise InputError(f"{source.label}: {error}") from error
-    except Exception as error:  # an experiment is a user's code, in which anything can be wrong
+    except Exception as error:  # an experiment is a user's code
         raise InputError(f"{source.label}: {type(error).__name__}: {error}") from error
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
-    """Turns a configuration into plain JSON values.
+    """Converts a configuration to JSON values.
 
     Args:
         config: The configuration.
@@ -130,24 +130,24 @@ def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tup
             yield prefix + name, value
 
 
-def _read(cls: type, values: Any, where: str) -> Any:
+def _read(cls: type, values: Any, location: str) -> Any:
     if not isinstance(values, Mapping):
-        raise InputError(f"{where}: expected a table of settings, got {values!r}.")
+        raise InputError(f"{location}: expected a table of settings, got {values!r}.")
     hints = typing.get_type_hints(cls)
     for key in values:
         if key not in hints:
-            raise InputError(f"{where}: unknown setting {key!r}; {suggest(key, list(hints))}")
-    return cls(**{key: _value(hints[key], v, f"{where}.{key}") for key, v in values.items()})
+            raise InputError(f"{location}: unknown setting {key!r}; {suggest(key, list(hints))}")
+    return cls(**{key: _value(hints[key], v, f"{location}.{key}") for key, v in values.items()})
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
+def _value(hint: Any, value: Any, location: str) -> Any:
     if dataclasses.is_dataclass(hint):
-        return _read(typing.cast(type, hint), value, where)
+        return _read(typing.cast(type, hint), value, location)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        return None if value is None else _value(arguments[0], value, where)
+        return None if value is None else _value(arguments[0], value, location)
     if origin is tuple and isinstance(value, list | tuple):
-        return tuple(_value(arguments[0], item, where) for item in value)
+        return tuple(_value(arguments[0], item, location) for item in value)
     if origin is Literal and value in arguments:
         return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -157,4 +157,4 @@ def _value(hint: Any, value: Any, where: str) -> Any:
     allowed = (
         ", ".join(map(str, arguments)) if origin is Literal else getattr(hint, "__name__", hint)
     )
-    raise InputError(f"{where}: expected {allowed}, got {value!r}.")
+    raise InputError(f"{location}: expected {allowed}, got {value!r}.")

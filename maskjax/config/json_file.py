@@ -1,4 +1,4 @@
-"""JSON that may be damaged: one line says what is wrong, and where."""
+"""JSON files, whose errors are one line with the problem and its location."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from maskjax.errors import InputError
 
 
-def read_json(path: Path, remedy: str = "mend or delete it") -> Any:
+def read_json(path: Path, remedy: str = "fix or delete it") -> Any:
     """Reads a JSON file.
 
     Args:
@@ -15,10 +15,10 @@ def read_json(path: Path, remedy: str = "mend or delete it") -> Any:
         remedy: The end of the error message.
 
     Returns:
-        Its value.
+        The value.
 
     Raises:
-        InputError: If it cannot be read, is not UTF-8 or no JSON, or is nested too deeply.
+        InputError: If it cannot be read, is not UTF-8 or not JSON, or is nested too deeply.
     """
     try:
         content = path.read_bytes()
@@ -27,16 +27,16 @@ def read_json(path: Path, remedy: str = "mend or delete it") -> Any:
     return parse_json(content, str(path), remedy)
 
 
-def parse_json(content: bytes | str, place: str, remedy: str = "mend or delete it") -> Any:
+def parse_json(content: bytes | str, location: str, remedy: str = "fix or delete it") -> Any:
     """Parses JSON.
 
     Args:
         content: The text.
-        place: Where it stands, for the error message.
+        location: The location of the text, for the error message.
         remedy: The end of the error message.
 
     Returns:
-        Its value.
+        The value.
 
     Raises:
         InputError: As for `read_json`.
@@ -45,13 +45,13 @@ def parse_json(content: bytes | str, place: str, remedy: str = "mend or delete i
         >>> parse_json("[" * 100_000, "x.json")
         Traceback (most recent call last):
         ...
-        maskjax.errors.InputError: x.json: JSON that is nested too deeply; mend or delete it.
+        maskjax.errors.InputError: x.json: JSON that is nested too deeply; fix or delete it.
     """
     try:
         return json.loads(content)
     except UnicodeDecodeError as error:
-        raise InputError(f"{place}: not UTF-8, and so not JSON; {remedy}.") from error
+        raise InputError(f"{location}: not UTF-8, and so not JSON; {remedy}.") from error
     except RecursionError as error:
-        raise InputError(f"{place}: JSON that is nested too deeply; {remedy}.") from error
+        raise InputError(f"{location}: JSON that is nested too deeply; {remedy}.") from error
     except ValueError as error:  # a syntax error, or a number of thousands of digits
-        raise InputError(f"{place}: not valid JSON: {error}; {remedy}.") from error
+        raise InputError(f"{location}: not valid JSON: {error}; {remedy}.") from error

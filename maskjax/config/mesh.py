@@ -1,11 +1,11 @@
-"""Which devices a run is divided among."""
+"""Settings of the mesh of devices."""
 
 from dataclasses import dataclass
 
 from maskjax.config.check import check
 
-EVERY = -1
-"""As many devices along an axis as there are."""
+ALL_DEVICES = -1
+"""All available devices along an axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class MeshConfig:
 
     def __post_init__(self) -> None:
         check(
-            self.data >= 1 or self.data == EVERY,
+            self.data >= 1 or self.data == ALL_DEVICES,
             "mesh.data",
             "at least 1, or -1 for all devices",
             self.data,

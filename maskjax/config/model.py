@@ -1,4 +1,4 @@
-"""Which pretrained model stands under the task."""
+"""Settings of the pretrained model."""
 
 from dataclasses import dataclass
 from typing import Literal

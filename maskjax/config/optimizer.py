@@ -1,4 +1,4 @@
-"""How the trainable arrays move."""
+"""Settings of the optimizer."""
 
 from dataclasses import dataclass
 from typing import Literal

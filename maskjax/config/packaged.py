@@ -1,4 +1,4 @@
-"""Configurations that ship with the package, and the difference between a name and a path."""
+"""Configurations that ship with the package, by name, and others by path."""
 
 import os
 from pathlib import Path
@@ -8,21 +8,21 @@ from maskjax.errors import InputError, suggest
 
 
 class ConfigSource(NamedTuple):
-    """A configuration file, and what to hand to its `get_config`.
+    """A configuration file, and the argument of its `get_config`.
 
     Attributes:
         label: The file as error messages name it.
         path: The file.
-        words: The text after the colon; None where there is no colon.
+        argument: The text after the colon; None without a colon.
     """
 
     label: str
     path: Path
-    words: str | None = None
+    argument: str | None = None
 
 
 def packaged_configs() -> dict[str, Path]:
-    """Lists the configurations that `--config` knows by name.
+    """Lists the configurations that `--config` accepts by name.
 
     Example:
         >>> sorted(packaged_configs())
@@ -41,17 +41,17 @@ def find_config(name: str) -> ConfigSource:
     """Finds the file of a configuration.
 
     Example:
-        >>> find_config("tasks:sst2").words
+        >>> find_config("tasks:sst2").argument
         'sst2'
     """
-    path, has_words, words = name.rpartition(".py:")
-    path = f"{path}.py" if has_words else name
+    path, has_argument, argument = name.rpartition(".py:")
+    path = f"{path}.py" if has_argument else name
     if not _is_path(path):
-        path, has_words, words = name.partition(":")
-    if has_words and not words:
+        path, has_argument, argument = name.partition(":")
+    if has_argument and not argument:
         raise InputError(f"{name!r}: expected words after the colon, such as tasks:sst2.")
     file = _existing(Path(path)) if _is_path(path) else _packaged(path)
-    return ConfigSource(path, file, words if has_words else None)
+    return ConfigSource(path, file, argument if has_argument else None)
 
 
 def _is_path(name: str) -> bool:
@@ -60,13 +60,13 @@ def _is_path(name: str) -> bool:
 
 
 def _packaged(name: str) -> Path:
-    known = packaged_configs()
-    if name not in known:
+    configs = packaged_configs()
+    if name not in configs:
         raise InputError(
             f"{name!r}: no packaged configuration has this name, and a path has a slash or ends in "
-            f".py or .json; {suggest(name, list(known))}"
+            f".py or .json; {suggest(name, list(configs))}"
         )
-    return known[name]
+    return configs[name]
 
 
 def _existing(path: Path) -> Path:
@@ -74,8 +74,8 @@ def _existing(path: Path) -> Path:
         return path
     if path.stem in packaged_configs():
         remedy = f"the packaged one needs no path: --config {path.stem}."
-    elif known := sorted(str(found) for found in path.parent.glob("*.py")):
-        remedy = suggest(str(path), known)
+    elif candidates := sorted(str(file) for file in path.parent.glob("*.py")):
+        remedy = suggest(str(path), candidates)
     else:
         remedy = f"there is no .py file in {path.parent}."
     raise InputError(f"{path}: no such configuration; {remedy}")

@@ -1,4 +1,4 @@
-"""What a server takes on, in numbers."""
+"""Limits of a server."""
 
 from dataclasses import dataclass, fields
 
@@ -53,10 +53,10 @@ class Limits:
             if field.name.endswith("_seconds"):
                 check(0 < value < float("inf"), option, "a positive number of seconds", value)
             else:
-                least = 0 if field.name == "wait_ms" else 1
-                check(value >= least, option, f"at least {least}", value)
-        most = f"at most --waiting-rows, which is {self.waiting_rows}"
-        check(self.request_rows <= self.waiting_rows, "--request-rows", most, self.request_rows)
+                minimum = 0 if field.name == "wait_ms" else 1
+                check(value >= minimum, option, f"at least {minimum}", value)
+        limit = f"at most --waiting-rows, which is {self.waiting_rows}"
+        check(self.request_rows <= self.waiting_rows, "--request-rows", limit, self.request_rows)
 
 
 def _option(field: str) -> str:

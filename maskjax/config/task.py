@@ -1,4 +1,4 @@
-"""Which rows are learned from, and how they are scored."""
+"""Settings of the task."""
 
 from dataclasses import dataclass
 from typing import Literal

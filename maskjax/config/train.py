@@ -1,4 +1,4 @@
-"""How long to train, on which batches, and how often to look."""
+"""Settings of training."""
 
 from dataclasses import dataclass
 from typing import Literal

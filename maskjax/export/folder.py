@@ -1,4 +1,4 @@
-"""Atomic folders: a temporary one is filled and then renamed."""
+"""Atomic folders: a temporary folder is filled and then renamed."""
 
 import os
 import shutil
@@ -12,31 +12,31 @@ from maskjax.places import expand_home
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Makes a folder that appears under its name only once it is complete.
+    """Makes a folder that appears under its name only when it is complete.
 
     Example:
         >>> import tempfile
-        >>> place = Path(tempfile.mkdtemp()) / "exported"
-        >>> with new_folder(place) as part:
-        ...     _ = (part / "README.md").write_text("Hello")
-        >>> [path.name for path in place.parent.iterdir()], [path.name for path in place.iterdir()]
-        (['exported'], ['README.md'])
+        >>> folder = Path(tempfile.mkdtemp()) / "exported"
+        >>> with new_folder(folder) as temporary:
+        ...     _ = (temporary / "README.md").write_text("Hello")
+        >>> [path.name for path in folder.iterdir()]
+        ['README.md']
     """
     folder = expand_home(folder).absolute()
     _check_free(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     try:
-        part.mkdir(parents=True)
-        yield part
+        temporary.mkdir(parents=True)
+        yield temporary
         if folder.is_dir():
             folder.rmdir()
-        part.rename(folder)
+        temporary.rename(folder)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written: {error.strerror or error}; nothing was kept."
         ) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)  # after the rename there is nothing left of it
+        shutil.rmtree(temporary, ignore_errors=True)  # does not exist after the rename
 
 
 def _check_free(folder: Path) -> None:

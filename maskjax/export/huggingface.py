@@ -16,7 +16,7 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import TaskPredictor
 from maskjax.masking import flatten_with_paths
-from maskjax.models import ARCHITECTURES, TaskType, checkpoint_name, swap_layout
+from maskjax.models import ARCHITECTURES, TaskType, state_dict_key, swap_layout
 from maskjax.tasks import Task, load_tokenizer
 from maskjax.tasks.tokenizer import import_transformers
 
@@ -26,16 +26,16 @@ HEADS: dict[TaskType, str] = {
     "tokens": "ForTokenClassification",
     "choice": "ForMultipleChoice",
 }
-"""What transformers calls the head of each kind of task."""
+"""The suffix of the class in transformers for each type of task."""
 
 PROBLEM_TYPES: dict[TaskType, str] = {
     "classification": "single_label_classification",
     "regression": "regression",
 }
-"""What transformers calls the kinds that share a class; other kinds have a class of their own."""
+"""The `problem_type` in transformers of the types of tasks that share a class."""
 
 REGRESSION_LABEL = "score"
-"""What a pipeline calls the number of a regression."""
+"""The name of the number of a regression in a pipeline."""
 
 # Notes of transformers on how this process loaded the tokenizer.
 LOADING_NOTES = ("is_local", "local_files_only", "name_or_path")
@@ -45,7 +45,7 @@ def export_hf(predictor: TaskPredictor, folder: Path) -> None:
     """Writes a folder that `AutoModel….from_pretrained` and `pipeline()` load.
 
     It holds the merged weights in float32, the config with the label names, the tokenizer and a
-    model card. Every adaptation can be exported so.
+    model card. Every adaptation can be exported.
 
     Args:
         predictor: From `maskjax.inference.load_predictor`.
@@ -56,25 +56,25 @@ def export_hf(predictor: TaskPredictor, folder: Path) -> None:
             model for such a task.
     """
     config = hf_config(predictor)
-    with new_folder(folder) as part:
-        config.save_pretrained(part)
-        # Not save_file, whose files only their owner can read.
+    with new_folder(folder) as temporary:
+        config.save_pretrained(temporary)
+        # The files of save_file are readable only by their owner.
         payload = save(torch_params(predictor), metadata={"format": "pt"})
-        (part / "model.safetensors").write_bytes(payload)
-        _save_tokenizer(predictor, part)
+        (temporary / "model.safetensors").write_bytes(payload)
+        _save_tokenizer(predictor, temporary)
         card = model_card(predictor.file.meta)
-        (part / "README.md").write_text(card, encoding="utf8")
+        (temporary / "README.md").write_text(card, encoding="utf8")
 
 
 def torch_params(predictor: TaskPredictor) -> dict[str, np.ndarray]:
     """The merged params under PyTorch's names, in PyTorch's layout."""
-    return in_torch(flatten_with_paths(predictor.params), predictor.base.config.family)
+    return to_torch(flatten_with_paths(predictor.params), predictor.base.config.family)
 
 
-def in_torch(leaves: Mapping[str, Any], family: str) -> dict[str, np.ndarray]:
+def to_torch(leaves: Mapping[str, Any], family: str) -> dict[str, np.ndarray]:
     """Spells leaves, or their masks, as PyTorch does."""
     return {
-        checkpoint_name(path, family): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
+        state_dict_key(path, family): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
         for path, leaf in leaves.items()
     }
 
@@ -97,7 +97,7 @@ def label_names(task: Task) -> tuple[str, ...]:
 
 
 def problem_type(task: Task) -> str | None:
-    """What transformers calls the kind of a task."""
+    """The `problem_type` of a task in transformers."""
     return PROBLEM_TYPES.get(task.kind)
 
 
@@ -118,7 +118,7 @@ def hf_config(predictor: TaskPredictor) -> Any:
 
 
 def _save_tokenizer(predictor: TaskPredictor, folder: Path) -> None:
-    """Saves the base's tokenizer, which from now on cuts texts where the task does."""
+    """Saves the base's tokenizer with the maximum length of the task."""
     load_tokenizer(predictor.base.folder).save_pretrained(folder)
     path = folder / "tokenizer_config.json"
     values = json.loads(path.read_text(encoding="utf8"))

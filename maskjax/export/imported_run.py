@@ -1,4 +1,4 @@
-"""An imported adaptation becomes a run folder, which every command takes like a trained run's."""
+"""Run folders of imported adaptations, which every command accepts like those of training."""
 
 import dataclasses
 from pathlib import Path
@@ -24,7 +24,7 @@ def save_imported(imported: Imported, base: Base, config: Config, folder: Path) 
     Args:
         imported: From `import_state`.
         base: The base that it is for.
-        config: Its `task` names the task, its `model` the base; the rest is noted only.
+        config: Its `task` names the task, its `model` the base; other settings are only recorded.
         folder: New or empty.
 
     Returns:
@@ -34,22 +34,22 @@ def save_imported(imported: Imported, base: Base, config: Config, folder: Path) 
         InputError: If the settings of the task do not fit the head, or if the folder is not empty
             or cannot be written.
     """
-    task = imported_task(config, imported.num_outputs, imported.kind, imported.doubt)
+    task = imported_task(config, imported.num_outputs, imported.kind, imported.alternative)
     meta = make_meta(task, base, config, scores={})
     file = make_task_file(imported.delta, flatten_with_paths(base.params), meta)
-    with new_folder(folder) as part:
-        return save_task_file(part / TASK_FILE, file)
+    with new_folder(folder) as temporary:
+        return save_task_file(temporary / TASK_FILE, file)
 
 
 def kind_of_head(config: TaskConfig) -> TaskType | None:
-    """What a head is for, as far as the settings of its task tell.
+    """Finds the type of a task from its settings.
 
     Args:
         config: The settings.
 
     Returns:
-        The kind, for `import_state`; None for a task that is not known by name. Classification may
-        yet turn out to be regression, which the width of the head shows.
+        The type, for `import_state`; None for a task without a name in the registry.
+        Classification can also mean regression, which the width of the head decides.
     """
     entry = REGISTRY.get(config.name)
     return config.kind or (entry.kind if entry else None)
@@ -59,37 +59,37 @@ def imported_task(
     config: Config,
     num_outputs: int,
     kind: TaskType = "classification",
-    doubt: TaskType | None = None,
+    alternative: TaskType | None = None,
 ) -> Task:
-    """Defines the task of a head whose rows are not at hand.
+    """Defines the task of a head without its rows.
 
     Example:
         >>> from maskjax.config import TaskConfig
         >>> imported_task(Config(task=TaskConfig(name="trec")), 3).labels
         ('0', '1', '2')
     """
-    given = config.task
-    kind, labels = kind_of_head(given) or kind, given.labels
-    if doubt == "tokens" and labels and all(tag_parts(label) for label in labels):
+    task_config = config.task
+    kind, labels = kind_of_head(task_config) or kind, task_config.labels
+    if alternative == "tokens" and labels and all(tag_parts(label) for label in labels):
         raise InputError(
             "--task.labels: these look like tags of words, and the head may be for words or whole "
             "texts; give --task.kind tokens or --task.kind classification."
         )
-    if doubt == "choice" and labels:
+    if alternative == "choice" and labels:
         raise InputError(
             "--task.labels: the head has one output, which is that of a number or of each choice; "
             "give --task.kind choice, or leave the labels out."
         )
-    if kind == "classification" and given.kind is None and num_outputs == 1:
+    if kind == "classification" and task_config.kind is None and num_outputs == 1:
         kind = "regression"
     if kind in ("classification", "tokens"):
         labels = labels or tuple(str(index) for index in range(num_outputs))
     if kind == "choice" and not labels:
-        raise InputError("--task.labels: name the choices; the head does not tell how many.")
+        raise InputError("--task.labels: name the choices; the head does not define their number.")
     if num_outputs != (1 if kind == "choice" else len(labels) or 1):
         raise InputError(
             f"--task.labels, --task.kind: {kind} with {len(labels)} label names does not fit the "
             f"head, which has {num_outputs} outputs."
         )
-    settled = dataclasses.replace(given, kind=kind, labels=labels)
-    return define_task(settled, Table("the state dict", pd.DataFrame()))
+    completed = dataclasses.replace(task_config, kind=kind, labels=labels)
+    return define_task(completed, Table("the state dict", pd.DataFrame()))

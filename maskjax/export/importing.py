@@ -1,8 +1,8 @@
-"""Masks that PyTorch code learned become a task: the paper's reference code, and `prune`.
+"""Import of masks that PyTorch code learned: the paper's reference code, and `prune`.
 
 Both keep `<module>.weight_mask` next to the weights. In the reference code (MaskedLinear1 to 3) it
 holds scores and the weight is `<module>.weight`; in `torch.nn.utils.prune` it holds zeros and ones
-and the weight is `<module>.weight_orig`. Biases alike.
+and the weight is `<module>.weight_orig`. The same holds for biases.
 """
 
 import math
@@ -22,21 +22,21 @@ from maskjax.masking import flatten_with_paths
 from maskjax.models import Base, Model, TaskType, build_model, head_paths, torch_name
 from maskjax.taskfile.limits import MAX_LABELS
 
-Leaves = dict[str, np.ndarray]
-_model = lru_cache(maxsize=16)(build_model)  # whose shapes are asked for more than once
+Arrays = dict[str, np.ndarray]
+_model = lru_cache(maxsize=16)(build_model)  # an import needs its shapes more than once
 
 
 class Imported(NamedTuple):
-    """What a state dict adds to a base.
+    """The adaptation in a state dict.
 
     Attributes:
-        delta: What the task adds to the base, of NumPy arrays.
-        num_outputs: The width of its head; 1 for a choice.
-        changed: Paths of weights outside the head that differ from those of the base.
-        unused: Names of masks that the model has no use for, such as a pooler under tags.
-        kind: What the head is for.
-        doubt: Another kind whose head has the same tensors, where the kind was not given; None
-            where there is none.
+        delta: The delta of the task, of NumPy arrays.
+        num_outputs: The width of the head; 1 for a choice.
+        changed: Paths of weights outside the head that differ from the base.
+        unused: Names of masks that the model does not use, such as a pooler under tags.
+        kind: The type of the task.
+        alternative: Another type whose head has the same tensors, or None; None also if the type
+            was given.
     """
 
     delta: Delta
@@ -44,26 +44,26 @@ class Imported(NamedTuple):
     changed: tuple[str, ...]
     unused: tuple[str, ...]
     kind: TaskType
-    doubt: TaskType | None
+    alternative: TaskType | None
 
 
 def import_state(
     state: StateDict, base: Base, *, kind: TaskType | None = None, threshold: float = 1e-2
 ) -> Imported:
-    """Takes the masks, the head and whatever else differs from the base out of a state dict.
+    """Extracts the masks, the head and all other differences from the base from a state dict.
 
     All names and shapes are checked before an array is read.
 
     Args:
         state: From `read_state_dict`: the whole model, or only the masks and the head. Weights of
-            16 bits that are those of the base within their precision count as those of the base.
+            16 bits that are equal to the base within their precision count as unchanged.
         base: The pretrained model under the masks.
-        kind: What the head is for; None to tell it by its tensors. Classification and regression
-            have the same.
+        kind: The type of the task; None infers it from the tensors of the head. Classification and
+            regression have the same.
         threshold: τ; a score above it keeps its weight, compared in the dtype of the score. The
             reference code has 0.01 for MaskedLinear1; for MaskedLinear2 (signs) and MaskedLinear3
-            (logits, of which the likelier bit is taken) give 0. Masks of `torch.nn.utils.prune` do
-            not use it.
+            (logits, which give the likelier bit) pass 0. Masks of `torch.nn.utils.prune` do not
+            use it.
 
     Returns:
         The adaptation.
@@ -74,12 +74,12 @@ def import_state(
     """
     if not math.isfinite(threshold):
         raise InputError(f"threshold: expected a finite number, got {threshold}.")
-    found = _recognize(state, base)
-    doubt = found.doubt if found and kind is None else None
-    kind = kind or (found.kind if found else "classification")
-    if found and not found.may_be(kind):
-        raise InputError(_other_head(found, kind))
-    model = _model(base.config, _num_outputs(state, base, kind, found), kind=kind)
+    recognized = _recognize(state, base)
+    alternative = recognized.alternative if recognized and kind is None else None
+    kind = kind or (recognized.kind if recognized else "classification")
+    if recognized and not recognized.may_be(kind):
+        raise InputError(_other_head(recognized, kind))
+    model = _model(base.config, _num_outputs(state, base, kind, recognized), kind=kind)
     parts = sort_state(state, model)
     check_shapes(parts, model, base.name)
     if not parts.masks:
@@ -89,7 +89,7 @@ def import_state(
     changed = changed_weights(parts.weights, base)
     _check_finite(head | changed, parts)
     delta = Delta.of(weights=head | changed, masks=masks)
-    return Imported(delta, model.num_outputs, tuple(changed), parts.unused, kind, doubt)
+    return Imported(delta, model.num_outputs, tuple(changed), parts.unused, kind, alternative)
 
 
 def _recognize(state: StateDict, base: Base) -> RecognizedHead | None:
@@ -101,33 +101,35 @@ def _recognize(state: StateDict, base: Base) -> RecognizedHead | None:
     return recognize_head(weights, family, outputs)
 
 
-def _num_outputs(state: StateDict, base: Base, kind: TaskType, found: RecognizedHead | None) -> int:
+def _num_outputs(
+    state: StateDict, base: Base, kind: TaskType, recognized: RecognizedHead | None
+) -> int:
     """The width of the head, from the shape of its last kernel."""
     family = base.config.family
     leaves = flatten_with_paths(_model(base.config, 1, kind=kind).abstract)
-    (last,) = (path for path, leaf in leaves.items() if leaf.shape[1:] == (1,))
-    wanted = torch_name(last, family)
+    (output_path,) = (path for path, leaf in leaves.items() if leaf.shape[1:] == (1,))
+    output_name = torch_name(output_path, family)
     for name, array in state.items():
         spelled = spell_name(name, family)
-        if spelled.name == wanted and spelled.suffix != "_mask" and len(array.shape) == 2:
+        if spelled.name == output_name and spelled.suffix != "_mask" and len(array.shape) == 2:
             if not 1 <= array.shape[0] <= MAX_LABELS:
                 raise InputError(f"{list_names([name])} has {array.shape[0]:,} outputs.")
             return array.shape[0]
-    if found:
-        raise InputError(_other_head(found, kind))
-    known = {torch_name(path, family) for path in flatten_with_paths(base.params)}
-    others = [name for name in state if spell_name(name, family).name not in known]
+    if recognized:
+        raise InputError(_other_head(recognized, kind))
+    base_names = {torch_name(path, family) for path in flatten_with_paths(base.params)}
+    extra = [name for name in state if spell_name(name, family).name not in base_names]
     raise InputError(
-        f"the state dict has no head for {kind} ({wanted}), without which the task cannot be "
-        f"computed; besides the encoder it has {list_names(others) or 'nothing'}; save that of the "
+        f"the state dict has no head for {kind} ({output_name}), without which the task cannot be "
+        f"computed; besides the encoder it has {list_names(extra) or 'nothing'}; save that of the "
         "whole model, or give another --task.kind."
     )
 
 
-def _other_head(found: RecognizedHead, kind: TaskType) -> str:
+def _other_head(recognized: RecognizedHead, kind: TaskType) -> str:
     return (
-        f"the state dict has no head for {kind} but one that looks as if it were for {found.kind}; "
-        f"give --task.kind {found.kind}, or another --task.kind."
+        f"the state dict has no head for {kind} but one that looks as if it were for"
+        f" {recognized.kind}; give --task.kind {recognized.kind}, or another --task.kind."
     )
 
 
@@ -138,11 +140,11 @@ def _no_masks(parts: StateParts, base: Base) -> str:
             f"{expected}. {removed:,} weights of the base are zeros in it, so the masks were made "
             "permanent: save it before torch.nn.utils.prune.remove."
         )
-    return f"{expected}; if they were taken off, save it before torch.nn.utils.prune.remove."
+    return f"{expected}; if they were removed, save it before torch.nn.utils.prune.remove."
 
 
-def _read_masks(parts: StateParts, model: Model, threshold: float) -> Leaves:
-    """Reads scores and makes bits of them, one for each weight."""
+def _read_masks(parts: StateParts, model: Model, threshold: float) -> Arrays:
+    """Reads scores or masks and converts them to one bit per weight."""
     shapes = {path: leaf.shape for path, leaf in flatten_with_paths(model.abstract).items()}
     masks, problems = {}, []
     for path, entry in parts.masks.items():
@@ -160,24 +162,24 @@ def _bad_scores(name: str, scores: np.ndarray, *, is_mask: bool) -> Iterator[str
         yield f"{name} has values that are not finite"
     elif is_mask and not ((scores == 0) | (scores == 1)).all():
         original = name.removesuffix("_mask") + "_orig"
-        yield f"{name} has values besides 0 and 1, and {original} is there"
+        yield f"{name} has values besides 0 and 1, although there is {original}"
 
 
 def _above(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Compares in the dtype of the scores, as PyTorch does: their τ is rounded as they are."""
+    """Compares in the dtype of the scores, as PyTorch does, so that τ is rounded as they are."""
     if scores.dtype.kind in "biu":
         return scores > threshold
     return scores > np.asarray(threshold).astype(scores.dtype)
 
 
 def _expand(mask: np.ndarray, shape: tuple[int, ...], num_heads: int) -> np.ndarray:
-    """Writes out a structured mask: one bit a matrix, or one for each attention head's outputs."""
+    """Expands a structured mask: one bit per matrix, or one for each attention head's outputs."""
     if mask.shape == (num_heads,) and mask.shape != shape:
         mask = mask.repeat(shape[-1] // num_heads)
     return np.ascontiguousarray(np.broadcast_to(mask, shape))
 
 
-def _check_finite(weights: Leaves, parts: StateParts) -> None:
-    bad = [parts.weights[path].name for path, w in weights.items() if not np.isfinite(w).all()]
-    if bad:
-        raise InputError(f"the state dict has weights that are not finite: {list_names(bad)}.")
+def _check_finite(weights: Arrays, parts: StateParts) -> None:
+    names = [parts.weights[path].name for path, w in weights.items() if not np.isfinite(w).all()]
+    if names:
+        raise InputError(f"the state dict has weights that are not finite: {list_names(names)}.")

@@ -1,4 +1,4 @@
-"""Tasks on a live PyTorch model: put one on, switch to another, take it off again.
+"""Tasks on a live PyTorch model: apply one, switch to another, undo it.
 
 A task that maskjax learned is a mask over a pretrained model and a small head. This file applies
 such tasks to a model of transformers in place, without reloading it. The model is of the class that
@@ -17,11 +17,11 @@ your program is, or import it from here.
     maskjax_torch.switch(model, trec)
     maskjax_torch.undo(model)  # the very parameters that the model had before
 
-While a task is on, its masked modules are as `torch.nn.utils.prune.custom_from_mask` leaves them:
+While a task is applied, `torch.nn.utils.prune.custom_from_mask` has changed its masked modules:
 `weight_orig` is the Parameter (the same object as before), `weight_mask` a buffer, and `weight`
-their product, computed again before each forward pass. So the model may meanwhile move to another
-device or become half precision. `undo` gives every parameter back unchanged, which
-`prune.remove` does not. Undo before you save a model or share its parameters.
+their product, computed before each forward pass. So the model may meanwhile move to another device
+or become half precision. `undo` restores every parameter unchanged, which `prune.remove` does not.
+Undo before you save a model or share its parameters.
 """
 
 import json
@@ -37,16 +37,16 @@ from torch.nn.utils import prune
 
 FORMAT = 1
 RECORD = "_maskjax_record"
-"""The attribute of a model that remembers what `undo` needs."""
+"""The attribute of a model that holds the state for `undo`."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task, on the CPU, one bit a masked weight.
+    """A task on the CPU, at one bit per masked weight.
 
     Attributes:
         masks: `{parameter name: packed bits}`, uint8, the first weight in the lowest bit.
-        weights: `{parameter name: values}` of what replaces parameters: the head.
+        weights: `{parameter name: values}` of the replaced parameters, which are the head.
         info: The content of task.json: name, kind, labels, base, architecture, max_length, ...
     """
 
@@ -57,7 +57,7 @@ class Task:
 
 @dataclass
 class _Record:
-    """What is on a model, and what was there before."""
+    """The task that is applied to a model, and the state before it."""
 
     task: Task
     orders: dict[str, list[str]] = field(default_factory=dict)  # of the parameters of a module
@@ -82,17 +82,17 @@ def load_task(folder: str | Path) -> Task:
     info = json.loads((folder / "task.json").read_text(encoding="utf8"))
     if info["format"] != FORMAT:
         raise ValueError(f"{folder}: format {info['format']}, and this file reads {FORMAT}.")
-    masks, weights = (load_file(folder / f"{part}.safetensors") for part in ("masks", "weights"))
+    masks, weights = (load_file(folder / f"{name}.safetensors") for name in ("masks", "weights"))
     return Task(masks, weights, info)
 
 
 def apply(model: nn.Module, task: Task) -> None:
-    """Puts a task on a model: masks its weights, and replaces its head and its label names."""
+    """Applies a task to a model: masks its weights, and replaces its head and its label names."""
     if applied := current(model):
-        raise ValueError(f"task {applied.info['name']} is on already; use switch, or undo first.")
+        raise ValueError(f"task {applied.info['name']} is applied already; use switch, or undo.")
     if problems := list(_misfits(model, task)):
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise ValueError(f"task {task.info['name']}: {'; '.join(problems[:3])}{more}.")
+        remainder = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise ValueError(f"task {task.info['name']}: {'; '.join(problems[:3])}{remainder}.")
     record = _Record(task)
     setattr(model, RECORD, record)
     try:
@@ -106,7 +106,7 @@ def apply(model: nn.Module, task: Task) -> None:
 
 
 def undo(model: nn.Module) -> Task | None:
-    """Takes the task off: every parameter is the object that it was before, unchanged."""
+    """Removes the task: every parameter is the same object as before, unchanged."""
     record: _Record | None = getattr(model, RECORD, None)
     if record is None:
         return None
@@ -114,9 +114,9 @@ def undo(model: nn.Module) -> Task | None:
         _unmask(*_locate(model, name))
     for name, original in record.replaced.items():
         module, leaf = _locate(model, name)
-        now = getattr(module, leaf)
-        kept = nn.ParameterList([original]).to(now.device, now.dtype)  # the model may have moved
-        _set_parameter(module, leaf, kept[0])
+        current = getattr(module, leaf)
+        moved = nn.ParameterList([original]).to(current.device, current.dtype)
+        _set_parameter(module, leaf, moved[0])
     for name, order in record.orders.items():
         module = model.get_submodule(name)
         for leaf in order:  # optimizers count parameters, so their order matters
@@ -128,7 +128,7 @@ def undo(model: nn.Module) -> Task | None:
 
 
 def switch(model: nn.Module, task: Task) -> None:
-    """Puts a task on in the place of the one that is on, if any."""
+    """Applies a task in place of the current one, if any."""
     previous = undo(model)
     try:
         apply(model, task)
@@ -139,20 +139,22 @@ def switch(model: nn.Module, task: Task) -> None:
 
 
 def current(model: nn.Module) -> Task | None:
-    """The task that is on a model, if any."""
+    """The task that is applied to a model, if any."""
     record: _Record | None = getattr(model, RECORD, None)
     return record and record.task
 
 
 def unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
     """Unpacks a mask."""
-    places = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=packed.device)
-    bits = (packed[:, None] & places[None, :]) != 0
+    bit_values = torch.tensor(
+        [1 << bit for bit in range(8)], dtype=torch.uint8, device=packed.device
+    )
+    bits = (packed[:, None] & bit_values[None, :]) != 0
     return bits.flatten()[: torch.Size(shape).numel()].reshape(shape)
 
 
 def _misfits(model: nn.Module, task: Task) -> Iterator[str]:
-    """Says what keeps a task from a model."""
+    """Yields the reasons why a task does not fit a model."""
     info = task.info
     # Heads of several classes have parameters of the same names and compute different things.
     if info["architecture"] not in (cls.__name__ for cls in type(model).__mro__):
@@ -163,32 +165,36 @@ def _misfits(model: nn.Module, task: Task) -> Iterator[str]:
         if name not in parameters:
             yield f"no parameter {name}"
             continue
-        came, expected = list(parameters[name].shape), info["shapes"][name]
+        actual, expected = list(parameters[name].shape), info["shapes"][name]
         # A head may have another number of outputs, since all of it is replaced.
-        free = 1 if name in info["head"] else 0
-        if came[free:] != expected[free:]:
-            yield f"{name} has shape {came}, expected {expected}"
+        num_free = 1 if name in info["head"] else 0
+        if actual[num_free:] != expected[num_free:]:
+            yield f"{name} has shape {actual}, expected {expected}"
         elif name in info["fingerprint"] and not _is_base(parameters[name], info, name):
             yield f"{name} has other values than in the base {info['base']['name']}"
 
 
 def _is_base(parameter: torch.Tensor, info: dict[str, Any], name: str) -> bool:
-    """Compares a few weights with those of the base, as far as the dtype allows."""
+    """Compares a few weights with those of the base, to the precision of the dtype."""
     expected = torch.tensor(info["fingerprint"][name], dtype=torch.float32)
-    came = parameter.detach().flatten()[: len(expected)].cpu().float()
-    half = parameter.dtype not in (torch.float32, torch.float64)
-    return torch.allclose(came, expected, rtol=2**-7 if half else 0, atol=1e-6 if half else 0)
+    actual = parameter.detach().flatten()[: len(expected)].cpu().float()
+    is_half = parameter.dtype not in (torch.float32, torch.float64)
+    return torch.allclose(
+        actual, expected, rtol=2**-7 if is_half else 0, atol=1e-6 if is_half else 0
+    )
 
 
 def _replace_weights(model: nn.Module, record: _Record) -> None:
     for name, values in record.task.weights.items():
         module, leaf = _locate(model, name)
-        old = module._parameters[leaf]
-        if old is None:
+        original = module._parameters[leaf]
+        if original is None:
             raise ValueError(f"the model has no parameter {name}")
-        new = values.to(old.device, old.dtype, copy=True)
-        record.replaced[name] = old
-        _set_parameter(module, leaf, nn.Parameter(new, requires_grad=old.requires_grad))
+        replacement = values.to(original.device, original.dtype, copy=True)
+        record.replaced[name] = original
+        _set_parameter(
+            module, leaf, nn.Parameter(replacement, requires_grad=original.requires_grad)
+        )
 
 
 def _mask_weights(model: nn.Module, record: _Record) -> None:
@@ -216,15 +222,15 @@ def _rename_labels(model: nn.Module, record: _Record) -> None:
     config, labels = getattr(model, "config", None), record.task.info["id2label"]
     if config is None:
         return
-    new = [
+    settings = [
         (config, "id2label", dict(enumerate(labels))),
         (config, "label2id", {label: index for index, label in enumerate(labels)}),
         (config, "problem_type", record.task.info["problem_type"]),
     ]
     if getattr(model, "num_labels", None) is not None:
-        new.append((model, "num_labels", len(labels)))
-    record.labels = [(owner, name, getattr(owner, name, None)) for owner, name, _ in new]
-    for owner, name, value in new:
+        settings.append((model, "num_labels", len(labels)))
+    record.labels = [(owner, name, getattr(owner, name, None)) for owner, name, _ in settings]
+    for owner, name, value in settings:
         setattr(owner, name, value)
 
 

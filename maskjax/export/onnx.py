@@ -1,4 +1,4 @@
-"""A task as an ONNX file, by way of the Hugging Face folder and PyTorch's own exporter."""
+"""Export to ONNX, through a Hugging Face folder and PyTorch's own exporter."""
 
 import shutil
 import tempfile
@@ -19,10 +19,10 @@ MODEL = "model.onnx"
 def export_onnx(predictor: TaskPredictor, folder: Path) -> None:
     """Writes a folder with `model.onnx`, the config with the label names, and the tokenizer.
 
-    The graph takes int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`, each
-    [batch, seq] with both free, and gives float32 `logits`, [batch, outputs]; for tokens
-    [batch, seq, outputs]. For choices it takes [batch, choices, seq], choices free too, and gives
-    [batch, choices].
+    The inputs of the graph are int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`,
+    each [batch, seq] with both sizes dynamic. Its output is float32 `logits`, [batch, outputs]; for
+    tokens [batch, seq, outputs]. For choices the inputs are [batch, choices, seq], with dynamic
+    choices too, and the output is [batch, choices].
 
     Args:
         predictor: From `maskjax.inference.load_predictor`.
@@ -33,13 +33,13 @@ def export_onnx(predictor: TaskPredictor, folder: Path) -> None:
             a task, or if PyTorch or its exporter's packages are not installed.
     """
     require_onnx()
-    with new_folder(folder) as part, tempfile.TemporaryDirectory() as temporary:
-        whole = Path(temporary) / "hf"
-        export_hf(predictor, whole)
+    with new_folder(folder) as temporary, tempfile.TemporaryDirectory() as scratch:
+        hf_folder = Path(scratch) / "hf"
+        export_hf(predictor, hf_folder)
         with announced("converting the model with PyTorch's exporter"):
-            _convert(whole, predictor.model, part / MODEL)
-        for file in whole.glob("*.json"):
-            shutil.copyfile(file, part / file.name)
+            _convert(hf_folder, predictor.model, temporary / MODEL)
+        for file in hf_folder.glob("*.json"):
+            shutil.copyfile(file, temporary / file.name)
 
 
 def require_onnx() -> None:
@@ -51,27 +51,27 @@ def require_onnx() -> None:
     require("--to onnx", "torch", "onnx", "onnxscript", install="maskjax[onnx]")
 
 
-def _convert(whole: Path, model: Model, file: Path) -> None:
-    import torch  # lazy, as in the whole room
+def _convert(hf_folder: Path, model: Model, file: Path) -> None:
+    import torch  # an optional dependency
     import transformers
 
     head = getattr(transformers, f"AutoModel{HEADS[model.kind]}")
     inputs = _example(torch, model)
-    free = _free_sizes(torch.export.Dim, model)
+    dynamic_axes = _dynamic_axes(torch.export.Dim, model)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own insides
+        warnings.simplefilter("ignore")  # warnings about the exporter's own internals
         program = torch.onnx.export(
-            head.from_pretrained(whole).eval(),
+            head.from_pretrained(hf_folder).eval(),
             (),
             kwargs=inputs,
             input_names=list(inputs),
             output_names=["logits"],
-            dynamic_shapes=dict.fromkeys(inputs, free),
+            dynamic_shapes=dict.fromkeys(inputs, dynamic_axes),
             dynamo=True,
             verbose=False,
         )
     if program is None:
-        raise RuntimeError("torch.onnx.export(dynamo=True) gave no program")
+        raise RuntimeError("torch.onnx.export(dynamo=True) returned no program")
     program.save(file)
 
 
@@ -85,8 +85,8 @@ def _example(torch: Any, model: Model) -> dict[str, Any]:
     return inputs
 
 
-def _free_sizes(dim: Any, model: Model) -> dict[int, Any]:
-    """The axes of the inputs whose sizes the graph leaves open."""
+def _dynamic_axes(dim: Any, model: Model) -> dict[int, Any]:
+    """The axes of the inputs with dynamic sizes."""
     batch, seq = dim("batch", min=1, max=2**16), dim("seq", min=2, max=model.config.max_positions)
     if model.kind == "choice":
         return {0: batch, 1: dim("choices", min=2, max=2**16), 2: seq}

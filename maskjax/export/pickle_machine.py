@@ -1,4 +1,4 @@
-"""The instructions of a pickle on plain data: a call is recorded as a `Call`, never made."""
+"""The instructions of a pickle on plain data: calls are recorded as `Call` and never executed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ class Global(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """An object that loading the pickle would make.
+    """An object that unpickling would make by a call.
 
     Attributes:
-        function: What would be called, usually a `Global`.
+        function: The function, usually a `Global`.
         arguments: Its arguments.
-        state: What the object would be given afterwards.
+        state: The state that unpickling would set afterwards.
     """
 
     function: Any
@@ -36,10 +36,10 @@ class Call:
 
 @dataclass(eq=False, slots=True)
 class Persistent:
-    """A reference to something outside of the pickle.
+    """A reference to an object outside of the pickle.
 
     Attributes:
-        id: What names it.
+        id: The id of the object.
     """
 
     id: Any
@@ -58,8 +58,8 @@ class Machine:
         self._below: list[list[Any]] = []  # the stacks under each mark
         self._memo: dict[int, Any] = {}
 
-    def do(self, name: str, argument: Any) -> None:
-        """Carries out one instruction."""
+    def execute(self, name: str, argument: Any) -> None:
+        """Executes one instruction."""
         if name in _CONSTANTS:
             self.push(argument)
         elif name in _ACTIONS:
@@ -68,32 +68,32 @@ class Machine:
             raise InputError(f"its pickle has a {name}, which torch.save never writes")
 
     def push(self, value: Any) -> None:
-        """Puts a value on the stack."""
+        """Pushes a value on the stack."""
         self._stack.append(value)
 
     def pop(self) -> Any:
-        """Takes the topmost value."""
-        return _filled(self._stack).pop()
+        """Pops the topmost value."""
+        return _nonempty(self._stack).pop()
 
     def top(self) -> Any:
         """The topmost value."""
-        return _filled(self._stack)[-1]
+        return _nonempty(self._stack)[-1]
 
     def pop_mark(self) -> list[Any]:
-        """Takes all that stands above the topmost mark, and the mark."""
-        items, self._stack = self._stack, _filled(self._below).pop()
+        """Pops all values above the topmost mark, and the mark."""
+        items, self._stack = self._stack, _nonempty(self._below).pop()
         return items
 
     def drop_mark(self) -> None:
-        """Drops all that stands above the topmost mark, and the mark."""
+        """Drops all values above the topmost mark, and the mark."""
         self.pop_mark()
 
     def pop_tuple(self, size: int) -> tuple[Any, ...]:
-        """Takes so many values, in the order in which they came."""
+        """Pops `size` values, in the order in which they were pushed."""
         return tuple([self.pop() for _ in range(size)][::-1])
 
     def mark(self) -> None:
-        """Begins a stack above the present one."""
+        """Starts a stack above the current one."""
         self._below.append(self._stack)
         self._stack = []
 
@@ -105,51 +105,51 @@ class Machine:
             self.drop_mark()
 
     def put(self, index: int | None) -> None:
-        """Remembers the topmost value, by default under the next number."""
+        """Stores the topmost value in the memo, by default under the next number."""
         self._memo[len(self._memo) if index is None else index] = self.top()
 
     def get(self, index: int) -> None:
-        """Puts a value on the stack that was remembered."""
+        """Pushes a value of the memo."""
         if index not in self._memo:
             raise InputError("its pickle is damaged (it refers to an object that is not there)")
         self.push(self._memo[index])
 
     def push_global(self, module: Any, name: Any) -> None:
-        """Puts the name of a class on the stack."""
+        """Pushes the name of a class."""
         if not isinstance(module, str) or not isinstance(name, str):
             raise InputError("its pickle is damaged (the name of a class is no text)")
         self.push(Global(f"{module}.{name}"))
 
     def call(self, function: Any, arguments: Any) -> None:
-        """Records a call. Only dicts of the standard library are made."""
+        """Records a call; only dicts of the standard library are built."""
         is_dict = isinstance(function, Global) and function.path in DICTS
         self.push(_dict(arguments) if is_dict else Call(function, arguments))
 
     def build(self) -> None:
-        """Gives an object its state."""
+        """Sets the state of an object."""
         state = self.pop()
         if isinstance(target := self.top(), Call):
             target.state = state
 
     def refer(self) -> None:
-        """Records a reference to something outside."""
+        """Records a reference to an object outside of the pickle."""
         self.references.append(self.pop())
         self.push(Persistent(self.references[-1]))
 
     def extend(self, items: list[Any]) -> None:
-        """Adds to the topmost list; what stands for another object keeps no items."""
+        """Extends the topmost list; the items of other objects are dropped."""
         if isinstance(target := self.top(), list):
             target.extend(items)
 
     def set_items(self, items: list[Any]) -> None:
-        """Adds keys and values, in turn, to the topmost dict."""
+        """Adds alternating keys and values to the topmost dict."""
         if len(items) % 2:
             raise InputError("its pickle is damaged (a key of a dict has no value)")
         if isinstance(target := self.top(), dict):
             _update(target, zip(items[::2], items[1::2], strict=True))
 
 
-def _filled(stack: list[Any]) -> list[Any]:
+def _nonempty(stack: list[Any]) -> list[Any]:
     if not stack:
         raise InputError("its pickle is damaged (it takes more from its stack than is there)")
     return stack
@@ -157,22 +157,22 @@ def _filled(stack: list[Any]) -> list[Any]:
 
 def _update(target: dict[Any, Any], pairs: Iterable[Sequence[Any]]) -> None:
     for key, value in pairs:
-        # No other keys: the hash of a tuple that is nested very deep overflows the C stack.
+        # Other keys are dropped: the hash of a deeply nested tuple overflows the C stack.
         if isinstance(key, str | int | float | bytes):
             target[key] = value
 
 
 def _dict(arguments: Any) -> dict[Any, Any]:
-    """A dict of the pairs in the last argument, as Python 2 wrote an OrderedDict."""
-    made: dict[Any, Any] = {}
+    """Builds a dict from the pairs in the last argument, as Python 2 pickled an OrderedDict."""
+    result: dict[Any, Any] = {}
     pairs = arguments[-1] if isinstance(arguments, tuple) and arguments else ()
     if isinstance(pairs, list):
-        _update(made, [p for p in pairs if isinstance(p, list | tuple) and len(p) == 2])
-    return made
+        _update(result, [p for p in pairs if isinstance(p, list | tuple) and len(p) == 2])
+    return result
 
 
 def _split(machine: Machine, argument: str) -> None:
-    """Puts the class of an argument "module name" on the stack."""
+    """Pushes the class of an argument "module name"."""
     module, _, name = argument.partition(" ")
     machine.push_global(module, name)
 
@@ -184,7 +184,7 @@ def _instance(machine: Machine, argument: str) -> None:
 
 
 def _object(machine: Machine, _: Any) -> None:
-    function, *arguments = _filled(machine.pop_mark())
+    function, *arguments = _nonempty(machine.pop_mark())
     machine.call(function, tuple(arguments))
 
 
@@ -199,7 +199,7 @@ _CONSTANTS = frozenset((
     "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 ))  # fmt: skip
-"""Instructions that put their argument on the stack."""
+"""Instructions that push their argument."""
 _IDLE = frozenset(("PROTO", "FRAME", "STOP"))
 _ACTIONS: dict[str, Callable[[Machine, Any], None]] = {
     "NONE": lambda machine, _: machine.push(None),

@@ -1,8 +1,8 @@
-"""What a pickle says, without doing it: no name is imported, and nothing is called.
+"""A safe reader of pickles: no name is imported, and nothing is called.
 
 Python's own unpickler makes objects by importing functions and calling them. Here the same
-instructions only move plain data about: a name becomes a `Global`, and what would be a call is
-recorded as a `Call`. Dicts, lists, tuples, numbers and texts are as they were.
+instructions only handle plain data: a name becomes a `Global`, and a call is recorded as a `Call`.
+Dicts, lists, tuples, numbers and strings are restored.
 """
 
 import pickletools
@@ -12,14 +12,14 @@ from maskjax.errors import InputError, printable
 from maskjax.export.pickle_machine import Machine
 
 MAX_OPERATIONS = 500_000
-"""Instructions of one pickle. BERT-large with the state of its optimizer has some 50,000."""
+"""The maximum number of instructions of a pickle; BERT-large with its optimizer has some 50,000."""
 
 
 class Stream(Protocol):
-    """Bytes to read; `read` never allocates more than is left of them."""
+    """A stream of bytes whose `read` never allocates more than the remaining ones."""
 
     def read(self, count: int, /) -> bytes:
-        """Reads so many bytes, or what is left."""
+        """Reads `count` bytes, or the rest."""
         ...
 
     def readline(self) -> bytes:
@@ -27,12 +27,12 @@ class Stream(Protocol):
         ...
 
     def tell(self) -> int:
-        """Says where it stands."""
+        """The current position."""
         ...
 
 
 class Pickle(NamedTuple):
-    """What a pickle says.
+    """The content of a pickle.
 
     Attributes:
         content: The object.
@@ -46,12 +46,12 @@ class Pickle(NamedTuple):
 def read_pickle(stream: Stream) -> Pickle:
     """Reads one pickle."""
     machine = Machine()
-    instructions = pickletools.genops(cast(IO[bytes], stream))  # it uses no more than a Stream has
+    instructions = pickletools.genops(cast(IO[bytes], stream))  # uses only the methods of Stream
     try:
         for count, (opcode, argument, _) in enumerate(instructions):
             if count == MAX_OPERATIONS:
                 raise InputError(f"its pickle has more than {MAX_OPERATIONS:,} instructions")
-            machine.do(opcode.name, argument)
+            machine.execute(opcode.name, argument)
     except ValueError as error:
         raise InputError(f"its pickle is damaged ({printable(str(error))})") from error
     return Pickle(machine.pop(), machine.references)

@@ -1,4 +1,4 @@
-"""What the head of a state dict is for, as far as its tensors tell."""
+"""The type of the task of a head, inferred from its tensors."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,20 +10,20 @@ OUTPUT = "classifier.weight"
 
 
 class RecognizedHead(NamedTuple):
-    """A guess.
+    """The inferred type of the task of a head.
 
     Attributes:
-        kind: What the head is most likely for.
-        doubt: Another kind that would have the same tensors; None where there is none.
+        kind: The most likely type.
+        alternative: Another type whose head has the same tensors, or None.
     """
 
     kind: TaskType
-    doubt: TaskType | None
+    alternative: TaskType | None
 
     def may_be(self, kind: TaskType) -> bool:
-        """Says whether the tensors leave a kind open: words differ in theirs from all others."""
-        kinds = [self.kind, *([self.doubt] if self.doubt else ())]
-        return any((kind == "tokens") == (one == "tokens") for one in kinds)
+        """Whether the tensors fit a type of task; heads for words differ from all others."""
+        candidates = [self.kind, *([self.alternative] if self.alternative else ())]
+        return any((kind == "tokens") == (candidate == "tokens") for candidate in candidates)
 
 
 def recognize_head(names: Iterable[str], family: str, outputs: int) -> RecognizedHead | None:

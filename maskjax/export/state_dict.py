@@ -1,4 +1,4 @@
-"""State dicts of PyTorch in files, without PyTorch and without running any code of theirs."""
+"""A reader of PyTorch's state dicts, without PyTorch and without running code in the file."""
 
 import functools
 from collections.abc import Iterator
@@ -24,20 +24,20 @@ SAFETENSORS = {
 }
 MASKS = (".weight_mask", ".bias_mask")
 DEPTH = 4
-"""How deep in lists and dicts a state dict is looked for."""
+"""The depth to which lists and dicts are searched for a state dict."""
 
 
 def read_state_dict(path: Path) -> dict[str, StoredArray]:
-    """Reads a state dict: a safetensors file, or what `torch.save` wrote.
+    """Reads a state dict: a safetensors file, or a file of `torch.save`.
 
-    Nothing in the file is executed, and PyTorch is not needed. The state dict may lie in a dict of
-    other things, as training code saves it. What is no tensor is left out.
+    Nothing in the file is executed, and PyTorch is not needed. The state dict may be nested in
+    other dicts, as training code saves it. Values other than tensors are left out.
 
     Args:
         path: The file.
 
     Returns:
-        `{name: array}`, in the dtypes of the file. An array is read when NumPy asks for it, which
+        `{name: array}`, in the dtypes of the file. An array is read when NumPy converts it, which
         raises an InputError if that part of the file is damaged.
 
     Raises:
@@ -56,7 +56,7 @@ def read_state_dict(path: Path) -> dict[str, StoredArray]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """By its content, since either kind of file can have any name."""
+    """Recognizes a safetensors file by its content, since it can have any name."""
     with path.open("rb") as file:
         return path.suffix == ".safetensors" or file.read(9)[8:] == b"{"
 
@@ -72,14 +72,14 @@ def _read_safetensors(path: Path) -> dict[str, StoredArray]:
 
 def _stored(path: Path, file: Any) -> Iterator[tuple[str, StoredArray]]:
     for name in file.keys():  # noqa: SIM118
-        part = file.get_slice(name)
-        if (dtype := SAFETENSORS.get(part.get_dtype())) is None:
+        tensor = file.get_slice(name)
+        if (dtype := SAFETENSORS.get(tensor.get_dtype())) is None:
             raise InputError(
-                f"{printable(name)} has the dtype {part.get_dtype()}; expected a floating dtype of "
-                "16 to 64 bits, integers or bool"
+                f"{printable(name)} has the dtype {tensor.get_dtype()}; expected a floating dtype"
+                " of 16 to 64 bits, integers or bool"
             )
         read = functools.partial(_read_tensor, path, name)
-        yield name, StoredArray(tuple(part.get_shape()), dtype, read)
+        yield name, StoredArray(tuple(tensor.get_shape()), dtype, read)
 
 
 def _read_tensor(path: Path, name: str) -> np.ndarray:
@@ -110,15 +110,15 @@ def _arrays(file: TorchFile) -> dict[str, StoredArray]:
 
 
 def _find_state(content: Any) -> dict[Any, Any]:
-    """The dict of tensors: with masks, else with names of parameters, else any, if it is one."""
+    """The only dict with masks, else with names of parameters, else with any tensors."""
     states = dict(_states(content))
     for rank in (_has_masks, _has_parameters, bool):
-        ranked = {place: state for place, state in states.items() if rank(state)}
+        ranked = {location: state for location, state in states.items() if rank(state)}
         if len(ranked) > 1:
-            places = ", ".join(printable(place) for place in list(ranked)[:4])
+            locations = ", ".join(printable(location) for location in list(ranked)[:4])
             raise InputError(
-                f"expected one state dict {{name: tensor}}, got {len(ranked)} of them ({places}); "
-                "save the one that is meant alone"
+                f"expected one state dict {{name: tensor}}, got {len(ranked)} of them"
+                f" ({locations}); save only the intended one"
             )
         if ranked:
             return next(iter(ranked.values()))
@@ -126,22 +126,22 @@ def _find_state(content: Any) -> dict[Any, Any]:
 
 
 def _states(content: Any) -> Iterator[tuple[str, dict[Any, Any]]]:
-    """All dicts with tensors, by where they are; each once, as a pickle may hold it many times."""
-    seen: set[int] = set()
+    """All dicts with tensors, with their locations; a dict with several references comes once."""
+    visited: set[int] = set()
     level: list[tuple[str, Any]] = [("", content)]
     for _ in range(DEPTH):
-        below: list[tuple[str, Any]] = []
-        for place, value in level:
-            if id(value) in seen:
+        next_level: list[tuple[str, Any]] = []
+        for location, value in level:
+            if id(value) in visited:
                 continue
-            seen.add(id(value))
+            visited.add(id(value))
             if isinstance(value, dict):
                 if any(isinstance(n, str) and is_tensor(v) for n, v in value.items()):
-                    yield place or "the content itself", value
-                below += [(f"{place}[{name!r}]", item) for name, item in value.items()]
+                    yield location or "the content itself", value
+                next_level += [(f"{location}[{name!r}]", item) for name, item in value.items()]
             elif isinstance(value, list | tuple):
-                below += [(f"{place}[{index}]", item) for index, item in enumerate(value)]
-        level = below
+                next_level += [(f"{location}[{index}]", item) for index, item in enumerate(value)]
+        level = next_level
 
 
 def _has_masks(state: dict[Any, Any]) -> bool:
@@ -156,5 +156,5 @@ def _described(content: Any) -> str:
     if isinstance(content, Call):
         function = content.function
         path = printable(function.path) if isinstance(function, Global) else "no name"
-        return f"a whole object of {path}, which only its own code can load"
+        return f"an object of {path}, which only its own code can load"
     return f"a {type(content).__name__} without one"

@@ -1,4 +1,4 @@
-"""The tensors of a state dict by the paths of a model: all are checked before one is read."""
+"""The tensors of a state dict by the paths of a model, checked before any of them is read."""
 
 import re
 from collections import defaultdict
@@ -16,14 +16,14 @@ from maskjax.models.hf_names import is_kernel
 
 StateDict = Mapping[str, ArraySource]
 HELPERS = r".*\.structured_mask_expanding"
-"""Constants of the reference code that its state dicts hold, too."""
+"""Constants that the state dicts of the reference code also hold."""
 
 
-class Entry(NamedTuple):
-    """A tensor that the model has a place for.
+class StateTensor(NamedTuple):
+    """A tensor of a state dict that belongs to a path of the model.
 
     Attributes:
-        path: The place.
+        path: The path.
         suffix: `_mask`, `_orig`, or "".
         name: Its name in the state dict.
         array: The tensor, in PyTorch's layout.
@@ -35,20 +35,20 @@ class Entry(NamedTuple):
     array: ArraySource
 
     def read(self) -> np.ndarray:
-        """Reads it, in the layout of params and in its own dtype.
+        """Reads the tensor in the layout of params and in its own dtype.
 
         Raises:
             InputError: If this part of the file is damaged.
         """
         try:
-            # Contiguous, since safetensors writes the memory of an array whatever its strides.
+            # Contiguous, since safetensors writes the memory of an array and ignores its strides.
             return np.ascontiguousarray(swap_layout(self.path, np.asarray(self.array)))
         except InputError as error:
             raise InputError(f"the file of {list_names([self.name])} {error}.") from error
 
     def read_weight(self) -> np.ndarray:
-        """Reads it as float32."""
-        with np.errstate(over="ignore"):  # what is infinite then is refused by name
+        """Reads the tensor as float32."""
+        with np.errstate(over="ignore"):  # infinities are an error later
             return self.read().astype(np.float32)
 
 
@@ -58,14 +58,14 @@ class StateParts(NamedTuple):
     Attributes:
         weights: By path.
         masks: By path; masks or scores, one for each weight, attention head or matrix.
-        twins: Pairs of tensors with the same path; a model that has a parameter twice saves it
-            twice.
-        unused: Names of masks that the model has no use for.
+        duplicates: Pairs of tensors with the same path; a model that shares a parameter saves it
+            more than once.
+        unused: Names of masks that the model does not use.
     """
 
-    weights: dict[str, Entry]
-    masks: dict[str, Entry]
-    twins: tuple[tuple[Entry, Entry], ...]
+    weights: dict[str, StateTensor]
+    masks: dict[str, StateTensor]
+    duplicates: tuple[tuple[StateTensor, StateTensor], ...]
     unused: tuple[str, ...]
 
     def is_pruned(self, path: str) -> bool:
@@ -74,33 +74,35 @@ class StateParts(NamedTuple):
 
 
 def sort_state(state: StateDict, model: Model) -> StateParts:
-    """Finds the path of each tensor; all must be known."""
+    """Finds the path of each tensor; unknown tensors are an error."""
     family = model.config.family
     paths = {torch_name(path, family): path for path in flatten_with_paths(model.abstract)}
-    found: defaultdict[tuple[str, bool], list[Entry]] = defaultdict(list)
+    groups: defaultdict[tuple[str, bool], list[StateTensor]] = defaultdict(list)
     unused, unknown = [], []
-    for full, array in state.items():
-        name, suffix = spell_name(full, family)
+    for key, array in state.items():
+        name, suffix = spell_name(key, family)
         if name in paths:
             path = paths[name]
-            found[path, suffix == MASK].append(Entry(path, suffix, full, array))
+            groups[path, suffix == MASK].append(StateTensor(path, suffix, key, array))
         elif not is_ignored(name, family) and not re.fullmatch(HELPERS, name):
-            unknown.append(full)
+            unknown.append(key)
         elif suffix == MASK:
-            unused.append(full)
+            unused.append(key)
     if unknown:
         raise InputError(
             f"the state dict is of no {family} with a head for {model.kind}: {list_names(unknown)} "
             "unexpected; give the --task.kind of the head."
         )
-    weights = {path: entries[0] for (path, is_mask), entries in found.items() if not is_mask}
-    masks = {path: entries[0] for (path, is_mask), entries in found.items() if is_mask}
-    twins = tuple((first, other) for first, *others in found.values() for other in others)
+    weights = {path: entries[0] for (path, is_mask), entries in groups.items() if not is_mask}
+    masks = {path: entries[0] for (path, is_mask), entries in groups.items() if is_mask}
+    twins = tuple(
+        (tensor, duplicate) for tensor, *duplicates in groups.values() for duplicate in duplicates
+    )
     return StateParts(weights, masks, twins, tuple(unused))
 
 
 def check_shapes(parts: StateParts, model: Model, base: str) -> None:
-    """Refuses what does not fit, before any of it is read."""
+    """Rejects tensors that do not fit, before any is read."""
     problems = list(_misfits(parts, model)) or list(_unequal(parts))
     if problems:
         raise InputError(
@@ -116,7 +118,7 @@ def _misfits(parts: StateParts, model: Model) -> Iterator[str]:
     for path, entry in parts.weights.items():
         if _shape(entry) != shapes[path]:
             yield _unexpected(entry, shapes[path])
-        # By name, since the dtypes of ml_dtypes are of another kind to NumPy than its own.
+        # By name, since NumPy does not count the dtypes of ml_dtypes as floating.
         elif not entry.array.dtype.name.startswith(("float", "bfloat")):
             yield f"{entry.name} has dtype {entry.array.dtype}, expected a floating one"
     for path, entry in parts.masks.items():
@@ -124,8 +126,8 @@ def _misfits(parts: StateParts, model: Model) -> Iterator[str]:
             yield _unexpected(entry, shapes[path])
 
 
-def _shape(entry: Entry) -> tuple[int, ...]:
-    """Its shape in the layout of params."""
+def _shape(entry: StateTensor) -> tuple[int, ...]:
+    """The shape of a tensor in the layout of params."""
     return _swap(entry.path, entry.array.shape)
 
 
@@ -133,7 +135,7 @@ def _swap(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape[::-1] if is_kernel(path) else shape
 
 
-def _unexpected(entry: Entry, expected: tuple[int, ...]) -> str:
+def _unexpected(entry: StateTensor, expected: tuple[int, ...]) -> str:
     shape = _swap(entry.path, expected)
     return f"{entry.name} has shape {entry.array.shape}, expected {shape}"
 
@@ -144,7 +146,7 @@ def _mask_shapes(path: str, shape: tuple[int, ...], num_heads: int) -> tuple[tup
 
 
 def _unequal(parts: StateParts) -> Iterator[str]:
-    for one, two in parts.twins:
-        same = (one.suffix, one.array.shape) == (two.suffix, two.array.shape)
-        if not same or not np.array_equal(one.read(), two.read()):
-            yield f"{one.name} and {two.name} are the same parameter and differ"
+    for first, second in parts.duplicates:
+        is_alike = (first.suffix, first.array.shape) == (second.suffix, second.array.shape)
+        if not is_alike or not np.array_equal(first.read(), second.read()):
+            yield f"{first.name} and {second.name} are the same parameter and differ"

@@ -1,4 +1,4 @@
-"""Arrays that stay in their file until NumPy asks for them."""
+"""Arrays that are read from their file when NumPy converts them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ import numpy as np
 
 MAX_AXES = 8
 MAX_COUNT = 2**48
-"""Elements of an array; beyond it the arithmetic of shapes costs more than the check is worth."""
+"""The maximum number of elements of an array."""
 
 
 class ArraySource(Protocol):
-    """What `np.asarray` takes: a NumPy array, or a `StoredArray`."""
+    """An argument of `np.asarray`: a NumPy array, or a `StoredArray`."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its lengths along each axis."""
+        """The lengths along each axis."""
         ...
 
     @property
@@ -25,7 +25,7 @@ class ArraySource(Protocol):
         ...
 
     def __array__(self, dtype: Any = None, /, *, copy: bool | None = None) -> np.ndarray:
-        """Reads it."""
+        """Reads the array."""
         ...
 
 
@@ -34,9 +34,9 @@ class StoredArray:
     """An array in a file.
 
     Attributes:
-        shape: Its lengths along each axis.
-        dtype: As it is stored.
-        read: Reads it; raises InputError where the file is damaged.
+        shape: The lengths along each axis.
+        dtype: The dtype in the file.
+        read: Reads the array; raises InputError if the file is damaged.
     """
 
     shape: tuple[int, ...]
@@ -49,13 +49,13 @@ class StoredArray:
         return len(self.shape)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """Reads it from the file, at every call."""
+        """Reads the array from the file at every call."""
         array = self.read()
         return array if dtype is None else array.astype(dtype, copy=False)
 
 
-class Layout(NamedTuple):
-    """Where the elements of an array are in a storage, counted in elements.
+class StridedLayout(NamedTuple):
+    """The positions of an array's elements in a storage, counted in elements.
 
     Attributes:
         offset: The first element.
@@ -68,12 +68,12 @@ class Layout(NamedTuple):
     strides: tuple[int, ...]
 
     def problem(self, length: int) -> str | None:
-        """Says what is wrong with it, as it came from a file."""
+        """The problem of a layout from an untrusted file, or None."""
         numbers = (self.offset, *self.shape, *self.strides)
         if len(self.shape) != len(self.strides) or len(self.shape) > MAX_AXES:
             return f"has {len(self.shape)} axes and {len(self.strides)} strides"
         if any(type(number) is not int or not 0 <= number < MAX_COUNT for number in numbers):
-            return "has a shape that is none"
+            return "has an invalid shape"
         if 0 in self.shape:
             return None
         spans = zip(self.shape, self.strides, strict=True)
@@ -81,7 +81,7 @@ class Layout(NamedTuple):
         return f"needs {end:,} elements and its storage has {length:,}" if end > length else None
 
     def view(self, flat: np.ndarray) -> np.ndarray:
-        """Picks the elements out of a storage."""
+        """A view of the elements in a storage."""
         if 0 in self.shape:
             return np.zeros(self.shape, flat.dtype)
         strides = tuple(stride * flat.itemsize for stride in self.strides)

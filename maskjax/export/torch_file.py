@@ -1,7 +1,7 @@
-"""Files of `torch.save`, taken apart without PyTorch and without running what they say.
+"""A reader of the files of `torch.save`, without PyTorch and without running code in them.
 
 The zip form (PyTorch 1.6 and later) has a pickle `data.pkl` and an entry `data/KEY` for each
-storage, none of them compressed. The older form is a row of pickles, then all storages.
+storage, none of them compressed. The older form is a sequence of pickles, then all storages.
 """
 
 import io
@@ -20,27 +20,27 @@ from maskjax.export.torch_tensors import read_id
 ZIP_START = b"PK\x03\x04"
 PICKLE_START = b"\x80"
 PICKLE, ORDER, STORAGE = "data.pkl", "byteorder", "data/"
-"""Entries of a zip file: what was saved, the byte order, and what begins the names of storages."""
+"""Entries of a zip file: the pickle, the byte order, and the prefix of the storages."""
 OLDER_MAGIC = 0x1950A86A20F9469CFC6C
 OLDER_VERSION = 1001
 MAX_PICKLE = 1 << 26
-"""Bytes of the pickles; a number of instructions is their other bound."""
+"""The maximum number of bytes of the pickles, whose instructions are bounded too."""
 MAX_DIRECTORY = 1 << 22
-"""Bytes of the directory of a zip file: some 40,000 entries, each a few hundred bytes in memory."""
+"""The maximum number of bytes of a zip directory: some 40,000 entries."""
 SAVE = "save it with torch.save(model.state_dict(), file)"
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 """Signature, then the lengths of the name and of the extra field."""
 BAD_ZIP = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.error)
-"""What zipfile raises for a damaged directory."""
+"""The exceptions of zipfile for a damaged directory."""
 
 
 class TorchFile(NamedTuple):
     """A file of `torch.save`.
 
     Attributes:
-        content: What was saved, with a `Call` in the place of each tensor.
-        regions: Where each storage is, by key.
-        swapped: Whether its numbers have another byte order than this machine.
+        content: The saved object, with a `Call` in place of each tensor.
+        regions: The region of each storage, by key.
+        swapped: Whether the byte order differs from that of this machine.
     """
 
     content: Any
@@ -51,11 +51,11 @@ class TorchFile(NamedTuple):
 def open_torch_file(path: Path) -> TorchFile:
     """Reads everything but the storages."""
     with path.open("rb") as opened:
-        start, size = opened.read(len(ZIP_START)), path.stat().st_size
+        signature, size = opened.read(len(ZIP_START)), path.stat().st_size
         opened.seek(0)
-        if start == ZIP_START:
+        if signature == ZIP_START:
             return _open_zip(path, BudgetFile(opened, size, MAX_DIRECTORY))
-        if start.startswith(PICKLE_START):
+        if signature.startswith(PICKLE_START):
             return _open_older(path, BudgetFile(opened, size, MAX_PICKLE))
     raise InputError("is neither a file of torch.save nor a safetensors file, or it is damaged")
 
@@ -73,7 +73,7 @@ def _open_zip(path: Path, file: BudgetFile) -> TorchFile:
     regions: dict[str, Region] = {}
     for entry in entries:
         name = entry.filename.removeprefix(roots[0])
-        # Others, such as the code of TorchScript, are never read.
+        # Other entries, such as the code of TorchScript, are never read.
         if name in (PICKLE, ORDER) or name.startswith(STORAGE):
             if name in regions:
                 raise InputError(f"is damaged: it has two entries {printable(name)}")
@@ -98,7 +98,7 @@ def _entry_region(path: Path, file: BudgetFile, entry: zipfile.ZipInfo) -> Regio
         file.seek(entry.header_offset)
         header = file.read(LOCAL_HEADER.size)
     if len(header) < LOCAL_HEADER.size or not header.startswith(ZIP_START):
-        raise InputError(f"is damaged: {name} is not where its zip directory says")
+        raise InputError(f"is damaged: {name} is not at the offset in its zip directory")
     _, name_size, extra_size = LOCAL_HEADER.unpack(header)
     start = entry.header_offset + LOCAL_HEADER.size + name_size + extra_size
     if start + entry.file_size > file.size:
@@ -112,14 +112,20 @@ def _open_older(path: Path, file: BudgetFile) -> TorchFile:
     if read_pickle(file).content != OLDER_VERSION:
         raise InputError(f"is damaged, or of another version than {OLDER_VERSION}")
     system, saved, keys = (read_pickle(file) for _ in range(3))
-    little = not isinstance(system.content, dict) or system.content.get("little_endian", True)
+    is_little_endian = not isinstance(system.content, dict) or system.content.get(
+        "little_endian", True
+    )
     sizes = {storage.key: storage.dtype.itemsize for storage in map(read_id, saved.references)}
     regions = {}
     for key in keys.content if isinstance(keys.content, list) else ():
         if not isinstance(key, str) or key not in sizes:
             raise InputError("is damaged: it has a storage that no tensor uses")
-        (length,) = struct.unpack(f"{'<' if little else '>'}q", file.read(8).rjust(8, b"\xff"))
+        (length,) = struct.unpack(
+            f"{'<' if is_little_endian else '>'}q", file.read(8).rjust(8, b"\xff")
+        )
         regions[key] = Region(path, file.tell(), length * sizes[key], None)
         if length < 0 or not file.skip(length * sizes[key]):
             raise InputError("is damaged or not whole: a storage ends beyond it")
-    return TorchFile(saved.content, regions, ("little" if little else "big") != sys.byteorder)
+    return TorchFile(
+        saved.content, regions, ("little" if is_little_endian else "big") != sys.byteorder
+    )

@@ -1,6 +1,6 @@
-"""A task for a live PyTorch model: packed masks, the head, and the module that applies them.
+"""Export for a live PyTorch model: packed masks, the head, and the module that applies them.
 
-`maskjax_torch.py`, which is shipped with each exported task, says how it is used.
+`maskjax_torch.py`, which is part of each exported task, describes its use.
 """
 
 import json
@@ -15,25 +15,25 @@ from safetensors.numpy import save
 from maskjax.adaptation import Mask, Weight
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
-from maskjax.export.huggingface import architecture, in_torch, label_names, problem_type
+from maskjax.export.huggingface import architecture, label_names, problem_type, to_torch
 from maskjax.inference import TaskPredictor
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bits
-from maskjax.models import checkpoint_name, head_paths
+from maskjax.models import head_paths, state_dict_key
 
 FORMAT = 1
 SHIPPED = Path(__file__).with_name("maskjax_torch.py")
 """The module that applies exported masks; it imports torch and safetensors only."""
 FINGERPRINT = 8
-"""How many weights of each masked matrix tell whether a model has the right base."""
+"""The number of weights of each masked matrix that identify the base."""
 
 
 def export_torch_masks(predictor: TaskPredictor, folder: Path) -> None:
-    """Writes a folder from which `maskjax_torch` puts the task on a live model.
+    """Writes a folder from which `maskjax_torch` applies the task to a live model.
 
     `masks.safetensors` holds `{torch parameter name: packed bits}` in torch's layout,
-    `weights.safetensors` the parameters that are replaced: the head. `task.json` says what they
-    are for, and `maskjax_torch.py` is the module.
+    `weights.safetensors` the replaced parameters, which are the head. `task.json` describes the
+    task, and `maskjax_torch.py` is the module.
 
     Args:
         predictor: From `maskjax.inference.load_predictor`.
@@ -55,15 +55,15 @@ def export_torch_masks(predictor: TaskPredictor, folder: Path) -> None:
             "fit no published model; use --to hf."
         )
     family = predictor.base.config.family
-    masks = in_torch({path: mask.unpack() for path, mask in delta.masks.items()}, family)
-    weights = in_torch(delta.weights, family)
+    masks = to_torch({path: mask.unpack() for path, mask in delta.masks.items()}, family)
+    weights = to_torch(delta.weights, family)
     packed = {name: pack_bits(mask) for name, mask in masks.items()}
     info = json.dumps(_info(predictor, masks | weights), indent=1, ensure_ascii=False)
-    with new_folder(folder) as part:
-        (part / "masks.safetensors").write_bytes(save(packed))
-        (part / "weights.safetensors").write_bytes(save(weights))
-        (part / "task.json").write_text(info + "\n", encoding="utf8")
-        shutil.copyfile(SHIPPED, part / SHIPPED.name)
+    with new_folder(folder) as temporary:
+        (temporary / "masks.safetensors").write_bytes(save(packed))
+        (temporary / "weights.safetensors").write_bytes(save(weights))
+        (temporary / "task.json").write_text(info + "\n", encoding="utf8")
+        shutil.copyfile(SHIPPED, temporary / SHIPPED.name)
 
 
 def _info(predictor: TaskPredictor, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _info(predictor: TaskPredictor, arrays: Mapping[str, np.ndarray]) -> dict[st
         "architecture": architecture(task, family),
         "base": {"name": meta["base"]["name"], "revision": meta["base"]["revision"]},
         "max_length": predictor.config.task.max_length,
-        "head": [checkpoint_name(path, family) for path in head_paths(predictor.model)],
+        "head": [state_dict_key(path, family) for path in head_paths(predictor.model)],
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
         "fingerprint": _fingerprint(predictor),
     }
@@ -90,5 +90,5 @@ def _fingerprint(predictor: TaskPredictor) -> dict[str, list[float]]:
     file = predictor.file
     base = flatten_with_paths(predictor.base.params)
     paths = file.masks.keys() & base.keys() - file.delta.weights.keys()
-    masked = in_torch({path: base[path] for path in sorted(paths)}, predictor.base.config.family)
+    masked = to_torch({path: base[path] for path in sorted(paths)}, predictor.base.config.family)
     return {name: array.ravel()[:FINGERPRINT].tolist() for name, array in masked.items()}

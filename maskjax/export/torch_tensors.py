@@ -8,7 +8,7 @@ import numpy as np
 
 from maskjax.errors import InputError, printable
 from maskjax.export.pickle_machine import Call, Global, Persistent
-from maskjax.export.stored_array import MAX_COUNT, Layout, StoredArray
+from maskjax.export.stored_array import MAX_COUNT, StoredArray, StridedLayout
 
 DTYPES: dict[str, np.dtype[Any]] = {
     **{
@@ -43,17 +43,17 @@ SUBCLASS = "torch._tensor._rebuild_from_type_v2"
 """Its arguments are a function, a class and the arguments of the function."""
 
 Load = Callable[[str], np.ndarray]
-"""Gives the bytes of a storage, uint8, by its key."""
+"""Loads the bytes of a storage, uint8, by its key."""
 
 
 class StorageId(NamedTuple):
-    """What a tensor says of its storage.
+    """A tensor's reference to its storage.
 
     Attributes:
-        key: Its name in the file.
+        key: The name of the storage in the file.
         dtype: The dtype of its elements.
-        length: How many there are.
-        offset: Where the part begins that the tensor's own offset counts from.
+        length: The number of its elements.
+        offset: The element from which the tensor's own offset counts.
     """
 
     key: str
@@ -63,31 +63,31 @@ class StorageId(NamedTuple):
 
 
 def is_tensor(value: Any) -> bool:
-    """Says whether a record in the content of a file is a tensor of any kind."""
+    """Whether a record in the content of a file is a tensor of any kind."""
     return isinstance(value, Call) and _path(value.function).startswith(REBUILD)
 
 
 def make_array(tensor: Call, load: Load, *, swapped: bool) -> StoredArray:
-    """Finds the elements of a tensor."""
+    """Makes an array that reads the elements of a tensor from its storage."""
     path, arguments = _unwrap(tensor)
     if path not in STRIDED:
         raise InputError(f"is made by {printable(path)}; expected a dense tensor")
     if len(arguments) < 4 or not isinstance(arguments[0], Persistent):
         raise InputError("has no storage; the file is damaged")
-    storage, (offset, *lengths) = read_id(arguments[0].id), arguments[1:4]
+    storage, (offset, *shape_and_strides) = read_id(arguments[0].id), arguments[1:4]
     if path.endswith("_v3"):  # bytes, whose seventh argument is the dtype
         dtype = _dtype(arguments[6] if len(arguments) > 6 else None)
         size = storage.length // dtype.itemsize
         storage = storage._replace(dtype=dtype, length=size)
-    if type(offset) is not int or not all(isinstance(each, tuple) for each in lengths):
+    if type(offset) is not int or not all(isinstance(sizes, tuple) for sizes in shape_and_strides):
         raise InputError("has no shape; the file is damaged")
-    layout = Layout(storage.offset + offset, *lengths)
+    layout = StridedLayout(storage.offset + offset, *shape_and_strides)
     if problem := layout.problem(storage.length):
         raise InputError(f"{problem}; the file is damaged")
 
     def read() -> np.ndarray:
-        chosen = np.array(layout.view(_words(load(storage.key), storage)))
-        return (chosen.byteswap() if swapped else chosen).view(storage.dtype)
+        elements = np.array(layout.view(_words(load(storage.key), storage)))
+        return (elements.byteswap() if swapped else elements).view(storage.dtype)
 
     return StoredArray(layout.shape, storage.dtype, read)
 
@@ -96,10 +96,10 @@ def read_id(reference: Any) -> StorageId:
     """Reads the reference of a tensor to its storage."""
     if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != "storage":
         raise InputError("has a reference to something that is no storage; the file is damaged")
-    _, kind, key, _, length = reference[:5]
-    part = reference[5] if len(reference) > 5 else None
-    offset = part[1] if isinstance(part, tuple) and len(part) == 3 else 0
-    dtype = _dtype(Global(STORAGES.get(_path(kind), _path(kind))))
+    _, storage_type, key, _, length = reference[:5]
+    view = reference[5] if len(reference) > 5 else None
+    offset = view[1] if isinstance(view, tuple) and len(view) == 3 else 0
+    dtype = _dtype(Global(STORAGES.get(_path(storage_type), _path(storage_type))))
     for number in (length, offset):
         if type(number) is not int or not 0 <= number < MAX_COUNT:
             raise InputError("has a storage of no size; the file is damaged")
@@ -122,7 +122,7 @@ def _dtype(name: Any) -> np.dtype[Any]:
 
 
 def _unwrap(tensor: Call) -> tuple[str, tuple[Any, ...]]:
-    """The function that makes the tensor itself, and its arguments."""
+    """The function that rebuilds the tensor, below its wrappers, and its arguments."""
     function, arguments = tensor.function, tensor.arguments
     while isinstance(arguments, tuple) and arguments:
         path, first = _path(function), arguments[0]
@@ -132,12 +132,12 @@ def _unwrap(tensor: Call) -> tuple[str, tuple[Any, ...]]:
             function, arguments = first, arguments[2]
         else:
             return path, arguments
-    raise InputError("is made of nothing; the file is damaged")
+    raise InputError("has no arguments; the file is damaged")
 
 
 def _words(data: np.ndarray, storage: StorageId) -> np.ndarray:
-    """The elements of a storage as words, whose bytes can be swapped whatever their dtype."""
+    """The elements of a storage as unsigned integers, whose bytes can be swapped for any dtype."""
     size = storage.dtype.itemsize
     if len(data) < storage.length * size:
-        raise InputError("is damaged: a storage is shorter than its tensors say")
+        raise InputError("is damaged: a storage is shorter than its tensors")
     return data[: storage.length * size].view(f"u{size}")

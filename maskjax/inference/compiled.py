@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.masking import flatten_with_paths, update_leaves
-from maskjax.masking.packed import PackedWeight, kernel_product, late_product, unpack_planes
+from maskjax.masking.packed import PackedWeight, kernel_product, late_product, unpack_bit_planes
 from maskjax.models import EncoderConfig, Model, TaskType, build_model, head_paths
 from maskjax.models.matrix_types import matrix_type
 
@@ -139,7 +139,7 @@ def stack(*trees: Any) -> Any:
 @jax.jit
 def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
     """W ⊙ M, as an array that stays."""
-    return weight * unpack_planes(planes, weight.shape[0]).astype(weight.dtype)
+    return weight * unpack_bit_planes(planes, weight.shape[0]).astype(weight.dtype)
 
 
 def full_planes(shape: tuple[int, ...]) -> np.ndarray:

@@ -15,7 +15,7 @@ from maskjax.inference.compiled import CompiledModel, Leaves, compile_model
 from maskjax.inference.preprocess import InputForm, InputSpec, PreparedRow
 from maskjax.inference.saved_run import config_of, task_of
 from maskjax.masking import flatten_with_paths
-from maskjax.masking.packed import pack_planes
+from maskjax.masking.packed import pack_bit_planes
 from maskjax.models import EncoderConfig, TaskType, build_model, head_paths
 from maskjax.places import expand_home
 from maskjax.taskfile import (
@@ -40,7 +40,7 @@ class UnknownTaskError(InputError):
 class PackedTask(NamedTuple):
     """All that a task adds to its base; a pytree."""
 
-    # Masks as `pack_planes` packs them, of the matrices of the base that the task masks.
+    # Masks as `pack_bit_planes` packs them, of the matrices of the base that the task masks.
     planes: Leaves
     # Leaves that replace those of the base or the model, float32: the head, trained biases,
     # finetuned matrices. Masks on them are applied already.
@@ -192,7 +192,7 @@ def pack_task(file: TaskFile, base: Leaves, compiled: CompiledModel) -> PackedTa
         )
     delta = file.delta
     planes = {
-        path: pack_planes(mask.unpack())
+        path: pack_bit_planes(mask.unpack())
         for path, mask in file.masks.items()
         if path in compiled.maskable and len(delta.operations[path]) == 1
     }

@@ -1,13 +1,13 @@
-"""Binarizers: real scores to 0/1 masks, each with its straight-through gradient in the op itself.
+"""Binarizers: real scores to 0/1 masks, with straight-through gradients in the op itself.
 
-A binarizer here is a function of one array of scores. Masks are float arrays of exactly 0 and 1
-in the dtype of the scores: 1 keeps a weight, 0 drops it. A score that is NaN is refused where its
-value is known, and makes the mask NaN under `jax.jit`, so that a loss shows it. The gradients
-cannot be forgotten by a caller, because they belong to a `jax.custom_vjp`.
+A binarizer is a function of one array of scores. Masks are float arrays of exactly 0 and 1 in the
+dtype of the scores: 1 keeps a weight, 0 drops it. A score that is NaN is an error if its value is
+known, and makes the mask NaN under `jax.jit`, so that the loss is NaN too. The gradients are part
+of the op, as a `jax.custom_vjp`.
 
 That has no forward mode: `jax.jvp`, `jax.jacfwd` and forward over reverse raise a TypeError.
-Reverse over reverse works. Two lines have the same values and gradients, and forward mode too, for
-finite scores:
+Reverse over reverse works. For finite scores, these two lines have the same values and gradients,
+and also a forward mode:
 
     mask = (scores > threshold).astype(scores.dtype)
     mask = jax.lax.stop_gradient(mask) + (scores - jax.lax.stop_gradient(scores))
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 THRESHOLD = 1e-2
 """The paper's global threshold τ."""
 Gradient = Literal["identity", "sigmoid"]
-"""What the gradient of a mask becomes on its way to Bernoulli scores."""
+"""The gradient of Bernoulli scores, as a function of the gradient of the mask."""
 
 
 def hard_threshold(
@@ -67,8 +67,8 @@ def hard_threshold(
 def clipped_sign(scores: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """M = 1[S > 0], with ∂L/∂S := ∂L/∂M where |S| < 1 and 0 elsewhere.
 
-    Scores that have gone further than 1 to either side stop moving, as in BinaryConnect and in
-    the second masking scheme of the paper's reference code.
+    Scores beyond ±1 get no gradient, as in BinaryConnect and in the second masking scheme of the
+    paper's reference code.
 
     Args:
         scores: Real scores, any shape, float.
@@ -140,7 +140,7 @@ def top_k(scores: Float[Array, "*shape"], keep: int) -> Float[Array, "*shape"]:
 
     Args:
         scores: Real scores, any shape, float.
-        keep: How many ones the mask has; among equal scores the earlier one is kept.
+        keep: The number of ones in the mask; among equal scores the earlier one is kept.
 
     Returns:
         The mask, in the shape and dtype of `scores`.
@@ -157,13 +157,13 @@ def top_k(scores: Float[Array, "*shape"], keep: int) -> Float[Array, "*shape"]:
     if not 0 <= keep <= scores.size:
         raise ValueError(f"Expected keep in [0, {scores.size}], got {keep} instead.")
     order = jnp.argsort(-gather(stop_gradient(scores)).ravel(), stable=True)
-    kept = jnp.zeros(scores.size, bool).at[order].set(jnp.arange(scores.size) < keep)
-    mask = place_like(kept.reshape(scores.shape), scores)
+    keep_mask = jnp.zeros(scores.size, bool).at[order].set(jnp.arange(scores.size) < keep)
+    mask = place_like(keep_mask.reshape(scores.shape), scores)
     return _straight_through(scores, _bits(mask, scores))
 
 
 def check_gradient(gradient: str) -> None:
-    """Refuses the name of a gradient that there is not."""
+    """Rejects unknown gradients."""
     if gradient not in ("identity", "sigmoid"):
         raise ValueError(f"Expected gradient to be 'identity' or 'sigmoid', got {gradient!r}.")
 
@@ -172,7 +172,7 @@ def check_gradient(gradient: str) -> None:
 def _straight_through(
     surrogate: Float[Array, "*shape"], mask: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """The mask, whose gradient goes to the surrogate unchanged."""
+    """Returns the mask, with its gradient passed to the surrogate unchanged."""
     del surrogate
     return mask
 
@@ -189,12 +189,12 @@ _straight_through.defvjp(_straight_through_fwd, _straight_through_bwd)
 
 
 def _bits(
-    keep: Bool[Array, "*shape"], scores: Float[Array, "*shape"], *others: Float[Array, ""]
+    keep: Bool[Array, "*shape"], scores: Float[Array, "*shape"], *numbers: Float[Array, ""]
 ) -> Float[Array, "*shape"]:
-    """Zeros and ones in the dtype of the scores; NaN where one of the numbers is NaN."""
+    """Zeros and ones in the dtype of the scores; NaN where a score or one of the numbers is."""
     scores = stop_gradient(scores)
     mask = keep.astype(scores.dtype)
-    for number in (scores, *others):
+    for number in (scores, *numbers):
         mask = jnp.where(jnp.isnan(number), jnp.asarray(jnp.nan, scores.dtype), mask)
     return mask
 

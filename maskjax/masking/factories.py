@@ -1,4 +1,4 @@
-"""The transforms that there are: one factory for each way to make bits of scores."""
+"""Mask transforms: a factory for each binarizer."""
 
 import math
 from collections.abc import Callable
@@ -33,12 +33,12 @@ def threshold_mask(
     where: Where = KERNELS,
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
-    """The paper's masking: M = 1[S > τ], identity straight-through, uniform start.
+    """The paper's masking: M = 1[S > τ], identity straight-through, uniform initialization.
 
     Args:
-        sparsity: Fraction of zeros at the start, in (0, 1].
+        sparsity: Initial fraction of zeros, in (0, 1].
         threshold: τ.
-        initializer: Another start than the paper's; `sparsity` is then not used.
+        initializer: An initializer instead of the paper's; `sparsity` is then not used.
         where: Selects the masked leaves by path, as in `mask_transform`.
         granularity: How many weights share one score.
 
@@ -57,9 +57,9 @@ def threshold_mask(
         '0.25'
     """
     check_number("threshold", threshold)
-    start = _or(initializer, lambda: initializers.uniform(sparsity, threshold=threshold))
+    init = _or_default(initializer, lambda: initializers.uniform(sparsity, threshold=threshold))
     binarize = _leafwise(lambda s: binarizers.hard_threshold(s, threshold))
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+    return mask_transform(binarize, init, where=where, granularity=granularity)
 
 
 def sign_mask(
@@ -72,8 +72,8 @@ def sign_mask(
     """M = 1[S > 0] with gradient zero where |S| ≥ 1 (second scheme of the reference code).
 
     Args:
-        sparsity: Fraction of zeros at the start, in (0, 1].
-        initializer: Another start than the uniform one; `sparsity` is then not used.
+        sparsity: Initial fraction of zeros, in (0, 1].
+        initializer: An initializer instead of the uniform one; `sparsity` is then not used.
         where: Selects the masked leaves by path, as in `mask_transform`.
         granularity: How many weights share one score.
 
@@ -86,10 +86,12 @@ def sign_mask(
         >>> sign_mask().apply({"kernel": jnp.array([0.1, -0.1])}, params)["kernel"].tolist()
         [2.0, 0.0]
     """
-    spread = min(SPREAD, sparsity)  # so that no score starts at 1 or above, where none moves
-    start = _or(initializer, lambda: initializers.uniform(sparsity, threshold=0.0, spread=spread))
+    spread = min(SPREAD, sparsity)  # keeps initial scores below 1, where gradients are zero
+    init = _or_default(
+        initializer, lambda: initializers.uniform(sparsity, threshold=0.0, spread=spread)
+    )
     binarize = _leafwise(binarizers.clipped_sign)
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+    return mask_transform(binarize, init, where=where, granularity=granularity)
 
 
 def bernoulli_mask(
@@ -103,10 +105,10 @@ def bernoulli_mask(
     """M ~ Bernoulli(σ(S)) in training (pass `key`), 1[σ(S) > ½] otherwise (third scheme).
 
     Args:
-        sparsity: Probability of a zero at the start, in (0, 1).
-        gradient: `identity` hands the scores ∂L/∂M unchanged, as the paper's reference code does;
-            `sigmoid` multiplies it by σ'(S), the slope of the probability.
-        initializer: Another start than the constant logit; `sparsity` is then not used.
+        sparsity: Initial probability of a zero, in (0, 1).
+        gradient: `identity` passes ∂L/∂M to the scores unchanged, as the paper's reference code
+            does; `sigmoid` multiplies it by σ'(S), the slope of the probability.
+        initializer: An initializer instead of the constant logit; `sparsity` is then not used.
         where: Selects the masked leaves by path, as in `mask_transform`.
         granularity: How many weights share one score.
 
@@ -114,7 +116,7 @@ def bernoulli_mask(
         The transform. Each leaf is sampled with its own key.
 
     Raises:
-        ValueError: If `sparsity` is used and not in (0, 1), or the gradient is not known.
+        ValueError: If `sparsity` is used and not in (0, 1), or the gradient is unknown.
 
     Example:
         >>> import jax.numpy as jnp
@@ -128,7 +130,7 @@ def bernoulli_mask(
         True
     """
     binarizers.check_gradient(gradient)
-    start = _or(initializer, lambda: _logit_start(sparsity))
+    init = _or_default(initializer, lambda: _constant_logit(sparsity))
 
     def binarize(scores: Scores, key: jax.Array | None) -> Masks:
         keys = {path: None if key is None else fold_in_path(key, path) for path in scores}
@@ -137,7 +139,7 @@ def bernoulli_mask(
             for path, s in scores.items()
         }
 
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+    return mask_transform(binarize, init, where=where, granularity=granularity)
 
 
 def top_k_mask(
@@ -148,12 +150,12 @@ def top_k_mask(
     where: Where = KERNELS,
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
-    """Drops an exact fraction of the scores, the smallest, of each matrix or of all together.
+    """Drops an exact fraction of the scores, the smallest ones, per matrix or globally.
 
     Args:
-        sparsity: Fraction of zeros, in [0, 1], held throughout training.
-        scope: Whether each leaf drops that fraction or all leaves together do.
-        initializer: Another start than the paper's uniform one.
+        sparsity: Fraction of zeros, in [0, 1], constant throughout training.
+        scope: Whether the fraction is dropped from each leaf, or from all leaves together.
+        initializer: An initializer instead of the paper's uniform one.
         where: Selects the masked leaves by path, as in `mask_transform`.
         granularity: How many weights share one score.
 
@@ -172,18 +174,19 @@ def top_k_mask(
     """
     if not 0 <= sparsity <= 1:
         raise ValueError(f"Expected a sparsity in [0, 1], got {sparsity} instead.")
-    start = _or(initializer, initializers.uniform)
+    init = _or_default(initializer, initializers.uniform)
 
-    def each(scores: jax.Array) -> jax.Array:
+    def keep_largest(scores: jax.Array) -> jax.Array:
         return binarizers.top_k(scores, round((1 - sparsity) * scores.size))
 
-    def together(scores: Scores, key: jax.Array | None) -> Masks:
+    def keep_largest_globally(scores: Scores, key: jax.Array | None) -> Masks:
         del key
         flat, unravel = ravel_pytree({path: gather(s) for path, s in scores.items()})
-        return {path: place_like(m, scores[path]) for path, m in unravel(each(flat)).items()}
+        masks = unravel(keep_largest(flat))
+        return {path: place_like(mask, scores[path]) for path, mask in masks.items()}
 
-    binarize = _leafwise(each) if scope == "matrix" else together
-    return mask_transform(binarize, start, where=where, granularity=granularity)
+    binarize = _leafwise(keep_largest) if scope == "matrix" else keep_largest_globally
+    return mask_transform(binarize, init, where=where, granularity=granularity)
 
 
 def _leafwise(binarizer: Callable[[jax.Array], jax.Array]) -> Binarize:
@@ -194,12 +197,14 @@ def _leafwise(binarizer: Callable[[jax.Array], jax.Array]) -> Binarize:
     return binarize
 
 
-def _or(initializer: Initializers | None, default: Callable[[], Initializers]) -> Initializers:
-    """The start that was asked for; only without one do the numbers of the default matter."""
+def _or_default(
+    initializer: Initializers | None, default: Callable[[], Initializers]
+) -> Initializers:
+    """The given initializer; the default is built, and its numbers checked, only without one."""
     return default() if initializer is None else initializer
 
 
-def _logit_start(sparsity: float) -> Initializers:
+def _constant_logit(sparsity: float) -> Initializers:
     if not 0 < sparsity < 1:
         raise ValueError(f"Expected a sparsity in (0, 1), got {sparsity} instead; {KEEPS_ALL}.")
     return initializers.constant(math.log((1 - sparsity) / sparsity))

@@ -1,4 +1,4 @@
-"""How many weights share one score: one each, all of an attention head, or a whole matrix."""
+"""Granularities: one score per weight, per attention head, or per matrix."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ HEAD_AXES: Mapping[str, int] = {
     r".*attention/self/(query|key|value)/(kernel|bias)": -1,
     r".*attention/output/dense/kernel": 0,
 }
-"""Pattern of a path → the axis along which attention heads lie, for the encoders of maskjax."""
+"""Pattern of a path → the axis of the attention heads, for the encoders of maskjax."""
 
 
 class Granularity(NamedTuple):
-    """A pair of pure functions between a weight and the scores that rule it.
+    """A pair of pure functions between a weight and its scores.
 
     Attributes:
         reduce: `(path, weight) -> array` in the shape of the scores: the mean absolute value of
@@ -55,15 +55,15 @@ PER_MATRIX = Granularity(
     reduce=lambda path, weight: jnp.abs(weight).mean(dtype=jnp.float32),
     expand=_expand_matrix,
 )
-"""One score a leaf: a matrix is kept or dropped as a whole."""
+"""One score per leaf: a matrix is kept or dropped as a whole."""
 
 
 def per_head(num_heads: int, axes: Mapping[str, int] = HEAD_AXES) -> Granularity:
     """One score per attention head, shared by all of the head's weights in a matrix.
 
     Args:
-        num_heads: Heads of the model; it divides the axis that the heads lie along.
-        axes: `{pattern: axis}` of the leaves that have heads. The default knows maskjax's own
+        num_heads: Heads of the model; it divides the axis of the heads.
+        axes: `{pattern: axis}` of the leaves that have heads. The default is for maskjax's own
             encoders: the output axis of query, key and value (their biases too) and the input axis
             of the attention output.
 
@@ -78,26 +78,25 @@ def per_head(num_heads: int, axes: Mapping[str, int] = HEAD_AXES) -> Granularity
 
     def reduce(path: str, weight: jax.Array) -> jax.Array:
         axis = _head_axis(path, weight.shape, num_heads, axes)
-        others = tuple(other for other in range(weight.ndim) if other != axis)
-        along = jnp.abs(weight).mean(axis=others, dtype=jnp.float32)
-        return gather(along).reshape(num_heads, -1).mean(axis=1)
+        other_axes = tuple(a for a in range(weight.ndim) if a != axis)
+        means = jnp.abs(weight).mean(axis=other_axes, dtype=jnp.float32)
+        return gather(means).reshape(num_heads, -1).mean(axis=1)
 
     def expand(path: str, mask: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         axis = _head_axis(path, shape, num_heads, axes)
         _check_shape(path, mask, (num_heads,))
-        along = jnp.broadcast_to(gather(mask)[:, None], (num_heads, shape[axis] // num_heads))
-        aligned = along.reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        repeated = jnp.broadcast_to(gather(mask)[:, None], (num_heads, shape[axis] // num_heads))
+        aligned = repeated.reshape([-1 if a == axis else 1 for a in range(len(shape))])
         return jnp.broadcast_to(aligned, shape)
 
     return Granularity(reduce, expand)
 
 
 def by_path(choices: Mapping[str, Granularity]) -> Granularity:
-    """Another granularity for each part of a model: structured and unstructured masks.
+    """Combines granularities by path: structured and unstructured masks in one model.
 
     Args:
-        choices: `{pattern: granularity}`; the first pattern that matches a whole path, or is it,
-            decides.
+        choices: `{pattern: granularity}`; the first pattern that matches the whole path decides.
 
     Returns:
         A granularity. Its functions raise ValueError for a leaf that no pattern matches.

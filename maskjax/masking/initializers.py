@@ -1,13 +1,13 @@
-"""Score initializers: what the mask looks like before the first step.
+"""Score initializers, which define the mask before the first step.
 
 An initializer is a function `(key, magnitude) -> scores`. `magnitude` is the absolute value of
 the weights in the shape of the scores (a mean, where several weights share one score); most
 initializers use its shape only. All of them give float32 scores, whatever the weights' dtype.
 
-`sparsity` is the fraction of scores that start at or below the threshold. The paper's start is
-`uniform`; `magnitude`, `random_count` and `double_uniform` are the controlled starts of its
-reference code, with exact counts, drawn without replacement; `constant` keeps every weight at
-first, and so does `proportional`, which stands in a module of its own.
+`sparsity` is the fraction of initial scores at or below the threshold. The paper's initializer is
+`uniform`; `magnitude`, `random_count` and `double_uniform` are the controlled ones of its reference
+code, with exact counts, drawn without replacement; `constant` keeps every weight initially, and so
+does `proportional`, in `maskjax.masking.proportional`.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ Initializers = Initializer | Mapping[str, Initializer]
 """One for all leaves, or `{pattern: initializer}`, where the first full match of a path decides."""
 
 SPREAD = 2e-2
-"""The paper's lower end of the uniform start, as a distance below zero (c)."""
+"""The paper's lower end of the uniform initializer, as a distance below zero (c)."""
 
 
 def uniform(
     sparsity: float = 0.05, *, threshold: float = THRESHOLD, spread: float = SPREAD
 ) -> Initializer:
-    """The paper's start: S ~ U(−c, (c + τ)/p − c), of which a fraction p lies at or below τ.
+    """The paper's initializer: S ~ U(−c, (c + τ)/p − c), a fraction p of which is at or below τ.
 
     The numbers are the words of a Philox stream, so that `random_mask_spec` can name the initial
     mask in twelve bytes.
@@ -50,7 +50,7 @@ def uniform(
     Args:
         sparsity: p, in (0, 1].
         threshold: τ.
-        spread: c, greater than −τ. A larger one puts every score further from the threshold.
+        spread: c, greater than −τ. A larger one increases the distances from the threshold.
 
     Returns:
         An initializer whose sparsity is p in expectation.
@@ -74,20 +74,20 @@ def uniform(
     def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         words = philox_words(_key_words(key), magnitude.size).reshape(magnitude.shape)
         scale = (high + spread) / WORDS
-        # Not words · scale − spread: a compiler may fuse that, and round it in another way.
+        # Not words · scale − spread: a compiler may fuse that and change its rounding.
         return (words.astype(jnp.float32) - jnp.float32(spread / scale)) * jnp.float32(scale)
 
     return init
 
 
 def random_mask_spec(key: PRNGKeyArray, sparsity: float) -> RandomMaskSpec:
-    """The initial mask of a leaf whose scores start as `uniform(sparsity)` under a key.
+    """The initial mask of a leaf whose initializer is `uniform(sparsity)` with a key.
 
-    It follows from integers alone. The scores follow from float32 numbers, whose rounding may put
-    a score that is next to the threshold on its other side: one in some ten million.
+    The mask is computed with integers. The scores are float32 numbers, whose rounding may move a
+    score next to the threshold to its other side: one in some ten million.
 
     Args:
-        key: The key that the initializer gets for the leaf (`fold_in_path(key, path)`).
+        key: The initializer's key for the leaf (`fold_in_path(key, path)`).
         sparsity: p, in (0, 1].
 
     Returns:
@@ -102,7 +102,7 @@ def random_mask_spec(key: PRNGKeyArray, sparsity: float) -> RandomMaskSpec:
 
 
 def constant(score: float) -> Initializer:
-    """Every score starts at the same value, for example a margin above τ: a mask of ones.
+    """Initializes every score to the same value, for example a margin above τ: a mask of ones.
 
     Args:
         score: The value, finite.
@@ -127,7 +127,7 @@ def constant(score: float) -> Initializer:
 
 
 def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
-    """Drops the smallest weights: their scores start at 0, all others at 2τ.
+    """Drops the smallest weights: their initial scores are 0, all others 2τ.
 
     Args:
         sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
@@ -149,14 +149,14 @@ def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
     def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
         del key
         order = jnp.argsort(gather(magnitude).ravel(), stable=True)
-        dropped = _first(order, sparsity, magnitude.shape)
+        dropped = _select_first(order, sparsity, magnitude.shape)
         return jnp.where(dropped, jnp.float32(0), jnp.float32(2 * threshold))
 
     return init
 
 
 def random_count(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
-    """Drops weights at random, an exact count of them: scores start at 0 or at 2τ.
+    """Drops an exact count of weights at random: initial scores are 0 or 2τ.
 
     Args:
         sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
@@ -203,9 +203,9 @@ def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initiali
     _check(sparsity, threshold)
 
     def init(key: PRNGKeyArray, magnitude: Float[Array, "*shape"]) -> Float32[Array, "*shape"]:
-        place, value = jax.random.split(key)
-        dropped = _random_positions(place, sparsity, magnitude.shape)
-        offset = jax.random.uniform(value, magnitude.shape, jnp.float32, 0, 0.4 * threshold)
+        position_key, value_key = jax.random.split(key)
+        dropped = _random_positions(position_key, sparsity, magnitude.shape)
+        offset = jax.random.uniform(value_key, magnitude.shape, jnp.float32, 0, 0.4 * threshold)
         return offset + jnp.where(dropped, jnp.float32(0.5), jnp.float32(1.1)) * threshold
 
     return init
@@ -226,10 +226,12 @@ def _check(sparsity: float, threshold: float) -> None:
 def _random_positions(
     key: PRNGKeyArray, sparsity: float, shape: tuple[int, ...]
 ) -> Bool[Array, ...]:
-    return _first(jax.random.permutation(key, math.prod(shape)), sparsity, shape)
+    return _select_first(jax.random.permutation(key, math.prod(shape)), sparsity, shape)
 
 
-def _first(order: Int[Array, " size"], sparsity: float, shape: tuple[int, ...]) -> Bool[Array, ...]:
+def _select_first(
+    order: Int[Array, " size"], sparsity: float, shape: tuple[int, ...]
+) -> Bool[Array, ...]:
     """True at the positions that come first in `order`, a fraction `sparsity` of them."""
     size = math.prod(shape)
     dropped = jnp.arange(size) < round(sparsity * size)

@@ -1,4 +1,4 @@
-"""The leaves that an adaptation is about: chosen by rules, and fit to be multiplied by a mask."""
+"""The leaves that an adaptation changes: selected by rules, and checked."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from maskjax.masking.selection import Rules, select_paths
 
 
 def select_weights(params: Any, rules: Rules) -> dict[str, Any]:
-    """Picks the weights that an adaptation is for.
+    """Selects the weights that an adaptation changes.
 
     Example:
         >>> from maskjax.masking.selection import make_rules
@@ -46,10 +46,10 @@ def as_weight(path: str, leaf: Any) -> Any:
 
 
 def check_untied(leaves: dict[str, Any], paths: Iterable[str]) -> None:
-    """Refuses a weight that is the same array as another leaf.
+    """Rejects a weight that is the same array as another leaf.
 
-    Each path would get scores of its own, so the two would no longer be equal. Inside `jax.jit`
-    the leaves that are arguments are different tracers, and ties cannot be seen.
+    Each path would get its own scores, so the two would no longer be equal. Inside `jax.jit` the
+    leaves that are arguments are different tracers, and ties cannot be detected.
     """
     chosen = set(paths)
     owners: dict[Any, str] = {}
@@ -57,16 +57,16 @@ def check_untied(leaves: dict[str, Any], paths: Iterable[str]) -> None:
         memory = _memory(leaf)
         if memory is None:
             continue
-        first = owners.setdefault(memory, path)
-        if first != path and {first, path} & chosen:
+        owner = owners.setdefault(memory, path)
+        if owner != path and {owner, path} & chosen:
             raise ValueError(
-                f"{first} and {path} are one array (tied weights), which two masks would set "
+                f"{owner} and {path} are one array (tied weights), which two masks would set "
                 "apart; copy one of them, or leave both out of the rules."
             )
 
 
 def _memory(leaf: Any) -> Any:
-    """What two leaves have in common if they are one array; a view in NumPy is another object."""
+    """The identity of an array's memory; views in NumPy are different objects of one memory."""
     if isinstance(leaf, np.ndarray):
         return (leaf.__array_interface__["data"][0], leaf.size) if leaf.size else None
     is_array = isinstance(leaf, jax.Array) or hasattr(leaf, "__jax_array__")

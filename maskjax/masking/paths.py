@@ -1,4 +1,4 @@
-"""Names for the leaves of any pytree: "a/b/c" paths, lookups by path, one random key a path."""
+"""Paths of the leaves of any pytree, such as "a/b/c": lookups by path, one random key per path."""
 
 import zlib
 from collections.abc import Mapping
@@ -35,20 +35,20 @@ def flatten_with_paths(tree: Any) -> dict[str, Any]:
     named = {_name(path): leaf for path, leaf in flat}
     if len(named) != len(flat):
         names = [_name(path) for path, _ in flat]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"Two leaves share the path {twice!r}; rename one of them.")
+        duplicate = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"Two leaves share the path {duplicate!r}; rename one of them.")
     return named
 
 
 def update_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
-    """Returns `tree` with some of its leaves exchanged.
+    """Replaces leaves of a pytree.
 
     Args:
         tree: Any pytree.
         leaves: `{path: new leaf}`; every path must exist in `tree`.
 
     Returns:
-        A pytree of the same structure. Leaves that are not named are the same objects.
+        A pytree of the same structure. Other leaves are the same objects.
 
     Raises:
         ValueError: If a path is not in `tree`.
@@ -62,16 +62,16 @@ def update_leaves(tree: Any, leaves: Mapping[str, Any]) -> Any:
     unknown = sorted(set(leaves) - set(names))
     if unknown:
         raise ValueError(f"Expected paths of the tree, got {unknown}; the tree has {names[:5]}...")
-    new = [leaves.get(name, leaf) for name, (_, leaf) in zip(names, flat, strict=True)]
-    return jax.tree.unflatten(structure, new)
+    updated = [leaves.get(name, leaf) for name, (_, leaf) in zip(names, flat, strict=True)]
+    return jax.tree.unflatten(structure, updated)
 
 
 def fold_in_path(key: jax.Array, path: str) -> jax.Array:
     """Derives the random key of one leaf from its path.
 
-    Leaves of equal shape get different numbers, and adding or removing other leaves changes
-    nothing. The path enters through CRC-32, which is the same in every process and on every
-    machine (Python's own `hash` is not).
+    Leaves of equal shape get different numbers, which do not depend on other leaves. The path
+    enters through CRC-32, which is the same in every process and on every machine (Python's own
+    `hash` is not).
 
     Args:
         key: The key of the whole tree.
@@ -81,20 +81,20 @@ def fold_in_path(key: jax.Array, path: str) -> jax.Array:
         A key of the same type as `key`.
 
     Example:
-        >>> one, two = (fold_in_path(jax.random.key(0), p) for p in ("a/kernel", "b/kernel"))
-        >>> bool(jax.random.key_data(one)[1] == jax.random.key_data(two)[1])
+        >>> a, b = (fold_in_path(jax.random.key(0), p) for p in ("a/kernel", "b/kernel"))
+        >>> bool(jax.random.key_data(a)[1] == jax.random.key_data(b)[1])
         False
     """
     return jax.random.fold_in(key, zlib.crc32(path.encode()))
 
 
 def _dequantizes(node: Any) -> bool:
-    """Whether a node is a floating array to its users, though its parts are not."""
+    """Whether a node acts as a floating array although its children are not floating."""
     if not hasattr(node, "__jax_array__") or not _is_floating(node):
         return False
     # A variable that merely holds a floating array, as in Flax, stays a node.
-    parts = jax.tree.leaves(node, is_leaf=lambda part: part is not node)
-    return any(hasattr(part, "dtype") and not _is_floating(part) for part in parts)
+    children = jax.tree.leaves(node, is_leaf=lambda child: child is not node)
+    return any(hasattr(child, "dtype") and not _is_floating(child) for child in children)
 
 
 def _is_floating(array: Any) -> bool:

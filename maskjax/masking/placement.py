@@ -1,8 +1,9 @@
-"""Where arrays are placed: scores with their weights, and what needs a whole array on one device.
+"""Placement of arrays on devices.
 
-On a mesh with explicit axes the sharding of an array belongs to its type, and operations that
-could not keep it raise an error: reshaping and sorting need the whole array first. With automatic
-axes, or on one device, the compiler does that, and the functions here return what they are given.
+On a mesh with explicit axes the sharding of an array is part of its type, and operations that
+cannot preserve it, such as reshaping and sorting, raise an error unless the array is gathered
+first. With automatic axes, or on one device, the compiler does that, and the functions here return
+their argument.
 """
 
 from typing import Any, TypeVar
@@ -16,7 +17,7 @@ Array = TypeVar("Array", np.ndarray, jax.Array)
 
 
 def gather(array: Array, axis: int | None = None) -> Array:
-    """The array in whole on each device of its explicit mesh; or whole along one axis only."""
+    """Replicates an array over its explicit mesh, in all axes or along one."""
     sharding = _explicit_sharding(array)
     if sharding is None or isinstance(array, np.ndarray):
         return array
@@ -27,22 +28,24 @@ def gather(array: Array, axis: int | None = None) -> Array:
     return jax.sharding.reshard(array, NamedSharding(sharding.mesh, PartitionSpec(*spec)))
 
 
-def place_like(array: jax.Array, like: Any) -> jax.Array:
-    """The array on the devices of another one: divided alike if their shapes are equal."""
-    if isinstance(array, Tracer) or isinstance(like, Tracer):
-        explicit = _explicit_sharding(like)
+def place_like(array: jax.Array, reference: Any) -> jax.Array:
+    """Places an array on the devices of another one, with its sharding if the shapes are equal."""
+    if isinstance(array, Tracer) or isinstance(reference, Tracer):
+        explicit = _explicit_sharding(reference)
         return (
-            array if explicit is None else jax.sharding.reshard(array, _fit(explicit, array, like))
+            array
+            if explicit is None
+            else jax.sharding.reshard(array, _fit(explicit, array, reference))
         )
-    if not isinstance(like, jax.Array):
+    if not isinstance(reference, jax.Array):
         return array
-    sharding = _fit(like.sharding, array, like)
+    sharding = _fit(reference.sharding, array, reference)
     return array if array.sharding == sharding else jax.device_put(array, sharding)
 
 
-def _fit(sharding: Any, array: jax.Array, like: jax.Array) -> Any:
-    """The sharding of `like` for an array that may have another shape."""
-    if array.shape == like.shape or not isinstance(sharding, NamedSharding):
+def _fit(sharding: Any, array: jax.Array, reference: jax.Array) -> Any:
+    """The sharding of a reference, adapted to an array that may have another shape."""
+    if array.shape == reference.shape or not isinstance(sharding, NamedSharding):
         return sharding
     return NamedSharding(sharding.mesh, PartitionSpec())
 

@@ -1,4 +1,4 @@
-"""The start that keeps every weight by a margin in proportion to its size."""
+"""The initializer that keeps every weight by a margin in proportion to its size."""
 
 from __future__ import annotations
 
@@ -18,24 +18,23 @@ if TYPE_CHECKING:
 def proportional(
     margin: float = 0.05, *, threshold: float = THRESHOLD, protect: float = 0.0
 ) -> Initializer:
-    """Every weight is kept, by a margin in proportion to its size: S = τ + m · |W| / mean |W|.
+    """Keeps every weight by a margin in proportion to its size: S = τ + m · |W| / mean |W|.
 
-    Adam moves all scores by steps of about the same size, so a weight is dropped once gradients
-    have pushed it towards zero for a time in proportion to |W|, as finetuning would move it all
-    the way to zero. Small weights, which hardly matter, go first, and no mass of weights crosses
-    the threshold in the same step, which is what breaks training from equal scores.
+    Adam changes all scores by steps of about the same size, so a weight is dropped after gradients
+    have decreased its score for a time in proportion to |W|, as finetuning would move the weight to
+    zero. Small weights, which matter little, are dropped first, and weights cross the threshold in
+    different steps; with equal scores many cross it in one step, and training diverges.
 
     Args:
         margin: m, the mean distance above the threshold, greater than 0.
         threshold: τ.
-        protect: A transform that is given this initializer keeps weights smaller than this
-            multiple of mean |W| for good, whatever an optimizer does to their scores. Dropping
-            them would change little and cost bits in the task file. A function around the
-            initializer hides it from the transform.
+        protect: A transform with this initializer always keeps weights smaller than this multiple
+            of mean |W|, whatever their scores are. Dropping them would change little and cost bits
+            in the task file. A function that wraps the initializer hides this from the transform.
 
     Returns:
-        An initializer. Unprotected, a weight of exactly zero starts at τ, which drops it and
-        changes nothing; where all are zero, every score starts at τ + m.
+        An initializer. Without protection, the score of a weight of exactly zero is τ, which drops
+        it without effect; if all weights are zero, every score is τ + m.
 
     Raises:
         ValueError: If `margin` is not above 0, `protect` is below 0, or a number is NaN or
@@ -69,12 +68,12 @@ class _Proportional:
         return self.threshold + self.margin * _relative(magnitude)
 
 
-def protection_of(initializer: Initializer) -> float:
-    """The multiple of mean |W| below which an initializer wants weights to be kept for good."""
+def protection(initializer: Initializer) -> float:
+    """The multiple of mean |W| below which weights are always kept; 0 for other initializers."""
     return initializer.protect if isinstance(initializer, _Proportional) else 0.0
 
 
-def is_below(multiple: float, magnitude: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
+def is_below_multiple(multiple: float, magnitude: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
     """Where weights are smaller than this multiple of their mean, bool."""
     return _relative(magnitude) < multiple
 

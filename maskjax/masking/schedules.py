@@ -1,4 +1,4 @@
-"""Sparsity over training steps, and a Lagrangian penalty that holds a mask to a target.
+"""Sparsity schedules, and a Lagrangian penalty that drives a mask to a target sparsity.
 
 A schedule is a function `step -> sparsity` that works on Python ints and inside `jax.jit`.
 """
@@ -34,8 +34,8 @@ def constant_sparsity(sparsity: float) -> Schedule:
 def cubic_sparsity(initial: float, final: float, *, begin: int, end: int) -> Schedule:
     """The cubic schedule s(t) = final + (initial − final)(1 − (t − begin)/(end − begin))³.
 
-    It moves fast at first, while redundant weights abound, and slowly near the target; it is
-    flat before `begin` and after `end`.
+    It changes fast at first, while many weights are redundant, and slowly near the target; it is
+    constant before `begin` and after `end`.
 
     Args:
         initial: Sparsity up to step `begin`.
@@ -69,10 +69,10 @@ def cubic_sparsity(initial: float, final: float, *, begin: int, end: int) -> Sch
 
 
 def stepwise_sparsity(sparsities: Sequence[float], boundaries: Sequence[int]) -> Schedule:
-    """A staircase: `sparsities[i + 1]` holds from step `boundaries[i]` on.
+    """A step function: `sparsities[i + 1]` holds from step `boundaries[i]` on.
 
     Args:
-        sparsities: One value more than there are boundaries.
+        sparsities: The values, one more than boundaries.
         boundaries: Steps in ascending order.
 
     Returns:
@@ -111,8 +111,8 @@ def lagrangian_penalty(
 ) -> jax.Array:
     """λ (target − current)², whose gradient in λ is reversed.
 
-    Add it to the loss and hand λ to the same optimizer as the scores: descending then lowers
-    the penalty in the scores and **ascends** in λ, so λ grows until the target is met.
+    Add it to the loss and train λ with the same optimizer as the scores: descent then lowers the
+    penalty in the scores and **ascends** in λ, so λ grows until the target is met.
 
     Args:
         multiplier: λ, a float32 scalar, 0 at the start.
@@ -138,9 +138,9 @@ def _penalty_fwd(
 
 
 def _penalty_bwd(
-    kept: tuple[jax.Array, jax.Array], gradient: jax.Array
+    residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, None]:
-    multiplier, gap = kept
+    multiplier, gap = residuals
     return -gradient * gap**2, -2 * gradient * multiplier * gap, None
 
 

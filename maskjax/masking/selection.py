@@ -1,4 +1,4 @@
-"""Which leaves are masked: an ordered list of rules on paths, first full match wins."""
+"""Selection of leaves by an ordered list of rules on paths; the first full match decides."""
 
 import difflib
 import re
@@ -11,11 +11,11 @@ Choice = TypeVar("Choice")
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Says of all leaves whose whole path matches a pattern whether they are selected.
+    """A rule that selects or excludes all leaves whose whole path matches a pattern.
 
     Attributes:
         pattern: A regular expression that must match the whole path, or the exact path of a leaf.
-        select: True selects the leaves, False leaves them out.
+        select: True selects the leaves, False excludes them.
 
     Example:
         >>> Rule(pattern=r".*/query/kernel", select=False)
@@ -33,7 +33,7 @@ Rules = tuple[Rule, ...] | Predicate
 
 
 def make_rules(where: Where) -> Rules:
-    """Brings a choice of leaves into one form.
+    """Normalizes a selection of leaves.
 
     Example:
         >>> make_rules(".*/kernel")
@@ -50,19 +50,19 @@ def make_rules(where: Where) -> Rules:
 
 
 def select_paths(paths: Sequence[str], where: Where) -> tuple[str, ...]:
-    """Applies rules to paths: the first rule that matches a path decides, no match leaves it out.
+    """Applies rules to paths: the first rule that matches a path decides; no match excludes it.
 
     Args:
         paths: Paths of leaves, as `flatten_with_paths` gives them.
-        where: Rules, as `make_rules` takes them. A string stands for a rule that selects. One that
-            is a path itself means that leaf only, whatever its characters mean in a pattern.
+        where: Rules, as in `make_rules`. A string is a rule that selects. A string that is a path
+            itself selects that leaf only, whatever its characters mean in a pattern.
 
     Returns:
         The selected paths, in the order of `paths`.
 
     Raises:
-        ValueError: If a rule decides no path at all (a typo, or a rule hidden by an earlier
-            one), if a pattern is not a regular expression, or if nothing is selected.
+        ValueError: If a rule decides no path (a typo, or a rule hidden by an earlier one), if a
+            pattern is not a regular expression, or if no path is selected.
 
     Example:
         >>> paths = ["0/query/kernel", "0/key/kernel", "0/key/bias"]
@@ -76,16 +76,16 @@ def select_paths(paths: Sequence[str], where: Where) -> tuple[str, ...]:
         _check_all_used(paths, rules)
     selected = matching_paths(paths, rules)
     if not selected:
-        what = "the function" if callable(rules) else [rule.pattern for rule in rules]
+        source = "the function" if callable(rules) else [rule.pattern for rule in rules]
         raise ValueError(
-            f"Expected rules that select something, got nothing from {what}; the paths are "
+            f"Expected rules that select something, got nothing from {source}; the paths are "
             f"{', '.join(paths[:3])}, ..."
         )
     return selected
 
 
 def matching_paths(paths: Sequence[str], rules: Rules) -> tuple[str, ...]:
-    """The paths that rules select, be they none."""
+    """The paths that rules select, possibly none."""
     if callable(rules):
         return tuple(path for path in paths if rules(path))
     deciding = _deciding(paths, rules)
@@ -115,8 +115,8 @@ def choose(path: str, choices: Mapping[str, Choice]) -> Choice:
     return list(choices.values())[index]
 
 
-def exact(patterns: Mapping[str, Choice], paths: Container[str]) -> dict[str, Choice]:
-    """The same choices, in which a key that is a path matches that path only."""
+def escape_paths(patterns: Mapping[str, Choice], paths: Container[str]) -> dict[str, Choice]:
+    """Escapes the keys that are paths, so that each matches that path only."""
     return {re.escape(key) if key in paths else key: value for key, value in patterns.items()}
 
 
@@ -128,24 +128,24 @@ def _rule(item: Any) -> Rule:
     return rule
 
 
-def _no_rule(came: Any) -> str:
+def _no_rule(actual: Any) -> str:
     return (
         "Expected where to be a pattern such as '.*/kernel', a Rule, a list of these, or a "
-        f"function of a path, got {type(came).__name__} {came!r}."
+        f"function of a path, got {type(actual).__name__} {actual!r}."
     )
 
 
 def _deciding(paths: Sequence[str], rules: tuple[Rule, ...]) -> dict[str, int | None]:
     """The number of the rule that decides each path."""
-    known = frozenset(paths)
-    patterns = [_compile(rule.pattern, known) for rule in rules]
+    path_set = frozenset(paths)
+    patterns = [_compile(rule.pattern, path_set) for rule in rules]
     return {path: _first_match(path, patterns) for path in paths}
 
 
 def _check_all_used(paths: Sequence[str], rules: tuple[Rule, ...]) -> None:
-    used = set(_deciding(paths, rules).values())
+    deciding = set(_deciding(paths, rules).values())
     for index, rule in enumerate(rules):
-        if index not in used:
+        if index not in deciding:
             raise ValueError(_unused(rule.pattern, paths))
 
 
@@ -165,5 +165,5 @@ def _unused(rule: str, paths: Sequence[str]) -> str:
     pattern = _compile(rule, frozenset(paths))
     if any(pattern.fullmatch(path) for path in paths):
         return f"Rule {rule!r} decides nothing: earlier rules match all of its paths."
-    near = difflib.get_close_matches(rule, paths, n=3, cutoff=0.3) or list(paths[:3])
-    return f"Rule {rule!r} matches no path of the {len(paths)}; near names: {', '.join(near)}."
+    similar = difflib.get_close_matches(rule, paths, n=3, cutoff=0.3) or list(paths[:3])
+    return f"Rule {rule!r} matches no path of the {len(paths)}; near names: {', '.join(similar)}."

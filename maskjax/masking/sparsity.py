@@ -12,8 +12,8 @@ class Count(NamedTuple):
     """Zeros and weights of some masks.
 
     Attributes:
-        zeros: How many weights are dropped.
-        total: How many weights there are.
+        zeros: The number of dropped weights.
+        total: The number of weights.
 
     Example:
         >>> Count(1, 4).sparsity
@@ -25,7 +25,7 @@ class Count(NamedTuple):
 
     @property
     def sparsity(self) -> float:
-        """Fraction of zeros; 0 where there are no weights."""
+        """The fraction of zeros; 0 without weights."""
         return self.zeros / self.total if self.total else 0.0
 
 
@@ -49,7 +49,7 @@ def count_zeros(masks: Mapping[str, jax.Array | np.ndarray]) -> dict[str, Count]
 
 
 def total_count(counts: Mapping[str, Count]) -> Count:
-    """Adds counts up.
+    """Sums counts.
 
     Args:
         counts: `{path: count}`.
@@ -83,6 +83,6 @@ def mean_sparsity(masks: Mapping[str, jax.Array]) -> jax.Array:
     """
     if not masks:
         raise ValueError("Expected at least one mask, got none.")
-    # Zeros, not ones: where there are none, this is 0 and not the rounding of 1 - kept / total.
+    # Sums zeros, so that a mask of ones gives exactly 0 and not the rounding of 1 - kept / total.
     zeros = sum((1 - mask.astype(jnp.float32)).sum() for mask in masks.values())
     return jnp.float32(zeros) / sum(mask.size for mask in masks.values())

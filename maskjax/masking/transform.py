@@ -1,4 +1,4 @@
-"""The mask transform: a few pure functions that learn which frozen weights to keep.
+"""The mask transform: pure functions that learn which frozen weights to keep.
 
 References:
     Zhao et al., Masking as an Efficient Alternative to Finetuning, EMNLP 2020, section 3,
@@ -24,12 +24,12 @@ from maskjax.masking.initializers import Initializer, Initializers
 from maskjax.masking.leaves import as_weight, check_untied, select_weights
 from maskjax.masking.paths import flatten_with_paths, fold_in_path, update_leaves
 from maskjax.masking.placement import place_like
-from maskjax.masking.proportional import is_below, protection_of
-from maskjax.masking.selection import Where, choose, exact, make_rules, matching_paths
+from maskjax.masking.proportional import is_below_multiple, protection
+from maskjax.masking.selection import Where, choose, escape_paths, make_rules, matching_paths
 
 Params = Any
 Scores = dict[str, jax.Array]
-"""`{path: scores}` of the masked leaves only, float32: the one thing that is trained."""
+"""`{path: scores}` of the masked leaves only, float32, which are trained."""
 Masks = dict[str, jax.Array]
 """`{path: mask}`; 1 keeps a weight, 0 drops it."""
 Binarize = Callable[[Scores, jax.Array | None], Masks]
@@ -51,13 +51,13 @@ class MaskTransform(NamedTuple):
     """Pure functions over any pytree of params; scores are a pytree of their own.
 
     Attributes:
-        init: `(key, params) -> scores`, with scores for the selected leaves only, where the leaves
-            are: on their devices, and divided as they are.
+        init: `(key, params) -> scores`, with scores for the selected leaves only, on the devices
+            of the leaves and with their sharding.
         apply: `(scores, params, *, key=None) -> params` with the selected leaves W replaced by
             W ⊙ M(S), in W's dtype. Differentiable in `scores`, straight-through. `key` is for
             binarizers that sample; without it they are deterministic.
         masks: `(scores, params) -> {path: bool array}` in the shapes of the weights,
-            deterministic: what is left to keep once training is over.
+            deterministic: the result of training.
         float_masks: `(scores, params, *, key=None) -> {path: float array}` in the shapes of the
             weights: the exact zeros and ones of `apply`, with their straight-through gradients.
     """
@@ -75,22 +75,22 @@ def mask_transform(
     where: Where = KERNELS,
     granularity: Granularity = PER_WEIGHT,
 ) -> MaskTransform:
-    """Builds a transform from its parts; the factories are made of it.
+    """Builds a transform from its parts; all factories use it.
 
     Args:
         binarize: `(scores, key) -> masks`, straight-through.
-        initializer: Gives the scores of one leaf; or one for each pattern of paths. Weights that
-            `proportional` protects are kept whatever their scores are: the mask is one there and
-            no gradient reaches the score, so that every optimizer respects it.
-        where: What selects the masked leaves by path: a pattern or an exact path, a `Rule`,
-            several of these, or a function of a path.
+        initializer: Initializes the scores of a leaf; or one initializer per pattern of paths.
+            Weights that `proportional` protects are kept whatever their scores are: their mask is
+            one and their scores get no gradient, with any optimizer.
+        where: Selects the masked leaves by path: a pattern or an exact path, a `Rule`, several of
+            these, or a function of a path.
         granularity: How many weights share one score.
 
     Returns:
-        A transform. Its functions raise ValueError where the rules do not fit the params, where a
-        selected leaf is not floating or is the same array as another leaf, where scores are missing
-        or do not fit, and for NaN, as far as values are known: inside `jax.jit` a score that is NaN
-        makes the weight NaN.
+        A transform. Its functions raise ValueError if the rules do not fit the params, if a
+        selected leaf is not floating or is the same array as another leaf, if scores are missing or
+        do not fit, and for NaN in known values: inside `jax.jit` a score that is NaN makes the
+        weight NaN.
 
     Example:
         >>> from maskjax.masking import constant, hard_threshold
@@ -110,9 +110,11 @@ def mask_transform(
     def init(key: jax.Array, params: Params) -> Scores:
         check_key(key)
         weights = select_weights(params, rules)
-        starts = _by_path(initializer, weights)
+        initializers = _initializers(initializer, weights)
         return {
-            path: _start(starts[path], fold_in_path(key, path), path, granularity.reduce(path, w))
+            path: _init_scores(
+                initializers[path], fold_in_path(key, path), path, granularity.reduce(path, w)
+            )
             for path, w in weights.items()
         }
 
@@ -142,23 +144,25 @@ def mask_transform(
     return MaskTransform(init, apply, masks, float_masks)
 
 
-def _by_path(initializer: Initializers, paths: Mapping[str, Any]) -> dict[str, Initializer]:
+def _initializers(initializer: Initializers, paths: Mapping[str, Any]) -> dict[str, Initializer]:
     """The initializer of each leaf."""
     if not isinstance(initializer, Mapping):
         return dict.fromkeys(paths, initializer)
-    starts = exact(initializer, paths)
-    return {path: choose(path, starts) for path in paths}
+    exact_patterns = escape_paths(initializer, paths)
+    return {path: choose(path, exact_patterns) for path in paths}
 
 
-def _start(start: Initializer, key: jax.Array, path: str, magnitude: jax.Array) -> jax.Array:
-    scores = start(key, magnitude)
+def _init_scores(
+    initializer: Initializer, key: jax.Array, path: str, magnitude: jax.Array
+) -> jax.Array:
+    scores = initializer(key, magnitude)
     check_floating(f"initial scores of {path}", scores)
     check_all_finite(f"initial scores of {path}", scores)
     return place_like(scores, magnitude)
 
 
 def _weights_of(scores: Scores, params: Params, rules: Any) -> dict[str, Any]:
-    """The weights that scores are for, all of them."""
+    """The weights of scores; checks that scores are complete."""
     check_scores(scores)
     leaves = flatten_with_paths(params)
     if unknown := sorted(set(scores) - set(leaves)):
@@ -178,11 +182,17 @@ def _weights_of(scores: Scores, params: Params, rules: Any) -> dict[str, Any]:
 def _protected(
     initializer: Initializers, weights: Mapping[str, Any], granularity: Granularity
 ) -> Protected:
-    """Where weights are kept for good, from their sizes; only leaves that may have such weights."""
-    starts = _by_path(initializer, weights).items()
-    multiples = {path: protection_of(start) for path, start in starts if protection_of(start)}
+    """Marks the weights that are always kept, in the leaves whose initializer protects any."""
+    initializers = _initializers(initializer, weights).items()
+    multiples = {
+        path: protection(leaf_initializer)
+        for path, leaf_initializer in initializers
+        if protection(leaf_initializer)
+    }
     return {
-        path: is_below(multiple, jax.lax.stop_gradient(granularity.reduce(path, weights[path])))
+        path: is_below_multiple(
+            multiple, jax.lax.stop_gradient(granularity.reduce(path, weights[path]))
+        )
         for path, multiple in multiples.items()
     }
 
@@ -190,11 +200,13 @@ def _protected(
 def _binarize_around(
     binarize: Binarize, scores: Scores, key: jax.Array | None, protected: Protected
 ) -> Masks:
-    """Masks that are one where weights are protected, and to other weights as if those scored ∞."""
-    for path, kept in protected.items():
-        check_shape(f"scores of {path}", scores[path], kept.shape)
-    ranked = {p: jnp.where(kept, jnp.inf, scores[p]) for p, kept in protected.items()}
+    """Binarizes with infinite scores for protected weights, whose mask is one."""
+    for path, is_protected in protected.items():
+        check_shape(f"scores of {path}", scores[path], is_protected.shape)
+    ranked = {
+        p: jnp.where(is_protected, jnp.inf, scores[p]) for p, is_protected in protected.items()
+    }
     masks = binarize({**scores, **ranked}, key)
-    # Again, for binarizers that rank: there may be more protected weights than they keep.
-    ones = {p: jnp.where(kept, 1, masks[p]) for p, kept in protected.items()}
+    # A ranking binarizer may keep fewer weights than are protected.
+    ones = {p: jnp.where(is_protected, 1, masks[p]) for p, is_protected in protected.items()}
     return {**masks, **ones}

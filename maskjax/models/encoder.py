@@ -82,7 +82,7 @@ def position_ids(
 
 
 def attention_bias(attention_mask: Int[Array, "batch seq"]) -> Float32[Array, "batch 1 1 seq"]:
-    """Makes padding invisible to attention."""
+    """The additive bias that excludes padding from attention."""
     lowest = jnp.finfo(jnp.float32).min
     bias = jnp.where(attention_mask != 0, jnp.float32(0), jnp.float32(lowest))
     return bias[:, None, None, :]

@@ -28,9 +28,9 @@ class Pooler(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.hidden_size, dtype)
 
-    def __call__(self, first: Float[Array, "batch hidden"]) -> Float[Array, "batch hidden"]:
+    def __call__(self, first_token: Float[Array, "batch hidden"]) -> Float[Array, "batch hidden"]:
         """Pools the hidden state of the first token."""
-        return jnp.tanh(self.dense(first))
+        return jnp.tanh(self.dense(first_token))
 
 
 class PoolerHead(nnx.Module):
@@ -147,7 +147,7 @@ class TokenHead(nnx.Module):
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
     ) -> None:
-        del dtype  # that of the logits is always float32
+        del dtype  # logits are always float32
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 

@@ -1,4 +1,4 @@
-"""Parameter paths to the names of Hugging Face's PyTorch checkpoints, and back to one spelling."""
+"""The names of parameters in Hugging Face's PyTorch checkpoints."""
 
 import re
 from typing import TypeVar
@@ -11,10 +11,10 @@ from maskjax.models.registry import ARCHITECTURES
 
 Array = TypeVar("Array", np.ndarray, jax.Array)
 
-LEAVES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
-"""What PyTorch calls a leaf."""
+LEAF_NAMES = {"kernel": "weight", "scale": "weight", "embedding": "weight", "bias": "bias"}
+"""The names of leaves in PyTorch."""
 
-OLD_LEAVES = {"gamma": "weight", "beta": "bias"}
+OLD_LEAF_NAMES = {"gamma": "weight", "beta": "bias"}
 """What checkpoints converted from TensorFlow call the leaves of LayerNorm."""
 
 
@@ -23,7 +23,7 @@ def torch_name(path: str, family: str) -> str:
 
     Args:
         path: Path of a parameter.
-        family: Whose checkpoint it is.
+        family: The family of the checkpoint.
 
     Returns:
         Its key in the state dict of `BertModel` and its like.
@@ -33,24 +33,24 @@ def torch_name(path: str, family: str) -> str:
         'transformer.layer.0.attention.q_lin.weight'
     """
     *modules, leaf = path.split("/")
-    name = ".".join([*modules, LEAVES[leaf]])
+    name = ".".join([*modules, LEAF_NAMES[leaf]])
     return ARCHITECTURES[family].rename(name) if modules[0] == "encoder" else name
 
 
-def checkpoint_name(path: str, family: str) -> str:
+def state_dict_key(path: str, family: str) -> str:
     """Names a leaf as PyTorch's models with a head do, whose encoder has the prefix of the family.
 
     Args:
         path: Path of a parameter.
-        family: Whose checkpoint it is.
+        family: The family of the checkpoint.
 
     Returns:
-        Its key in the state dict of `BertForSequenceClassification` and its like.
+        The key in the state dict of `BertForSequenceClassification` and similar classes.
 
     Example:
-        >>> checkpoint_name("pooler/dense/bias", "roberta")
+        >>> state_dict_key("pooler/dense/bias", "roberta")
         'roberta.pooler.dense.bias'
-        >>> checkpoint_name("classifier/out_proj/kernel", "roberta")
+        >>> state_dict_key("classifier/out_proj/kernel", "roberta")
         'classifier.out_proj.weight'
     """
     name = torch_name(path, family)
@@ -59,19 +59,19 @@ def checkpoint_name(path: str, family: str) -> str:
 
 
 def is_kernel(path: str) -> bool:
-    """Says whether a leaf is a matrix `[in, out]`, which PyTorch keeps as `[out, in]`."""
+    """Whether a leaf is a matrix `[in, out]`, which is `[out, in]` in PyTorch."""
     return path.endswith("/kernel")
 
 
 def swap_layout(path: str, array: Array) -> Array:
-    """Turns a leaf from the layout of params into PyTorch's, or back.
+    """Converts a leaf from the layout of params to PyTorch's, or back.
 
     Args:
         path: Path of a parameter.
-        array: It, or its mask.
+        array: The leaf, or its mask.
 
     Returns:
-        A kernel's transpose, any other leaf as it is.
+        The transpose of a kernel; any other leaf unchanged.
 
     Example:
         >>> swap_layout("pooler/dense/kernel", np.zeros((2, 3))).shape
@@ -85,17 +85,17 @@ def normalize_name(name: str, family: str) -> str:
 
     Args:
         name: A key, with or without the prefix of the family, possibly with the old leaf names.
-        family: Whose checkpoint it is.
+        family: The family of the checkpoint.
 
     Returns:
-        The key without prefix, with today's leaf names.
+        The key without prefix, with current leaf names.
 
     Example:
         >>> normalize_name("bert.embeddings.LayerNorm.gamma", "bert")
         'embeddings.LayerNorm.weight'
     """
     name = name.removeprefix(f"{ARCHITECTURES[family].prefix}.")
-    return re.sub(r"(?<=LayerNorm\.)(gamma|beta)$", lambda old: OLD_LEAVES[old[0]], name)
+    return re.sub(r"(?<=LayerNorm\.)(gamma|beta)$", lambda old: OLD_LEAF_NAMES[old[0]], name)
 
 
 def is_ignored(name: str, family: str) -> bool:

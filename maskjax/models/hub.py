@@ -1,4 +1,4 @@
-"""Where a base lives: a local folder, the local cache of the Hugging Face Hub, or the Hub."""
+"""The files of a base: in a local folder, the local cache of the Hugging Face Hub, or the Hub."""
 
 import difflib
 from pathlib import Path
@@ -32,7 +32,7 @@ FILES = [
     "vocab.json",
     "merges.txt",
 ]
-"""What a base and its tokenizer need of a repository."""
+"""The files of a repository that a base and its tokenizer need."""
 
 
 KNOWN = (
@@ -44,15 +44,15 @@ KNOWN = (
     "distilbert-base-uncased",
     "distilroberta-base",
 )
-"""Names that people mistype."""
+"""Names for which messages suggest a correction."""
 
 
 class Location(NamedTuple):
-    """Where a checkpoint is.
+    """The location of a checkpoint.
 
     Attributes:
         folder: The folder of its files.
-        revision: The commit on the Hub; None for files that do not come from there.
+        revision: The commit on the Hub; None for local files.
     """
 
     folder: Path
@@ -60,33 +60,33 @@ class Location(NamedTuple):
 
 
 def resolve(name: str, revision: str | None = None, *, offline: bool = False) -> Location:
-    """Finds a checkpoint, as near as possible.
+    """Finds a checkpoint.
 
-    A local folder of this name wins. Then comes the installed MiniLM, if it is meant, then the
-    Hub's cache, and the network only if the cache has no such checkpoint.
+    A local folder of this name has precedence, then the installed MiniLM, then the Hub's cache. The
+    network is used only if the cache has no such checkpoint.
     """
     if local := _local(name):
         if revision is not None:
             raise InputError(f"{name} is not on the Hub and has no revision {revision!r}; drop it")
         return Location(local, None)
-    near = _near(name)
+    hint = _spelling_hint(name)
     if name.startswith((".", "~", "/")) or name.count("/") > 1:
         raise InputError(f"{name} does not exist; expected the folder of a checkpoint or a Hub id")
     try:
         folder = _cached(name, revision) or _download(name, revision, offline)
     except HFValidationError as error:
         raise InputError(
-            f"{near}{name} is neither a local folder nor a Hub id ({one_line(error)})"
+            f"{hint}{name} is neither a local folder nor a Hub id ({one_line(error)})"
         ) from error
     except InputError as error:
-        raise InputError(f"{near}{error}") from error
+        raise InputError(f"{hint}{error}") from error
     return Location(folder, folder.name)  # the Hub's cache names a snapshot by its commit
 
 
-def _near(name: str) -> str:
-    """The start of a message about a name that is nearly one of `KNOWN`."""
-    near = difflib.get_close_matches(name.lower(), KNOWN, n=1, cutoff=0.75)
-    return f"did you mean {near[0]}? " if near and near[0] != name else ""
+def _spelling_hint(name: str) -> str:
+    """The start of a message about a name that is similar to one of `KNOWN`."""
+    matches = difflib.get_close_matches(name.lower(), KNOWN, n=1, cutoff=0.75)
+    return f"did you mean {matches[0]}? " if matches and matches[0] != name else ""
 
 
 def _local(name: str) -> Path | None:
@@ -101,7 +101,7 @@ def _local(name: str) -> Path | None:
 
 
 def _cached(name: str, revision: str | None) -> Path | None:
-    # Not snapshot_download(local_files_only=True): that also refuses a folder with enough in it.
+    # snapshot_download(local_files_only=True) would also reject a folder with all needed files.
     config = try_to_load_from_cache(name, "config.json", revision=revision)
     if not isinstance(config, str):
         return None
@@ -110,10 +110,10 @@ def _cached(name: str, revision: str | None) -> Path | None:
 
 
 def _download(name: str, revision: str | None, offline: bool) -> Path:
-    what = name if revision is None else f"{name} at revision {revision!r}"
+    checkpoint = name if revision is None else f"{name} at revision {revision!r}"
     if offline:
         raise InputError(
-            f"{what} is neither a local folder nor in the cache {constants.HF_HUB_CACHE}; "
+            f"{checkpoint} is neither a local folder nor in the cache {constants.HF_HUB_CACHE}; "
             "run once online, or give the folder of a checkpoint"
         )
 
@@ -121,7 +121,7 @@ def _download(name: str, revision: str | None, offline: bool) -> Path:
         return snapshot_download(name, revision=revision, allow_patterns=FILES)
 
     try:
-        return Path(with_backoff(download, what))
+        return Path(with_backoff(download, checkpoint))
     except InputError:
         raise
     except RevisionNotFoundError as error:
@@ -135,8 +135,8 @@ def _download(name: str, revision: str | None, offline: bool) -> Path:
             f"{name} is neither a local folder nor a repository on the Hub; check the spelling, "
             "or log in if the repository is private"
         ) from error
-    except Exception as error:  # of the network, whose classes differ between client versions
+    except Exception as error:  # the classes of network errors differ between client versions
         raise InputError(
-            f"{what} is not in the cache {constants.HF_HUB_CACHE} and the download failed; check "
-            f"the network, or give the folder of a checkpoint ({one_line(error)})"
+            f"{checkpoint} is not in the cache {constants.HF_HUB_CACHE} and the download failed;"
+            f" check the network, or give the folder of a checkpoint ({one_line(error)})"
         ) from error

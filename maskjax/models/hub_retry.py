@@ -1,4 +1,4 @@
-"""Calls to the Hugging Face Hub that wait where it asks to, for a while."""
+"""Calls to the Hugging Face Hub with retries after the status 429."""
 
 import logging
 import time
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from maskjax.errors import InputError
 
-LONGEST = 60.0
-"""Seconds that a call waits in all."""
+MAX_WAIT = 60.0
+"""The maximum number of seconds that a call waits in all."""
 
 Result = TypeVar("Result")
 
@@ -19,13 +19,13 @@ _log = logging.getLogger(__name__)
 
 
 def with_backoff(
-    call: Callable[[], Result], what: str, *, sleep: Callable[[float], None] = time.sleep
+    call: Callable[[], Result], name: str, *, sleep: Callable[[float], None] = time.sleep
 ) -> Result:
-    """Calls the Hub, and again after a while where it answers 429, too many requests.
+    """Calls the Hub, and retries after the status 429, too many requests.
 
-    It waits as long as the header Retry-After says, and without one 1 s, 2 s, 4 s and so on; each
-    wait is logged as a warning of the logger `maskjax`. The Hub's own client also waits within some
-    calls, before the answer gets here.
+    It waits for the seconds of the header Retry-After, and without one 1 s, 2 s, 4 s and so on;
+    each wait is logged as a warning of the logger `maskjax`. The Hub's own client also retries some
+    calls.
 
     Example:
         >>> with_backoff(lambda: "a file", "someone/model")
@@ -35,25 +35,25 @@ def with_backoff(
     while True:
         try:
             return call()
-        except Exception as error:  # of the network, whose classes differ between client versions
+        except Exception as error:  # the classes of network errors differ between client versions
             headers = _headers_of_429(error)
             if headers is None:
                 raise
-            asked = _retry_after(headers.get("Retry-After"))
-            wait = pause if asked is None else asked
-            if waited + wait > LONGEST:
+            retry_after = _retry_after(headers.get("Retry-After"))
+            wait = pause if retry_after is None else retry_after
+            if waited + wait > MAX_WAIT:
                 raise InputError(
-                    f"{what}: the Hub takes no more requests for now, after {waited:.0f} s of "
+                    f"{name}: the Hub takes no more requests for now, after {waited:.0f} s of "
                     f"waiting; try again in {wait:.0f} s, log in for a higher limit, or use a "
                     "local copy."
                 ) from error
-        _log.warning("%s: the Hub takes no more requests for now; waiting %.0f s", what, wait)
+        _log.warning("%s: the Hub takes no more requests for now; waiting %.0f s", name, wait)
         sleep(wait)
         waited, pause = waited + wait, pause * 2
 
 
 def _headers_of_429(error: BaseException | None) -> Any:
-    """The headers of the answer 429 that an error comes from; None if it comes from another."""
+    """The headers of the response 429 that caused an error; None for other causes."""
     while error is not None:
         response = getattr(error, "response", None)
         if getattr(response, "status_code", None) == HTTPStatus.TOO_MANY_REQUESTS:
@@ -63,7 +63,7 @@ def _headers_of_429(error: BaseException | None) -> Any:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds of the header, which holds them or a date; at least 1."""
+    """The seconds to wait by the header, which holds seconds or a date; at least 1."""
     if not value:
         return None
     if value.strip().isdecimal():

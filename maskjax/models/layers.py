@@ -91,7 +91,7 @@ ACTIVATIONS: dict[Activation, Callable[[jax.Array], jax.Array]] = {
 def dropout(
     x: Float[Array, "*shape"], rate: float, key: PRNGKeyArray | None
 ) -> Float[Array, "*shape"]:
-    """Zeroes entries at random and scales the others, so that the expectation stays.
+    """Zeroes entries at random and scales the others, which preserves the expectation.
 
     Example:
         >>> dropout(jnp.ones(3), 0.5, None).tolist()
@@ -100,10 +100,10 @@ def dropout(
     if key is None or rate == 0:
         return x
     bits = jax.random.bits(key, x.shape, jnp.uint32)
-    kept = bits >= np.uint32(rate * 2**32)
-    return jnp.where(kept, x * (1 / (1 - rate)), 0)
+    keep = bits >= np.uint32(rate * 2**32)
+    return jnp.where(keep, x * (1 / (1 - rate)), 0)
 
 
 def site_key(key: PRNGKeyArray | None, site: int) -> PRNGKeyArray | None:
-    """Derives the key of one place from the key of the whole; None stays None."""
+    """Derives the key of a site in a module from the module's key; None stays None."""
     return None if key is None else jax.random.fold_in(key, site)

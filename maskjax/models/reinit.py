@@ -1,7 +1,7 @@
-"""Random weights in place of chosen pretrained ones: the control of lottery tickets.
+"""Random weights in place of chosen pretrained ones, as a control.
 
-A mask over random weights shows how much of a result is the pretraining's. Weights are drawn as
-`_init_weights` of transformers draws those of a new model.
+A mask over random weights shows how much of a result is due to pretraining. Weights are drawn as in
+`_init_weights` of transformers.
 """
 
 import re
@@ -26,37 +26,39 @@ PARTS = {
     "output": r"encoder/layer/\d+/output/dense/.*",
     "pooler": r"pooler/dense/.*",
 }
-"""Part → pattern of its leaves. Each leaf of an encoder is of one part."""
+"""Part → pattern of its leaves. Each leaf of an encoder belongs to one part."""
 
 
 def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
     """Re-initializes parts of a base.
 
     Kernels and embeddings are normal with standard deviation `initializer_range`, the embedding of
-    padding and all biases zero, the scales of LayerNorm one. Each leaf is drawn by itself, from
-    its path and the seed.
+    padding and all biases zero, the scales of LayerNorm one. Each leaf has its own key, which
+    follows from its path and the seed.
 
     Args:
         base: The pretrained encoder.
-        parts: Names of `PARTS`; with none of them the base stays as it is.
+        parts: Names of `PARTS`; without any the base is unchanged.
         seed: The seed of the random weights.
 
     Returns:
-        The base with these weights, of the same name still.
+        The base with these weights, under the same name.
 
     Raises:
         InputError: If the base has no such part.
     """
     leaves = flatten_with_paths(base.params)
-    drawn = {}
+    random_leaves = {}
     for part in parts:
         paths = [path for path in leaves if re.fullmatch(PARTS.get(part, ""), path)]
         if not paths:
             raise InputError(
                 f"model.reinit: expected parts of {base.name} among {', '.join(PARTS)}, got {part}."
             )
-        drawn |= {path: _draw(path, leaves[path].shape, base.config, seed) for path in paths}
-    return base._replace(params=update_leaves(base.params, drawn))
+        random_leaves |= {
+            path: _draw(path, leaves[path].shape, base.config, seed) for path in paths
+        }
+    return base._replace(params=update_leaves(base.params, random_leaves))
 
 
 def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -> jax.Array:
@@ -64,8 +66,7 @@ def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -
         return jnp.ones(shape, jnp.float32)
     if path.endswith("/bias"):
         return jnp.zeros(shape, jnp.float32)
-    # By NumPy: the digest of the base depends on its last bit, which must be the same on every
-    # device.
+    # NumPy draws the same bits on every device, which the digest of the base needs.
     words = jax.random.bits(fold_in_path(jax.random.key(seed), path), (2,), jnp.uint32)
     random = np.random.default_rng(np.asarray(words))
     leaf = random.standard_normal(shape, np.float32) * np.float32(config.initializer_range)

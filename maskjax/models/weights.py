@@ -1,4 +1,4 @@
-"""Checkpoints in safetensors files to parameters, strictly: every leaf filled, every key used."""
+"""A strict loader of safetensors checkpoints: every leaf is filled and every key is used."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -54,7 +54,7 @@ def tensor_names(folder: Path) -> frozenset[str]:
 
 
 def has_weights(folder: Path) -> bool:
-    """Says whether a folder has a safetensors checkpoint, with every shard if it is sharded."""
+    """Whether a folder has a safetensors checkpoint, with every shard if it is sharded."""
     index = folder / INDEX_FILE
     if index.is_file() and not (folder / SINGLE_FILE).is_file():
         return all(shard.is_file() for shard in _shards(index))
@@ -71,7 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
         The object.
 
     Raises:
-        InputError: There is no such file, or it holds something else.
+        InputError: If there is no such file, or it does not hold an object.
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected the folder of a checkpoint")
@@ -82,15 +82,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _weight_files(folder: Path) -> tuple[Path, list[Path]]:
-    """Finds the file that stands for the checkpoint, and the files that hold its tensors."""
-    single, index = folder / SINGLE_FILE, folder / INDEX_FILE
-    if single.is_file():
-        return single, [single]
+    """Finds the file that names the checkpoint in messages, and the files of its tensors."""
+    file, index = folder / SINGLE_FILE, folder / INDEX_FILE
+    if file.is_file():
+        return file, [file]
     if not index.is_file():
         raise InputError(_no_weights(folder))
     shards = _shards(index)
-    if absent := [shard.name for shard in shards if not shard.is_file()]:
-        raise InputError(f"{index} names files that are missing: {', '.join(absent)}")
+    if missing := [shard.name for shard in shards if not shard.is_file()]:
+        raise InputError(f"{index} names files that are missing: {', '.join(missing)}")
     return index, shards
 
 
@@ -103,12 +103,12 @@ def _shards(index: Path) -> list[Path]:
 
 def _no_weights(folder: Path) -> str:
     pickles = sorted(path.name for path in folder.glob("*.bin"))
-    found = (
+    alternatives = (
         f"only {', '.join(pickles)}, which is pickle and can run code" if pickles else "nor shards"
     )
     return (
-        f"{folder} has no {SINGLE_FILE}, {found}; to convert a checkpoint, run where PyTorch is: "
-        "transformers.AutoModel.from_pretrained(old).save_pretrained(new)"
+        f"{folder} has no {SINGLE_FILE}, {alternatives}; to convert a checkpoint, run where PyTorch"
+        " is: transformers.AutoModel.from_pretrained(old).save_pretrained(new)"
     )
 
 
@@ -122,7 +122,7 @@ def _open(path: Path) -> Any:
 def _find_tensors(
     files: list[Any], expected: dict[str, str], family: str
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Finds the expected tensors by name, and says what is missing, unexpected or there twice."""
+    """Finds the expected tensors by name; also returns missing, unexpected and duplicate ones."""
     tensors: dict[str, Tensor] = {}
     problems = []
     for file in files:
@@ -151,9 +151,9 @@ def _keys(file: Any) -> dict[str, str]:
 
 def _misfits(tensor: Tensor, path: str, shape: tuple[int, ...]) -> Iterator[str]:
     stored = tensor.file.get_slice(tensor.key)
-    in_torch = shape[::-1] if is_kernel(path) else shape
-    if tuple(stored.get_shape()) != in_torch:
-        yield f"{tensor.key} has shape {stored.get_shape()}, expected {list(in_torch)}"
+    torch_shape = shape[::-1] if is_kernel(path) else shape
+    if tuple(stored.get_shape()) != torch_shape:
+        yield f"{tensor.key} has shape {stored.get_shape()}, expected {list(torch_shape)}"
     if stored.get_dtype() not in DTYPES:
         yield f"{tensor.key} has dtype {stored.get_dtype()}, expected {' or '.join(DTYPES)}"
 

@@ -1,4 +1,4 @@
-"""Work that is counted: how much of it is done, and how long the rest will take."""
+"""Counters of work, with an estimate of the remaining time."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,10 +16,10 @@ class Counter:
     """Counts work up to a total.
 
     Args:
-        unit: What is counted, such as `rows` or `step`.
-        total: How much work there is.
+        unit: The unit of the work, such as `rows` or `step`.
+        total: The total amount of work.
         clock: Returns the current time in seconds.
-        verb: What is done, such as `evaluating`; empty for the main work of a command.
+        verb: The name of the work, such as `evaluating`; empty for the main work of a command.
         changed: Called after each update.
     """
 
@@ -38,17 +38,17 @@ class Counter:
         self.restart(0)
 
     def restart(self, done: int) -> None:
-        """Starts from work that was done earlier, which says nothing about the speed."""
+        """Starts from work that was done earlier, which does not count for the speed."""
         self._start = self._last = _Mark(self._clock(), done)
         self._first: _Mark | None = None
 
     @property
     def done(self) -> int:
-        """How much is done."""
+        """The amount of work that is done."""
         return self._last.done
 
     def update(self, done: int) -> None:
-        """Sets how much is done."""
+        """Sets the amount of work that is done."""
         if done > self._last.done:
             mark = _Mark(self._clock(), done)
             self._first = self._first or mark
@@ -60,7 +60,7 @@ class Counter:
         self.update(self._last.done + count)
 
     def leave_out(self, seconds: float) -> None:
-        """Leaves time out of the speed that went into something that does not recur."""
+        """Excludes time from the speed that went into work that does not recur."""
         self._start, self._last = self._start.later(seconds), self._last.later(seconds)
         self._first = self._first and self._first.later(seconds)
 
@@ -69,25 +69,25 @@ class Counter:
         return self._clock() - self._start.seconds
 
     def seconds_left(self) -> float | None:
-        """Seconds that the rest will take, or None before anything is done.
+        """The estimated remaining seconds, or None before the first update.
 
-        The first update is left out of the speed as soon as there is a second one, since the first
-        piece of work usually waits for a program to be compiled.
+        The first update does not count for the speed after the second one, since it usually
+        includes the compilation of a program.
         """
         if self._first is None:
             return None
-        begin = self._start if self._first == self._last else self._first
-        done = self._last.done - begin.done
-        speed = done / max(self._last.seconds - begin.seconds, 1e-9)
-        left = (self.total - self._last.done) / speed
-        return max(0.0, left - (self._clock() - self._last.seconds))
+        start = self._start if self._first == self._last else self._first
+        done = self._last.done - start.done
+        speed = done / max(self._last.seconds - start.seconds, 1e-9)
+        seconds = (self.total - self._last.done) / speed
+        return max(0.0, seconds - (self._clock() - self._last.seconds))
 
     def text(self) -> str:
-        """What is done out of how much, such as `step 10/250`."""
+        """The work done and the total, such as `step 10/250`."""
         return f"{self.unit} {self.done:,}/{self.total:,}"
 
     def left_text(self) -> str:
-        """The time left, such as `0:04:10 left`."""
+        """The remaining time, such as `0:04:10 left`."""
         seconds = self.seconds_left()
         if seconds is None:
             return "-:--:-- left"

@@ -1,4 +1,4 @@
-"""The display of a command: drawn again and again on a terminal, printed elsewhere."""
+"""The progress display of a command: a live line on a terminal, printed lines elsewhere."""
 
 import os
 import time
@@ -16,13 +16,13 @@ from maskjax.progress.counter import Counter
 from maskjax.progress.layout import fit_line
 
 PRINT_SECONDS = 60
-"""Seconds between two lines where nothing is drawn."""
+"""Seconds between two printed lines."""
 DRAW_SECONDS = 0.3
-"""Seconds after which work is drawn; what takes less would only flicker."""
+"""Seconds after which work is drawn; shorter work would flicker."""
 NOTEBOOK = "JPY_PARENT_PID"
-"""Set in a command that a notebook's cell starts: its terminal cannot move the cursor back."""
+"""Set in commands of notebook cells, whose terminals cannot move the cursor back."""
 LONG = 10_000
-"""Rows from which work is printed when it begins."""
+"""The number of rows from which work is announced by a printed line."""
 
 Item = TypeVar("Item")
 
@@ -30,14 +30,14 @@ _current: ContextVar["Progress | None"] = ContextVar("progress", default=None)
 
 
 class Progress:
-    """Shows how far the work inside a `with` block is, and how long the rest will take.
+    """Shows the progress of the work inside a `with` block, and its remaining time.
 
-    A terminal gets a line that is drawn again and again and disappears at the end. Any other
-    console, such as a log file or a notebook, gets a plain line at least once per minute.
+    A terminal shows a live line, which disappears at the end. On any other console, such as a log
+    file or a notebook, a line is printed at least once per minute.
 
     Args:
-        console: Where to show it.
-        title: Names the work.
+        console: The console to show it on.
+        title: The name of the work.
         clock: Returns the current time in seconds.
     """
 
@@ -57,7 +57,7 @@ class Progress:
     def __enter__(self) -> Self:
         outer = _current.get()
         if outer is not None:
-            outer._hide()  # it draws itself again when its own work advances
+            outer._hide()  # drawn again at its next update
         self._token = _current.set(self)
         return self
 
@@ -86,9 +86,9 @@ class Progress:
         """Counts work while the block runs.
 
         Args:
-            unit: What is counted, such as `rows` or `step`.
-            total: How much work there is.
-            verb: What is done, such as `evaluating`; empty for the main work of a command.
+            unit: The unit of the work, such as `rows` or `step`.
+            total: The total amount of work.
+            verb: The name of the work, such as `evaluating`; empty for the main work of a command.
 
         Yields:
             The counter to update.
@@ -104,10 +104,10 @@ class Progress:
 
     @contextmanager
     def announce(self, text: str) -> Iterator[None]:
-        """Says what may take long before the block runs.
+        """Announces work that may take long while the block runs.
 
         Args:
-            text: What begins, such as `loading minilm`.
+            text: The name of the work, such as `loading minilm`.
 
         Yields:
             Nothing.
@@ -134,7 +134,7 @@ class Progress:
 
     def _draw(self) -> None:
         if self._live is None:
-            # Drawn by a thread of rich, so that the time left runs on while work takes long.
+            # A thread of rich draws the line, so that the time is updated during long work.
             self._live = Live(
                 get_renderable=self._drawn_line, console=self._console, transient=True
             )
@@ -146,7 +146,7 @@ class Progress:
             self._live = None
 
     def _end(self, active: list[Any], item: Any) -> None:
-        """Removes what is over; the display goes first, since rich draws it once more."""
+        """Removes finished work; hides the display first, since rich draws it once more."""
         if len(self._counters) + len(self._announced) == 1:
             self._hide()
         active.remove(item)
@@ -157,7 +157,7 @@ class Progress:
         title, required, numbers = self._parts()
         main = next(iter(self._counters), None)
         share = main.done / max(main.total, 1) if main else None
-        # One column less than there is, since some terminals wrap after the last one.
+        # The last column stays empty, since some terminals wrap after it.
         line = fit_line(self._console.width - 1, title, required, numbers, share)
         line = line.encode(self._console.encoding, "replace").decode(self._console.encoding)
         return Text(line, no_wrap=True, overflow="crop")
@@ -168,25 +168,27 @@ class Progress:
         return f"{title}: {line}" if title else line
 
     def _parts(self) -> tuple[str, list[str], list[str]]:
-        """The title, what is always shown, and what is shown where there is room."""
+        """The title, the required parts, and the parts that are shown if they fit."""
         numbers = [*self._announced[-1:], *self.numbers]
         counters = tuple(self._counters)  # another thread draws
         if not counters:
             return self._title, [], numbers
-        main, *others = counters
-        inner = [f"{one.verb} {one.done:,}/{one.total:,}" for one in others[-1:]]
+        main, *inner_counters = counters
+        inner = [
+            f"{counter.verb} {counter.done:,}/{counter.total:,}" for counter in inner_counters[-1:]
+        ]
         return main.verb or self._title, [main.text(), main.left_text()], [*inner, *numbers]
 
 
 def encodable(text: str, encoding: str) -> str:
-    r"""Escapes what an encoding cannot represent, so that printing never stops the work.
+    r"""Escapes characters that an encoding cannot represent, so that printing cannot fail.
 
     Args:
-        text: What is to be printed.
+        text: The text to print.
         encoding: The encoding of the console.
 
     Returns:
-        Text that it can print.
+        Text that the console can print.
 
     Example:
         >>> encodable("0.9 ± 0.1", "ascii"), encodable("0.9 ± 0.1", "utf-8")
@@ -197,12 +199,12 @@ def encodable(text: str, encoding: str) -> str:
 
 @contextmanager
 def counted(verb: str, total: int, unit: str = "rows") -> Iterator[Counter]:
-    """Counts work in the `Progress` that is open, if there is one.
+    """Counts work in the current `Progress`, if any.
 
     Args:
-        verb: What is done, such as `evaluating`.
-        total: How much work there is.
-        unit: What is counted.
+        verb: The name of the work, such as `evaluating`.
+        total: The total amount of work.
+        unit: The unit of the work.
 
     Yields:
         The counter to update.
@@ -216,12 +218,12 @@ def counted(verb: str, total: int, unit: str = "rows") -> Iterator[Counter]:
 
 
 def tracked(items: Sequence[Item], verb: str, unit: str) -> Iterator[Item]:
-    """Counts items as they are used, in the `Progress` that is open, if there is one.
+    """Counts items as they are used, in the current `Progress`, if any.
 
     Args:
         items: The items.
-        verb: What is done with them, such as `comparing`.
-        unit: What they are, such as `pairs`.
+        verb: The name of the work, such as `comparing`.
+        unit: The unit of the items, such as `pairs`.
 
     Yields:
         The items.
@@ -234,10 +236,10 @@ def tracked(items: Sequence[Item], verb: str, unit: str) -> Iterator[Item]:
 
 @contextmanager
 def announced(text: str) -> Iterator[None]:
-    """Says what may take long in the `Progress` that is open, if there is one.
+    """Announces work that may take long in the current `Progress`, if any.
 
     Args:
-        text: What begins, such as `loading minilm`.
+        text: The name of the work, such as `loading minilm`.
 
     Yields:
         Nothing.

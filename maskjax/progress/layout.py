@@ -1,4 +1,4 @@
-"""One line out of many parts: the required ones always, the others as far as they fit."""
+"""The layout of a line: all required parts, and the others as far as they fit."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ BEFORE_TITLE = 2
 TITLE = range(8, 25)
 """Columns of a title; a longer one is cut."""
 BAR = range(6, 21)
-"""Columns of the bar, which takes what is left over."""
+"""Columns of the bar, which fills the remaining space."""
 GAP = "  "
 
 
@@ -29,27 +29,27 @@ def fit_line(
     title = _cut(title, room - len(GAP))
     room -= _columns([title])
     if len(shown) == len(numbers[:BEFORE_TITLE]):
-        more, room = _take(numbers[BEFORE_TITLE:], room)
-        shown = [*shown, *more]
+        extra, room = _take(numbers[BEFORE_TITLE:], room)
+        shown = [*shown, *extra]
     bar = _bar(room - len(GAP), share)
     line = GAP.join(part for part in (title, bar, *required, *shown) if part)
     return line if cell_len(line) <= width else set_cell_size(line, width)
 
 
 def _columns(parts: Sequence[str]) -> int:
-    """Columns that parts take, with the gap after each."""
+    """The columns of parts, with the gap after each."""
     return sum(cell_len(part) + len(GAP) for part in parts if part)
 
 
 def _take(parts: Sequence[str], room: int) -> tuple[list[str], int]:
-    """The first parts that fit, and the columns that are left."""
-    taken = []
+    """The first parts that fit, and the remaining columns."""
+    fitting = []
     for part in parts:
         if _columns([part]) > room:
             break
-        taken.append(part)
+        fitting.append(part)
         room -= _columns([part])
-    return taken, room
+    return fitting, room
 
 
 def _cut(title: str, room: int) -> str:
@@ -63,5 +63,5 @@ def _bar(room: int, share: float | None) -> str:
     if share is None or room < BAR.start:
         return ""
     columns = min(room, BAR.stop - 1)
-    full = round(columns * min(max(share, 0.0), 1.0))
-    return "━" * full + "─" * (columns - full)
+    filled = round(columns * min(max(share, 0.0), 1.0))
+    return "━" * filled + "─" * (columns - filled)

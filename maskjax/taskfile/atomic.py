@@ -7,24 +7,25 @@ from maskjax.errors import InputError
 
 
 def write_atomically(path: Path, payload: bytes) -> None:
-    """Writes a file so that at any moment the old content or the new one is there, never half.
+    """Writes a file so that it has either the old or the new content at any moment.
 
     Args:
         path: The file; its folder exists.
         payload: The whole content.
 
     Raises:
-        InputError: If the disk is full or the place cannot be written; nothing is left behind.
+        InputError: If the file cannot be written, for example because the disk is full; no
+            temporary file remains.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(payload)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        temporary.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise InputError(
             f"{path}: cannot be written: {error.strerror}; nothing was kept."
         ) from error

@@ -1,21 +1,21 @@
-"""Is this the base that the task was learned on, and does every leaf fit it?"""
+"""Checks that a base is the one that a task was learned on, and that every leaf fits."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from maskjax.errors import InputError
 from maskjax.taskfile.digest import BaseDigests, digest_all
-from maskjax.taskfile.fields import list_problems, shown
+from maskjax.taskfile.fields import list_problems, preview
 
 REMEDY = "give the base it was learned on with --base, or accept with --allow-base-mismatch"
 
 
-class Learned(Protocol):
-    """What a task says of its base: a `TaskFile`, or the `TaskHeader` of one still unread."""
+class HasDigests(Protocol):
+    """A task with the digests of its base: a `TaskFile` or a `TaskHeader`."""
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The name in errors."""
         ...
 
     @property
@@ -30,12 +30,12 @@ class Learned(Protocol):
 
     @property
     def digest_format(self) -> int:
-        """How they were computed."""
+        """How the digests were computed."""
         ...
 
     @property
     def replaced(self) -> frozenset[str]:
-        """Paths of the leaves that the task brings whole."""
+        """Paths of the leaves that the task replaces."""
         ...
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -44,7 +44,7 @@ class Learned(Protocol):
 
 
 def check_base(
-    file: Learned,
+    file: HasDigests,
     leaves: Mapping[str, Any],
     head: Iterable[str],
     *,
@@ -52,15 +52,15 @@ def check_base(
     remedy: str = REMEDY,
     digests: BaseDigests | None = None,
 ) -> None:
-    """Refuses a base that a task does not fit.
+    """Rejects a base that a task does not fit.
 
     Args:
-        file: The task, or its header: then nothing is decoded for another base.
+        file: The task, or its header, so that nothing is decoded for another base.
         leaves: Leaves of the base and of a head of any values, by path.
-        head: Paths of the head, all of which the task must bring.
+        head: Paths of the head, all of which the task must replace.
         allow_mismatch: Accept other values; shapes must fit in any case.
-        remedy: What to do about another base.
-        digests: The digests of the base, where they are known: it is then read once for many tasks.
+        remedy: The end of the error about another base.
+        digests: The digests of the base, if known, so that many tasks read it once.
 
     Raises:
         InputError: With every leaf that is missing, unknown or of another shape, or with the
@@ -72,30 +72,30 @@ def check_base(
         raise InputError(f"{file.name} does not fit the base: {problems}.")
     if not allow_mismatch:
         base = {path: leaf for path, leaf in leaves.items() if path not in head}
-        found = BaseDigests(base) if digests is None else digests
-        _check_values(file, found.of(file.digest_format), remedy)
+        base_digests = BaseDigests(base) if digests is None else digests
+        _check_values(file, base_digests.for_format(file.digest_format), remedy)
 
 
-def _misfits(file: Learned, leaves: Mapping[str, Any]) -> Iterator[str]:
+def _misfits(file: HasDigests, leaves: Mapping[str, Any]) -> Iterator[str]:
     for path, shape in file.shapes():
         expected = getattr(leaves.get(path), "shape", None)
         if expected is None:
-            yield f"{shown(path)}: the base has no such leaf"
+            yield f"{preview(path)}: the base has no such leaf"
         elif tuple(expected) != shape:
             yield f"{path}: expected shape {tuple(expected)}, got {shape}"
 
 
-def _missing_head(file: Learned, head: set[str]) -> Iterator[str]:
+def _missing_head(file: HasDigests, head: set[str]) -> Iterator[str]:
     for path in sorted(head - file.replaced):
         yield f"{path}: missing, and the head comes with the task"
 
 
-def _check_values(file: Learned, digests: Mapping[str, str], remedy: str) -> None:
-    name = shown(file.meta["base"]["name"])
+def _check_values(file: HasDigests, digests: Mapping[str, str], remedy: str) -> None:
+    name = preview(file.meta["base"]["name"])
     for path, expected in file.digests.items():
         if digests.get(path) != expected:
             raise InputError(
-                f"{file.name}: learned on another base than this: {shown(path)} is not that of "
+                f"{file.name}: learned on another base than this: {preview(path)} is not that of "
                 f"{name}; {remedy}."
             )
     if digest_all(digests) != file.meta["base"]["digest"]:

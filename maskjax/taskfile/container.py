@@ -1,8 +1,8 @@
-"""The outer shell of a task file: safetensors whose metadata is one JSON text with a checksum.
+"""The container of a task file: safetensors whose metadata is one JSON text with a checksum.
 
 The checksum is the SHA-256 of the whole file with the checksum's own 64 digits set to zeros, so
-that no bit of header or payload can change unseen. The header is read and judged alone, since
-what it declares decides whether the rest is worth reading.
+that it covers every bit of header and payload. The header is read and checked first, since it
+decides whether the content is read at all.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from maskjax.taskfile.source import CHUNK, Source, bytes_source, version_of
 from maskjax.taskfile.specs import DTYPES, TensorSpec, read_specs, read_tensor
 
 KEY = "maskjax"
-"""The one key of the safetensors metadata. One, because the order of several is not fixed."""
+"""The only key of the safetensors metadata, since the order of several is not fixed."""
 _ZEROS = b"0" * 64
 # The JSON text is a string within a JSON header, so its quotes are escaped there; a task whose
 # labels hold the same characters has them escaped twice.
@@ -29,7 +29,7 @@ _CHECKSUM = re.compile(rb'\\"checksum\\": \\"([0-9a-f]{64})\\"')
 
 
 class Container(NamedTuple):
-    """What is inside.
+    """The content of a container.
 
     Attributes:
         tensors: Arrays by name.
@@ -41,15 +41,15 @@ class Container(NamedTuple):
 
 
 class ContainerHeader(NamedTuple):
-    """What a file declares, with the size of the file found to agree.
+    """The header of a file, whose declared size is that of the file.
 
     Attributes:
-        source: The bytes.
-        head: Those of the safetensors header, with its length.
-        version: What `version_of` said when the header was read.
+        source: The source of the bytes.
+        head: The bytes of the safetensors header, with its length.
+        version: The value of `version_of` when the header was read.
         tensors: Declared tensors by name.
         header: JSON values.
-        place: First and last place of the checksum's digits in `head`.
+        checksum_span: The range of the checksum's digits in `head`.
     """
 
     source: Source
@@ -57,12 +57,12 @@ class ContainerHeader(NamedTuple):
     version: tuple[int, ...] | None
     tensors: dict[str, TensorSpec]
     header: dict[str, Any]
-    place: tuple[int, int]
+    checksum_span: tuple[int, int]
 
     @property
     def checksum(self) -> str:
         """64 hexadecimal digits, which `verify` compares with the content."""
-        return self.head[slice(*self.place)].decode()
+        return self.head[slice(*self.checksum_span)].decode()
 
     @property
     def size(self) -> int:
@@ -76,7 +76,7 @@ class ContainerHeader(NamedTuple):
 
     def verify(self, file: BinaryIO) -> None:
         """Raises an InputError if the checksum does not fit the content."""
-        start, end = self.place
+        start, end = self.checksum_span
         digest = hashlib.sha256(self.head[:start])
         digest.update(_ZEROS)
         digest.update(self.head[end:])
@@ -98,13 +98,13 @@ def pack_container(tensors: Mapping[str, np.ndarray], header: Mapping[str, Any])
 
 
 def unpack_container(payload: bytes, name: str | Path) -> Container:
-    """Reads what `pack_container` wrote, and refuses everything else."""
+    """Unpacks the bytes of `pack_container`; others are an InputError."""
     source = bytes_source(payload, str(name))
     container = read_container_header(source)
-    known = {dtype.name for dtype in DTYPES.values()}
+    dtypes = {dtype.name for dtype in DTYPES.values()}
     with source.open() as file:
         container.verify(file)
-        if unknown := {spec.dtype for spec in container.tensors.values()} - known:
+        if unknown := {spec.dtype for spec in container.tensors.values()} - dtypes:
             raise damaged(name, f"it has tensors of {unknown.pop()}")
         start = len(container.head)
         tensors = {key: read_tensor(file, start, spec) for key, spec in container.tensors.items()}
@@ -112,17 +112,17 @@ def unpack_container(payload: bytes, name: str | Path) -> Container:
 
 
 def read_container_header(source: Source) -> ContainerHeader:
-    """Reads and checks the header of a file, and nothing else of it."""
+    """Reads and checks the header of a file."""
     name = source.name
     with source.open() as file:
         size = file.seek(0, 2)
         file.seek(0)
-        length = int.from_bytes(start := file.read(8), "little")
-        if len(start) < 8 or length > size - 8:
+        length = int.from_bytes(prefix := file.read(8), "little")
+        if len(prefix) < 8 or length > size - 8:
             raise damaged(name, "its header is longer than the file")
         if length > MAX_HEADER:
             raise damaged(name, f"its header has {length:,} bytes, more than {MAX_HEADER:,}")
-        head, version = start + file.read(length), version_of(file)
+        head, version = prefix + file.read(length), version_of(file)
     try:
         outer = _parse(head[8:].decode("utf8"))
     except (ValueError, RecursionError) as error:
@@ -132,8 +132,8 @@ def read_container_header(source: Source) -> ContainerHeader:
     if not isinstance(text, str):
         raise InputError(f"{name}: a safetensors file, but not a task file of maskjax.")
     try:
-        place, specs = _find_checksum(head), read_specs(outer)
-        container = ContainerHeader(source, head, version, specs, _parse(text), place)
+        span, specs = _find_checksum(head), read_specs(outer)
+        container = ContainerHeader(source, head, version, specs, _parse(text), span)
     except (ValueError, RecursionError) as error:
         raise damaged(name, str(error)) from error
     if container.header.pop("checksum", None) != container.checksum:
@@ -146,17 +146,17 @@ def read_container_header(source: Source) -> ContainerHeader:
 
 
 def check_header_size(payload: bytes) -> None:
-    """Raises a ValueError if the header of a file is larger than readers take."""
+    """Raises a ValueError if the header of a file is larger than readers accept."""
     head = payload[: _head_size(payload)]
     if len(head) - 8 > MAX_HEADER:
         raise ValueError(f"its header has {len(head) - 8:,} bytes, more than {MAX_HEADER:,}")
     _check_values(head.decode("utf8", "replace"))
 
 
-def damaged(name: str | Path, why: str) -> InputError:
-    """The error of a file that is not what was written."""
+def damaged(name: str | Path, reason: str) -> InputError:
+    """The error of a damaged file."""
     return InputError(
-        f"{name}: damaged, not a whole task file: {' '.join(why.split())}; fetch it again."
+        f"{name}: damaged, not a whole task file: {' '.join(reason.split())}; fetch it again."
     )
 
 
@@ -169,10 +169,10 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 def _check_values(text: str) -> None:
-    """Counts what a JSON text can hold at most before it is parsed: parsed values take memory."""
-    most = sum(text.count(sign) for sign in ",[{")
-    if most > MAX_VALUES:
-        raise ValueError(f"its header has {most:,} values, more than {MAX_VALUES:,}")
+    """Bounds the number of values in a JSON text before it is parsed: values take memory."""
+    upper_bound = sum(text.count(sign) for sign in ",[{")
+    if upper_bound > MAX_VALUES:
+        raise ValueError(f"its header has {upper_bound:,} values, more than {MAX_VALUES:,}")
 
 
 def _head_size(payload: bytes) -> int:
@@ -180,8 +180,8 @@ def _head_size(payload: bytes) -> int:
 
 
 def _find_checksum(head: bytes) -> tuple[int, int]:
-    """First and last place of the digits."""
-    found = _CHECKSUM.search(head)
-    if found is None:
+    """The range of the checksum's digits."""
+    match = _CHECKSUM.search(head)
+    if match is None:
         raise ValueError("it has no checksum")
-    return found.span(1)
+    return match.span(1)

@@ -1,9 +1,9 @@
-"""Digests of the base's tensors: how a task file knows the base it was learned on.
+"""Digests of the base's tensors, which identify the base that a task was learned on.
 
 A digest is the start of a SHA-256 over a tensor's shape and its values, row-major, little-endian,
 in the layout of maskjax (kernels are `[in, out]`), so that it does not depend on the checkpoint's
-file, dtype or framework. Values are written as float32, or as float64 where float32 is too short
-for some of them. What is no array of floating-point numbers has no digest.
+file, dtype or framework. Values are hashed as float32, or as float64 if float32 cannot represent
+all of them. Only arrays of floating-point numbers have a digest.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 DIGITS = 16
-"""Hexadecimal digits of a digest; 64 bits, against mix-ups and not against forgers."""
+"""Hexadecimal digits of a digest; 64 bits, which detect mix-ups and not forgeries."""
 DIGEST_FORMAT = 2
-"""1 wrote every leaf as float32, whole numbers and booleans among them."""
+"""Format 1 hashed every leaf as float32, integers and booleans included."""
 
 
 def digest_leaf(leaf: np.ndarray) -> str:
@@ -40,13 +40,13 @@ def digest_leaves(leaves: Mapping[str, Any], digest_format: int = DIGEST_FORMAT)
 
 
 def digest_all(digests: Mapping[str, str]) -> str:
-    """One digest of many: over the sorted lines `path digest`."""
+    """The digest of a tree: over the sorted lines `path digest`."""
     lines = "".join(f"{path} {digest}\n" for path, digest in sorted(digests.items()))
     return hashlib.sha256(lines.encode()).hexdigest()[:DIGITS]
 
 
 class BaseDigests:
-    """The digests of one base in each format, computed when the first task asks for them.
+    """The digests of one base in each format, computed at their first use.
 
     Args:
         leaves: Leaves of the base, by path.
@@ -54,13 +54,13 @@ class BaseDigests:
 
     def __init__(self, leaves: Mapping[str, Any]) -> None:
         self._leaves = leaves
-        self._found: dict[int, dict[str, str]] = {}
+        self._by_format: dict[int, dict[str, str]] = {}
 
-    def of(self, digest_format: int) -> dict[str, str]:
+    def for_format(self, digest_format: int) -> dict[str, str]:
         """`digest_leaves` of the base."""
-        if digest_format not in self._found:
-            self._found[digest_format] = digest_leaves(self._leaves, digest_format)
-        return self._found[digest_format]
+        if digest_format not in self._by_format:
+            self._by_format[digest_format] = digest_leaves(self._leaves, digest_format)
+        return self._by_format[digest_format]
 
 
 def is_float(leaf: Any) -> bool:
@@ -76,8 +76,8 @@ def _is_number(leaf: Any) -> bool:
 
 def _fits_float32(leaf: np.ndarray) -> bool:
     with np.errstate(over="ignore"):
-        short = leaf.astype(np.float32)
-    return np.array_equal(short.astype(leaf.dtype), leaf, equal_nan=True)
+        rounded = leaf.astype(np.float32)
+    return np.array_equal(rounded.astype(leaf.dtype), leaf, equal_nan=True)
 
 
 def _digest(leaf: np.ndarray, dtype: str) -> str:

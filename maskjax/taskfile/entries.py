@@ -1,7 +1,7 @@
-"""The tensors of a task file and what the header says of each: written, and read with distrust.
+"""The tensors of a task file and their entries in the header, which readers do not trust.
 
-The tensor `masks` holds all coded masks. The others are called after their sort and the path of
-the leaf that they are for, such as `weight/classifier/kernel`.
+The tensor `masks` holds all coded masks. The name of another one is a prefix and the path of its
+leaf, such as `weight/classifier/kernel`.
 """
 
 import math
@@ -16,7 +16,7 @@ from maskjax.errors import InputError
 from maskjax.masking import Count
 from maskjax.masking.packed import PackedMask, RandomMaskSpec, packed_size
 from maskjax.taskfile.codec import encode_masks, zeros_in
-from maskjax.taskfile.fields import list_problems, shown
+from maskjax.taskfile.fields import list_problems, preview
 from maskjax.taskfile.limits import MAX_ENTRIES, MAX_NUMBERS, MAX_TEXT, MAX_WEIGHTS
 from maskjax.taskfile.schema import DIGEST
 from maskjax.taskfile.specs import TensorSpec, is_shape
@@ -27,7 +27,7 @@ TENSORS: dict[type, dict[str, str]] = {
     LowRank: {"lora_a": "a", "lora_b": "b"},
 }
 """The tensors of an operation other than a mask, by the name of its field."""
-SORTS = tuple(sort for fields in TENSORS.values() for sort in fields)
+PREFIXES = tuple(prefix for fields in TENSORS.values() for prefix in fields)
 HAS_DIGEST = ("mask", "lora_a")
 """Entries that carry the digest of the base's leaf."""
 DTYPES = ("float32", "float16", "bfloat16")
@@ -38,7 +38,7 @@ Shape = tuple[int, ...]
 
 
 class Content(NamedTuple):
-    """What a task file holds in addition to its meta data.
+    """The content of a task file besides its metadata.
 
     Attributes:
         delta: NumPy arrays and `PackedMask` objects.
@@ -54,21 +54,21 @@ class Content(NamedTuple):
         return self.delta.masks
 
     def arrays(self) -> Iterator[tuple[str, str, np.ndarray]]:
-        """Sort, path and array of every tensor other than the masks."""
-        for kind, fields in TENSORS.items():
-            operations = self.delta.of_type(kind)
-            for sort, field in fields.items():
+        """The prefix, path and array of every tensor other than the masks."""
+        for operation_type, fields in TENSORS.items():
+            operations = self.delta.of_type(operation_type)
+            for prefix, field in fields.items():
                 for path, operation in operations.items():
-                    yield sort, path, getattr(operation, field)
+                    yield prefix, path, getattr(operation, field)
 
 
 class Declared(NamedTuple):
-    """What the entries say, found to be possible.
+    """The entries of a header after their checks.
 
     Attributes:
         masks: Shapes by path.
         counts: Zeros and sizes of the masks by path; empty in files of format 1.
-        arrays: `{sort: {path: tensor}}`, where a tensor is called `<sort>/<path>`.
+        arrays: `{prefix: {path: tensor}}`, for tensors called `<prefix>/<path>`.
         digests: As in `Content`.
     """
 
@@ -79,12 +79,12 @@ class Declared(NamedTuple):
 
     @property
     def raw_bytes(self) -> int:
-        """What the masks take when none is compressed, which bounds what they may take."""
+        """The bytes of the masks without compression, which are an upper bound."""
         return 8 + sum(1 + packed_size(shape) for shape in self.masks.values())
 
 
 def pack(delta: Delta) -> Delta:
-    """The same with arrays of NumPy and masks at one bit per weight."""
+    """Converts a delta to NumPy arrays and masks at one bit per weight."""
     masks = {
         path: mask if isinstance(mask, PackedMask) else PackedMask.of(mask)
         for path, mask in delta.masks.items()
@@ -95,41 +95,42 @@ def pack(delta: Delta) -> Delta:
 def make_delta(
     masks: Mapping[str, PackedMask], arrays: Mapping[str, Mapping[str, np.ndarray]]
 ) -> Delta:
-    """The delta of masks by path and of arrays by sort and path, whose sorts go together."""
+    """Makes a delta from masks by path, and from arrays by prefix and path."""
     delta = Delta()
-    for kind, fields in TENSORS.items():
-        found = [arrays.get(sort, {}) for sort in fields]
-        delta |= Delta({path: (kind(*(leaves[path] for leaves in found)),) for path in found[0]})
+    for operation_type, fields in TENSORS.items():
+        leaves = [arrays.get(prefix, {}) for prefix in fields]
+        for path in leaves[0]:
+            delta |= Delta({path: (operation_type(*(by_path[path] for by_path in leaves)),)})
     return delta | Delta.of(masks=masks)
 
 
 def declare_entries(content: Content) -> tuple[dict[str, TensorSpec], Entries]:
-    """Says what a task holds, before anything is encoded."""
-    # How many bytes the masks take shows when they are encoded.
+    """Declares the tensors and entries of a task before anything is encoded."""
+    # The size of the coded masks is not known yet.
     specs = {MASKS: TensorSpec("uint8", (0,))} if content.masks else {}
     entries: Entries = {}
     for path, mask in content.masks.items():
         entries[f"mask/{path}"] = {"shape": list(mask.shape), "zeros": zeros_in(mask)}
-    for sort, path, leaf in content.arrays():
-        specs[f"{sort}/{path}"] = TensorSpec(leaf.dtype.name, leaf.shape)
-        entries[f"{sort}/{path}"] = {"shape": list(leaf.shape), "dtype": leaf.dtype.name}
+    for prefix, path, leaf in content.arrays():
+        specs[f"{prefix}/{path}"] = TensorSpec(leaf.dtype.name, leaf.shape)
+        entries[f"{prefix}/{path}"] = {"shape": list(leaf.shape), "dtype": leaf.dtype.name}
     for name, entry in entries.items():
-        sort, path = name.split("/", 1)
-        if path in content.digests and sort in HAS_DIGEST:
+        prefix, path = name.split("/", 1)
+        if path in content.digests and prefix in HAS_DIGEST:
             entry["digest"] = content.digests[path]
     return specs, entries
 
 
-def encode_tensors(content: Content, starts: Mapping[str, RandomMaskSpec]) -> Tensors:
-    """Codes a task into tensors by name."""
-    tensors: Tensors = {MASKS: encode_masks(content.masks, starts)} if content.masks else {}
-    return tensors | {f"{sort}/{path}": leaf for sort, path, leaf in content.arrays()}
+def encode_tensors(content: Content, initial_masks: Mapping[str, RandomMaskSpec]) -> Tensors:
+    """Encodes a task as tensors by name."""
+    tensors: Tensors = {MASKS: encode_masks(content.masks, initial_masks)} if content.masks else {}
+    return tensors | {f"{prefix}/{path}": leaf for prefix, path, leaf in content.arrays()}
 
 
-def judge_entries(
+def check_entries(
     entries: Any, tensors: Mapping[str, TensorSpec], name: str, *, counted: bool
 ) -> Declared:
-    """Checks entries against limits, each other and the tensors that there are."""
+    """Checks entries against limits, each other and the tensors of the file."""
     problems = list_problems(_problems(entries, tensors, counted))
     if not problems:
         declared = _read(entries, tensors, counted)
@@ -141,14 +142,14 @@ def judge_entries(
 
 def _read(entries: Entries, tensors: Mapping[str, TensorSpec], counted: bool) -> Declared:
     declared = Declared({}, {}, {}, {})
-    for full, entry in entries.items():
-        sort, path = full.split("/", 1)
-        if sort == "mask":
+    for name, entry in entries.items():
+        prefix, path = name.split("/", 1)
+        if prefix == "mask":
             shape = declared.masks[path] = tuple(entry["shape"])
             if counted:
                 declared.counts[path] = Count(entry["zeros"], math.prod(shape))
         else:
-            declared.arrays.setdefault(sort, {})[path] = tensors[full]
+            declared.arrays.setdefault(prefix, {})[path] = tensors[name]
         if "digest" in entry:
             declared.digests[path] = entry["digest"]
     return declared
@@ -164,42 +165,42 @@ def _problems(entries: Any, tensors: Mapping[str, TensorSpec], counted: bool) ->
     masks = {name for name in entries if name.startswith("mask/")}
     expected = (entries.keys() - masks) | ({MASKS} if masks else set())
     for name in sorted(expected - tensors.keys()):
-        yield f"{shown(name)}: in the header only"
+        yield f"{preview(name)}: in the header only"
     for name in sorted(tensors.keys() - expected):
-        yield f"{shown(name)}: not in the header"
+        yield f"{preview(name)}: not in the header"
     for name in sorted(entries):
         yield from _misfits(name, entries[name], tensors.get(name), counted)
 
 
 def _misfits(name: str, entry: Any, tensor: TensorSpec | None, counted: bool) -> Iterator[str]:
-    place, (sort, _, path) = shown(name), name.partition("/")
+    label, (prefix, _, path) = preview(name), name.partition("/")
     shape: Any = entry.get("shape") if isinstance(entry, Mapping) else None
-    if sort not in ("mask", *SORTS) or not path:
-        yield f"{place}: expected mask, {', '.join(SORTS)} and a path, joined by a slash"
+    if prefix not in ("mask", *PREFIXES) or not path:
+        yield f"{label}: expected mask, {', '.join(PREFIXES)} and a path, joined by a slash"
     elif len(path) > MAX_TEXT or not path.isprintable():
-        yield f"{place}: expected a path of at most {MAX_TEXT} printable characters"
+        yield f"{label}: expected a path of at most {MAX_TEXT} printable characters"
     elif not is_shape(shape):
-        yield f"{place}: expected an entry with a shape"
-    elif sort == "mask":
-        yield from _mask_misfits(place, entry, math.prod(shape), counted)
+        yield f"{label}: expected an entry with a shape"
+    elif prefix == "mask":
+        yield from _mask_misfits(label, entry, math.prod(shape), counted)
     elif tensor is not None:
         dtype = entry.get("dtype")
         if dtype not in DTYPES or (list(tensor.shape), tensor.dtype) != (shape, dtype):
-            found = f"{tensor.dtype} {list(tensor.shape)}"
+            actual = f"{tensor.dtype} {list(tensor.shape)}"
             yield (
-                f"{place}: is not of the shape and dtype in the header, or none of "
-                f"{', '.join(DTYPES)}: {found}"
+                f"{label}: is not of the shape and dtype in the header, or none of "
+                f"{', '.join(DTYPES)}: {actual}"
             )
     if isinstance(entry, Mapping) and "digest" in entry:
-        yield from DIGEST(entry["digest"], f"{place}: digest")
+        yield from DIGEST(entry["digest"], f"{label}: digest")
 
 
-def _mask_misfits(place: str, entry: Mapping[str, Any], size: int, counted: bool) -> Iterator[str]:
+def _mask_misfits(label: str, entry: Mapping[str, Any], size: int, counted: bool) -> Iterator[str]:
     if size > MAX_WEIGHTS:
-        yield f"{place}: {size:,} masked weights, more than {MAX_WEIGHTS:,}"
+        yield f"{label}: {size:,} masked weights, more than {MAX_WEIGHTS:,}"
     zeros = entry.get("zeros")
     if counted and (type(zeros) is not int or not 0 <= zeros <= size):
-        yield f"{place}: expected 0 to {size:,} zeros, got {shown(zeros)}"
+        yield f"{label}: expected 0 to {size:,} zeros, got {preview(zeros)}"
 
 
 def _problems_together(declared: Declared) -> Iterator[str]:
@@ -213,26 +214,26 @@ def _problems_together(declared: Declared) -> Iterator[str]:
     shapes: dict[str, Shape] = {}
     for path, shape in changed_shapes(declared.masks, declared.arrays):
         if shapes.setdefault(path, shape) != shape:
-            yield f"{shown(path)}: changed as {shapes[path]} and as {shape}"
+            yield f"{preview(path)}: changed as {shapes[path]} and as {shape}"
 
 
 def _factor_problems(declared: Declared) -> Iterator[str]:
-    firsts, seconds = (declared.arrays.get(sort, {}) for sort in ("lora_a", "lora_b"))
-    for path in sorted(firsts.keys() ^ seconds.keys()):
-        yield f"{shown(path)}: only one factor of two"
-    for path in firsts.keys() & seconds.keys():
-        a, b = firsts[path].shape, seconds[path].shape
+    a_factors, b_factors = (declared.arrays.get(prefix, {}) for prefix in ("lora_a", "lora_b"))
+    for path in sorted(a_factors.keys() ^ b_factors.keys()):
+        yield f"{preview(path)}: only one factor of two"
+    for path in a_factors.keys() & b_factors.keys():
+        a, b = a_factors[path].shape, b_factors[path].shape
         if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
-            yield f"{shown(path)}: factors of shapes {a} and {b} cannot be multiplied"
+            yield f"{preview(path)}: factors of shapes {a} and {b} cannot be multiplied"
 
 
 def changed_shapes(
     masks: Mapping[str, Shape], arrays: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, Shape]]:
-    """Path and shape of every leaf of the base or the head that is changed."""
+    """The path and shape of every changed leaf of the base or the head."""
     yield from masks.items()
     yield from ((path, tuple(leaf.shape)) for path, leaf in arrays.get("weight", {}).items())
-    second = arrays.get("lora_b", {})
-    for path, first in arrays.get("lora_a", {}).items():
-        if path in second:
-            yield path, (*first.shape[:1], *second[path].shape[1:])
+    b_factors = arrays.get("lora_b", {})
+    for path, a in arrays.get("lora_a", {}).items():
+        if path in b_factors:
+            yield path, (*a.shape[:1], *b_factors[path].shape[1:])

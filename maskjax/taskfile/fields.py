@@ -1,4 +1,4 @@
-"""Checks of single JSON values. A check yields what is wrong, each problem with its place."""
+"""Checks of single JSON values. A check yields each problem with its location."""
 
 import re
 import reprlib
@@ -9,7 +9,7 @@ from typing import Any
 from maskjax.taskfile.limits import MAX_TEXT
 
 Field = Callable[[Any, str], Iterator[str]]
-"""Takes a value and its place in the header."""
+"""A check of a value and its location in the header, which yields problems."""
 
 _LISTED = 5
 _WIDTH = 80
@@ -18,42 +18,45 @@ _LARGEST = 1e300
 
 def list_problems(problems: Iterable[str]) -> str:
     """Joins the first few problems; "" if there are none."""
-    found = list(islice(problems, _LISTED + 1))
-    return "; ".join(found[:_LISTED]) + ("; and more" if len(found) > _LISTED else "")
+    listed = list(islice(problems, _LISTED + 1))
+    return "; ".join(listed[:_LISTED]) + ("; and more" if len(listed) > _LISTED else "")
 
 
-def shown(value: Any) -> str:
-    """A value of a file in an error message: one short line without control characters."""
+def preview(value: Any) -> str:
+    """A value of a file for an error message, in one short line without control characters."""
     text = value[: _WIDTH + 1] if isinstance(value, str) else reprlib.repr(value)
     text = text if text and text.isprintable() else repr(text)
     return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
 
 
 def name() -> Field:
-    """Text that can be shown in a line: neither empty nor with control characters."""
-    any_text = text(least=1)
+    """Text that is neither empty nor has control characters."""
+    any_text = text(minimum=1)
 
-    def check(value: Any, where: str) -> Iterator[str]:
-        problems = list(any_text(value, where))
+    def check(value: Any, location: str) -> Iterator[str]:
+        problems = list(any_text(value, location))
         if not problems and not value.isprintable():
-            problems = [f"{where}: expected no control characters, got {shown(value)}"]
+            problems = [f"{location}: expected no control characters, got {preview(value)}"]
         yield from problems
 
     return check
 
 
-def text(most: int = MAX_TEXT, *, least: int = 0, pattern: str = "", form: str = "") -> Field:
-    """Unicode text. `form` says in words what `pattern` asks for."""
+def text(maximum: int = MAX_TEXT, *, minimum: int = 0, pattern: str = "", form: str = "") -> Field:
+    """Unicode text. `form` describes `pattern` in words."""
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if not isinstance(value, str):
-            yield _unexpected(where, "text", value)
-        elif not least <= len(value) <= most:
-            yield f"{where}: expected {least} to {most:,} characters, got {len(value):,}"
+            yield _unexpected(location, "text", value)
+        elif not minimum <= len(value) <= maximum:
+            yield f"{location}: expected {minimum} to {maximum:,} characters, got {len(value):,}"
         elif not is_unicode(value):
-            yield f"{where}: expected Unicode text, got {shown(value)}, which has a lone surrogate"
+            yield (
+                f"{location}: expected Unicode text, got {preview(value)}, which has a lone"
+                " surrogate"
+            )
         elif pattern and not re.fullmatch(pattern, value):
-            yield f"{where}: expected {form}, got {shown(value)}"
+            yield f"{location}: expected {form}, got {preview(value)}"
 
     return check
 
@@ -64,12 +67,14 @@ def is_unicode(value: str) -> bool:
 
 
 def one_of(*choices: Any) -> Field:
-    """One of some values; 1.0 and True are not 1."""
+    """One of the choices; 1.0 and True are not 1."""
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if not any(type(value) is type(choice) and value == choice for choice in choices):
             expected = " or ".join(str(choice) for choice in choices)
-            yield f"{where}: expected {expected}, got {shown(value)}; upgrade maskjax or mend it"
+            yield (
+                f"{location}: expected {expected}, got {preview(value)}; upgrade maskjax or fix it"
+            )
 
     return check
 
@@ -77,11 +82,11 @@ def one_of(*choices: Any) -> Field:
 def integer(low: int, high: int) -> Field:
     """A whole number in a range."""
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if type(value) is not int:
-            yield _unexpected(where, "a whole number", value)
+            yield _unexpected(location, "a whole number", value)
         elif not low <= value <= high:
-            yield f"{where}: expected {low} to {high:,}, got {shown(value)}"
+            yield f"{location}: expected {low} to {high:,}, got {preview(value)}"
 
     return check
 
@@ -89,11 +94,11 @@ def integer(low: int, high: int) -> Field:
 def number() -> Field:
     """A finite number."""
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if type(value) is not int and type(value) is not float:
-            yield _unexpected(where, "a number", value)
+            yield _unexpected(location, "a number", value)
         elif not abs(value) < _LARGEST:
-            yield f"{where}: expected a finite number, got {shown(value)}"
+            yield f"{location}: expected a finite number, got {preview(value)}"
 
     return check
 
@@ -101,64 +106,64 @@ def number() -> Field:
 def nullable(field: Field) -> Field:
     """A value or null."""
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if value is not None:
-            yield from field(value, where)
+            yield from field(value, location)
 
     return check
 
 
-def sequence(field: Field, most: int, *, least: int = 0) -> Field:
-    """A list of values of one sort."""
+def sequence(field: Field, maximum: int, *, minimum: int = 0) -> Field:
+    """A list of values of one type."""
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if not isinstance(value, list):
-            yield _unexpected(where, "a list", value)
-        elif not least <= len(value) <= most:
-            yield f"{where}: expected {least} to {most:,} values, got {len(value):,}"
+            yield _unexpected(location, "a list", value)
+        elif not minimum <= len(value) <= maximum:
+            yield f"{location}: expected {minimum} to {maximum:,} values, got {len(value):,}"
         else:
             for index, item in enumerate(value):
-                yield from field(item, f"{where}[{index}]")
+                yield from field(item, f"{location}[{index}]")
 
     return check
 
 
-def mapping(field: Field, most: int) -> Field:
-    """An object with any keys, whose values are of one sort."""
+def mapping(field: Field, maximum: int) -> Field:
+    """An object with any keys, whose values are of one type."""
     any_name = name()
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if not isinstance(value, Mapping):
-            yield _unexpected(where, "an object", value)
-        elif len(value) > most:
-            yield f"{where}: expected at most {most:,} keys, got {len(value):,}"
+            yield _unexpected(location, "an object", value)
+        elif len(value) > maximum:
+            yield f"{location}: expected at most {maximum:,} keys, got {len(value):,}"
         else:
             for key, item in value.items():
-                place = f"{where}.{shown(key)}"
-                yield from any_name(key, place)
-                yield from field(item, place)
+                key_location = f"{location}.{preview(key)}"
+                yield from any_name(key, key_location)
+                yield from field(item, key_location)
 
     return check
 
 
 def record(required: Mapping[str, Field], optional: Mapping[str, Field] | None = None) -> Field:
-    """An object with known keys. Other keys are left alone."""
+    """An object with known keys. Other keys are ignored."""
     fields = {**required, **(optional or {})}
 
-    def check(value: Any, where: str) -> Iterator[str]:
+    def check(value: Any, location: str) -> Iterator[str]:
         if not isinstance(value, Mapping):
-            yield _unexpected(where, "an object", value)
+            yield _unexpected(location, "an object", value)
             return
         for key, field in fields.items():
-            place = f"{where}.{key}" if where else key
+            key_location = f"{location}.{key}" if location else key
             if key in value:
-                yield from field(value[key], place)
+                yield from field(value[key], key_location)
             elif key in required:
-                yield f"{place}: missing"
+                yield f"{key_location}: missing"
 
     return check
 
 
-def _unexpected(where: str, expected: str, value: Any) -> str:
-    got = "null" if value is None else f"{type(value).__name__} {shown(value)}"
-    return f"{where}: expected {expected}, got {got}"
+def _unexpected(location: str, expected: str, value: Any) -> str:
+    got = "null" if value is None else f"{type(value).__name__} {preview(value)}"
+    return f"{location}: expected {expected}, got {got}"

@@ -1,4 +1,4 @@
-"""Runs below a folder, such as the seeds of one experiment or everything that a demo trained."""
+"""A search for runs below a folder, such as the seeds of one experiment."""
 
 import os
 import re
@@ -10,16 +10,16 @@ from maskjax.taskfile.taskfile import TASK_FILE
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"
-"""The file that a run writes to from its first step on."""
+"""The file that a run creates at its first step."""
 INTERNAL = frozenset({"checkpoints", "snapshots", "tensorboard"})
 """Folders next to a `CONFIG_FILE` that hold no runs."""
 SUFFIXES = (".safetensors", ".mask")
 """Suffixes of task files that belong to no run folder."""
 EMPTY = "holds no finished run"
 UNREADABLE = "cannot be read"
-"""How the reason of a `LeftOut` begins whose content is unknown, which is not the same as empty."""
-DEEPEST = 64
-"""Levels of folders that are searched; deeper ones are left out."""
+"""The start of the reason of a `LeftOut` whose content is unknown, unlike that of an empty one."""
+MAX_DEPTH = 64
+"""The maximum depth of the search; deeper folders are left out."""
 UNFINISHED = f"the run is not finished, it has no {TASK_FILE}; the command that began it resumes it"
 
 
@@ -67,14 +67,14 @@ def find_runs(folder: Path) -> FoundRuns:
     Raises:
         OSError: If the folder cannot be read. A folder inside that cannot be read is left out.
     """
-    inside = _search_inside(folder, set(), DEEPEST)
+    results = _search_inside(folder, set(), MAX_DEPTH)
     files = [path for path in _sorted_entries(folder) if _is_task_file(path)]
     if os.path.isfile(folder / TASK_FILE):
-        inside = [folder, *(one for one in inside if isinstance(one, Path))]
+        results = [folder, *(item for item in results if isinstance(item, Path))]
     elif not files:
-        inside = _or_empty(folder, inside)
-    runs = [one for one in inside if isinstance(one, Path)]
-    return FoundRuns(runs, files, [one for one in inside if isinstance(one, LeftOut)])
+        results = _or_empty(folder, results)
+    runs = [item for item in results if isinstance(item, Path)]
+    return FoundRuns(runs, files, [item for item in results if isinstance(item, LeftOut)])
 
 
 def _search_inside(
@@ -82,29 +82,29 @@ def _search_inside(
 ) -> list[Path | LeftOut]:
     status = folder.stat()
     if (status.st_dev, status.st_ino) in searched:
-        return []  # a symbolic link led here before, possibly in a circle
+        return []  # reached before by a symbolic link, possibly in a cycle
     searched.add((status.st_dev, status.st_ino))
-    return [one for inner in _inner_folders(folder) for one in _search(inner, searched, levels)]
+    return [item for inner in _inner_folders(folder) for item in _search(inner, searched, levels)]
 
 
 def _search(folder: Path, searched: set[tuple[int, int]], levels: int) -> list[Path | LeftOut]:
-    """The folder itself if it is a run, else what is inside."""
+    """The folder itself if it is a run, else the results in it."""
     if levels == 0:
-        return [LeftOut(folder, f"is more than {DEEPEST} folders deep")]
+        return [LeftOut(folder, f"is more than {MAX_DEPTH} folders deep")]
     try:
         if os.path.isfile(folder / TASK_FILE):
             return [folder]
         return _or_empty(folder, _search_inside(folder, searched, levels - 1))
     except (FileNotFoundError, NotADirectoryError):
-        return []  # it was deleted meanwhile
+        return []  # it was deleted during the search
     except OSError as error:
         return [LeftOut(folder, f"{UNREADABLE}: {error.strerror}")]
 
 
-def _or_empty(folder: Path, inside: list[Path | LeftOut]) -> list[Path | LeftOut]:
-    """What is inside a folder, or a single entry for it, however many empty ones it holds."""
-    if any(isinstance(one, Path) or one.reason != EMPTY for one in inside):
-        return inside
+def _or_empty(folder: Path, results: list[Path | LeftOut]) -> list[Path | LeftOut]:
+    """The results in a folder, or a single entry for it if all of them are empty."""
+    if any(isinstance(item, Path) or item.reason != EMPTY for item in results):
+        return results
     unfinished = os.path.isfile(folder / METRICS_FILE)
     return [LeftOut(folder, UNFINISHED if unfinished else EMPTY)]
 
@@ -112,13 +112,13 @@ def _or_empty(folder: Path, inside: list[Path | LeftOut]) -> list[Path | LeftOut
 def _inner_folders(folder: Path) -> Iterator[Path]:
     internal = INTERNAL if os.path.isfile(folder / CONFIG_FILE) else frozenset()
     for path in _sorted_entries(folder):
-        # Unlike Path.is_dir, this is False for every error, such as a link to a forbidden place.
+        # Unlike Path.is_dir, this is False for every error, such as a link without permission.
         if path.name not in internal and os.path.isdir(path):
             yield path
 
 
 def _sorted_entries(folder: Path) -> list[Path]:
-    """What is not hidden, with seed-2 before seed-10."""
+    """The visible entries of a folder, with seed-2 before seed-10."""
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(visible, key=lambda path: [_number(part) for part in _PARTS.split(path.name)])
 

@@ -1,4 +1,4 @@
-"""What a task file declares: read and judged before anything of its content is decoded."""
+"""The header of a task file, read and checked before any content is decoded."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from maskjax.taskfile.entries import (
     Declared,
     Shape,
     changed_shapes,
-    judge_entries,
+    check_entries,
     make_delta,
 )
 from maskjax.taskfile.schema import check_format, check_header
@@ -23,12 +23,12 @@ from maskjax.taskfile.source import Source, bytes_source, file_source
 from maskjax.taskfile.specs import finite_blocks, read_tensor
 
 _VERIFIED_FIRST = 1 << 23
-"""Files up to this many bytes are compared with their checksum before their header is judged, so
-that damage is called damage. Reading larger ones costs time that a bad header is not worth."""
+"""Files up to this many bytes are compared with their checksum before their header is checked, so
+that damage is reported as such. For larger ones that would cost time before a bad header fails."""
 
 
 class HasShape(Protocol):
-    """An array, or what stands for one."""
+    """An array, or a stand-in for one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -37,13 +37,13 @@ class HasShape(Protocol):
 
 
 class TaskHeader(NamedTuple):
-    """A task file whose header was judged; masks and arrays are still unread.
+    """A task file whose header is checked, and whose masks and arrays are not read yet.
 
     Attributes:
         meta: As in `TaskFile`.
         declared: Masks, arrays and digests, by path.
         digest_format: As in `TaskFile`.
-        container: Where the content is.
+        container: The container, from which the content is read.
     """
 
     meta: dict[str, Any]
@@ -53,12 +53,12 @@ class TaskHeader(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What errors call it."""
+        """The name in errors."""
         return self.container.source.name
 
     @property
     def checksum(self) -> str:
-        """That of the file, 64 hexadecimal digits."""
+        """The checksum of the file, 64 hexadecimal digits."""
         return self.container.checksum
 
     @property
@@ -68,7 +68,7 @@ class TaskHeader(NamedTuple):
 
     @property
     def replaced(self) -> frozenset[str]:
-        """Paths of the leaves that the task brings whole, those of the head among them."""
+        """Paths of the leaves that the task replaces, those of the head included."""
         return frozenset(self.declared.arrays.get("weight", {}))
 
     @property
@@ -78,11 +78,11 @@ class TaskHeader(NamedTuple):
         return None if declared.masks and not declared.counts else declared.counts
 
     def shapes(self) -> Iterator[tuple[str, Shape]]:
-        """Path and shape of every leaf of the base or the head that is changed."""
+        """The path and shape of every changed leaf of the base or the head."""
         return changed_shapes(self.declared.masks, self.declared.arrays)
 
     def encodings(self) -> dict[str, Encoding]:
-        """How each mask is written, of which no mask is decoded."""
+        """The encoding of each mask, read without decoding a mask."""
         if not self.declared.masks:
             return {}
         with self.container.source.open() as file:
@@ -93,7 +93,7 @@ class TaskHeader(NamedTuple):
         return {path: records[path].encoding for path in self.declared.masks}
 
     def check(self) -> None:
-        """Compares the file with its checksum, and decodes nothing.
+        """Compares the file with its checksum, without decoding.
 
         Raises:
             InputError: If it was changed.
@@ -106,11 +106,11 @@ class TaskHeader(NamedTuple):
         """Reads and decodes masks and arrays.
 
         Returns:
-            What the task adds to its base.
+            The delta of the task.
 
         Raises:
-            InputError: If the content is damaged, does not fit the header, or is too large for
-                the memory that there is.
+            InputError: If the content is damaged, does not fit the header, or does not fit into
+                memory.
         """
         with self.container.source.open() as file:
             self.container.check_version(file)
@@ -129,7 +129,7 @@ class TaskHeader(NamedTuple):
     def _read_arrays(self, file: BinaryIO) -> dict[str, dict[str, Any]]:
         start = len(self.container.head)
         arrays: dict[str, dict[str, Any]] = {}
-        for sort, leaves in self.declared.arrays.items():
+        for prefix, leaves in self.declared.arrays.items():
             for path, spec in leaves.items():
                 try:
                     array = read_tensor(file, start, spec)
@@ -137,10 +137,10 @@ class TaskHeader(NamedTuple):
                     raise damaged(self.name, str(error)) from error
                 if not all(finite_blocks(array)):
                     raise InputError(
-                        f"{self.name}: {sort}/{path} has numbers that are infinite or NaN; train "
+                        f"{self.name}: {prefix}/{path} has numbers that are infinite or NaN; train "
                         "again with a smaller rate."
                     )
-                arrays.setdefault(sort, {})[path] = array
+                arrays.setdefault(prefix, {})[path] = array
         return arrays
 
     def _read_masks(self, file: BinaryIO) -> dict[str, PackedMask]:
@@ -150,9 +150,9 @@ class TaskHeader(NamedTuple):
         file.seek(start)
         masks = decode_stream(file, length, self.declared.masks, name=self.name)
         for path, count in self.declared.counts.items():
-            if (found := zeros_in(masks[path])) != count.zeros:
+            if (zeros := zeros_in(masks[path])) != count.zeros:
                 raise damaged(
-                    self.name, f"{path} has {found:,} zeros, its header says {count.zeros:,}"
+                    self.name, f"{path} has {zeros:,} zeros, its header says {count.zeros:,}"
                 )
         return masks
 
@@ -162,31 +162,31 @@ class TaskHeader(NamedTuple):
 
 
 def read_task_header(path: Path, base: Mapping[str, HasShape] | None = None) -> TaskHeader:
-    """Reads what a task file declares, and judges it.
+    """Reads and checks the header of a task file.
 
     Args:
         path: The file.
-        base: Leaves of the base by path, with which shapes are compared; what the task replaces
-            may be missing among them, as a head is.
+        base: Leaves of the base by path, with which shapes are compared; leaves that the task
+            replaces, such as the head, may be missing.
 
     Returns:
-        The header, whose content can be read.
+        The header, from which the content can be read.
 
     Raises:
-        InputError: If the file is missing, damaged, of an unknown format, or declares what it
-            must not.
+        InputError: If the file is missing, damaged, of an unknown format, or declares invalid
+            values.
     """
-    return judge_source(file_source(path), base)
+    return parse_source(file_source(path), base)
 
 
-def judge_source(source: Source, base: Mapping[str, HasShape] | None = None) -> TaskHeader:
-    """As `read_task_header`, for bytes from anywhere."""
+def parse_source(source: Source, base: Mapping[str, HasShape] | None = None) -> TaskHeader:
+    """Reads and checks the header of any source, as `read_task_header` does for a path."""
     container = read_container_header(source)
     if container.size <= _VERIFIED_FIRST:
         with source.open() as file:
             container.check_version(file)
             container.verify(file)
-    header = judge_header(container.header, container.tensors, source.name)
+    header = parse_header(container.header, container.tensors, source.name)
     task = TaskHeader(*header, container)
     _check_masks_tensor(task)
     if base is not None:
@@ -194,17 +194,17 @@ def judge_source(source: Source, base: Mapping[str, HasShape] | None = None) -> 
     return task
 
 
-def judge_bytes(payload: bytes, name: str) -> TaskHeader:
-    """As `read_task_header`, for bytes in memory."""
-    return judge_source(bytes_source(payload, name))
+def parse_bytes(payload: bytes, name: str) -> TaskHeader:
+    """Reads and checks the header of bytes in memory."""
+    return parse_source(bytes_source(payload, name))
 
 
-def judge_header(
+def parse_header(
     header: Mapping[str, Any], tensors: Mapping[str, Any], name: str
 ) -> tuple[dict[str, Any], Declared, int]:
     """Checks the JSON values of a file against limits, each other and its tensors."""
     format_ = check_format(header, name)
-    declared = judge_entries(header.get("entries"), tensors, name, counted=format_ > 1)
+    declared = check_entries(header.get("entries"), tensors, name, counted=format_ > 1)
     meta = {key: value for key, value in header.items() if key not in RESERVED}
     check_header(header, name)
     return meta, declared, header.get("digest_format", format_)

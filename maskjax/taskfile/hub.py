@@ -1,4 +1,4 @@
-"""Task files on the Hugging Face Hub: found nearby first, fetched if need be, and published."""
+"""Task files on the Hugging Face Hub: search, download and publication."""
 
 import re
 from pathlib import Path
@@ -14,21 +14,21 @@ from maskjax.taskfile.model_card import task_card
 from maskjax.taskfile.published import reduced, without_folders
 from maskjax.taskfile.taskfile import TASK_FILE, load_task_file
 
-NAMED = 3
-"""How many runs of a folder are named in an error."""
+MAX_NAMED = 3
+"""The number of runs of a folder that an error names."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
 
 
 def find_task_file(run: str | Path, *, revision: str | None = None, offline: bool = False) -> Path:
-    """The task file of a run, as near as possible.
+    """Finds the task file of a run.
 
-    A local file or folder of this name wins, then comes the Hub's cache, then the network.
+    A local file or folder of this name has precedence, then the Hub's cache, then the network.
 
     Args:
         run: A run folder, a task file, or the Hub id of a published task.
         revision: Branch, tag or commit on the Hub; None for `main`.
-        offline: Never touch the network.
+        offline: Never use the network.
 
     Returns:
         The path of the file.
@@ -69,7 +69,7 @@ def push_task(
         The address of the commit.
 
     Raises:
-        InputError: If the file cannot be read, or the Hub does not take it.
+        InputError: If the file cannot be read, or the Hub does not accept it.
     """
     if not _HUB_ID.fullmatch(repository):
         raise InputError(f"--to: expected a Hub id such as owner/name, got {repository!r}.")
@@ -86,24 +86,24 @@ def push_task(
         api = HfApi()
         api.create_repo(repository, private=private, exist_ok=True)
         commit = api.create_commit(repository, operations, commit_message=message)
-    except Exception as error:  # of the network, whose classes differ between client versions
+    except Exception as error:  # the classes of network errors differ between client versions
         raise InputError(
-            f"{repository}: the Hub did not take the task; log in with `hf auth login` and check "
+            f"{repository}: the Hub did not accept the task; log in with `hf auth login` and check "
             f"the network ({one_line(error)})."
         ) from error
     return commit.commit_url
 
 
 def _no_single_run(folder: Path) -> InputError:
-    found = find_runs(folder)
-    inside = [*found.runs, *found.files]
-    if not inside:
-        return InputError(f"{found.left_out[0]}.")
-    names = ", ".join(str(path.relative_to(folder)) for path in inside[:NAMED])
-    more = ", ..." if len(inside) > NAMED else ""
+    content = find_runs(folder)
+    paths = [*content.runs, *content.files]
+    if not paths:
+        return InputError(f"{content.left_out[0]}.")
+    names = ", ".join(str(path.relative_to(folder)) for path in paths[:MAX_NAMED])
+    ellipsis = ", ..." if len(paths) > MAX_NAMED else ""
     return InputError(
-        f"{folder}: expected one run, got a folder of {len(inside)} ({names}{more}); give one of "
-        "them."
+        f"{folder}: expected one run, got a folder of {len(paths)} ({names}{ellipsis}); give one"
+        " of them."
     )
 
 
@@ -117,7 +117,7 @@ def _download(name: str, revision: str | None) -> Path:
             f"{name}: neither a run folder nor a repository on the Hub with {TASK_FILE}; check "
             "the spelling, or log in if it is private."
         ) from error
-    except Exception as error:  # of the network, whose classes differ between client versions
+    except Exception as error:  # the classes of network errors differ between client versions
         raise InputError(
             f"{name}: no such run folder, not in the Hub's cache, and the download failed "
             f"({one_line(error)})."

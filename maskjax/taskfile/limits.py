@@ -1,4 +1,4 @@
-"""Bounds of a task file. The writer checks them before it encodes, a reader before it decodes."""
+"""Limits of a task file, which writers check before they encode and readers before they decode."""
 
 MAX_HEADER = 1 << 22
 """Bytes of the JSON header."""

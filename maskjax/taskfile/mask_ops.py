@@ -1,9 +1,8 @@
-"""Arithmetic with saved masks: intersect and unite two tasks, restrict one to some blocks.
+"""Set operations on saved masks: intersect and unite two tasks, restrict one to some blocks.
 
-A matrix that a task does not mask counts as all ones. The head, its labels and the rest come from
-the first task. To put a task onto another checkpoint of the same shape, or to take it off again,
-nothing has to be computed here: the base is never changed, and `check_base` lets
-`allow_mismatch` pass.
+A matrix that a task does not mask counts as all ones. The head, its labels and the metadata come
+from the first task. A task moves to another checkpoint of the same shape without any computation:
+the base is never changed, and `check_base` accepts it with `allow_mismatch`.
 """
 
 from collections.abc import Callable, Container
@@ -11,7 +10,7 @@ from collections.abc import Callable, Container
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.masking.packed import PackedMask, paired
+from maskjax.masking.packed import PackedMask, pair_masks
 from maskjax.models.matrix_types import block_of
 from maskjax.taskfile.taskfile import TaskFile
 
@@ -68,21 +67,18 @@ def restrict(task: TaskFile, blocks: Container[int]) -> TaskFile:
 
 def _combine(
     operation: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    word: str,
+    operator: str,
     first: TaskFile,
     second: TaskFile,
 ) -> TaskFile:
     _check(first, second)
     try:
-        pairs = paired(first.masks, second.masks)
+        pairs = pair_masks(first.masks, second.masks)
     except ValueError as error:
         raise InputError(f"{second.name} does not fit {first.name}: {error}") from error
-    masks = {
-        path: PackedMask(operation(one.bits, other.bits), one.shape)
-        for path, (one, other) in pairs.items()
-    }
+    masks = {path: PackedMask(operation(a.bits, b.bits), a.shape) for path, (a, b) in pairs.items()}
     digests = second.digests | first.digests
-    name = f"{first.meta['task']['name']} {word} {second.meta['task']['name']}"
+    name = f"{first.meta['task']['name']} {operator} {second.meta['task']['name']}"
     meta = {**first.meta, "task": {**first.meta["task"], "name": name}, "scores": {}}
     return first.with_masks(masks)._replace(digests=digests, meta=meta, name=name)
 
@@ -91,9 +87,10 @@ def _check(first: TaskFile, second: TaskFile) -> None:
     for task in (first, second):
         if not task.masks:
             raise InputError(f"{task.name}: expected masks, and it has none.")
-    one, other = first.meta["base"], second.meta["base"]
-    if one["digest"] != other["digest"]:
+    first_base, second_base = first.meta["base"], second.meta["base"]
+    if first_base["digest"] != second_base["digest"]:
         raise InputError(
-            f"{first.name} was learned on {one['name']} and {second.name} on {other['name']}, "
-            "which are not the same weights; masks can be combined on one base only."
+            f"{first.name} was learned on {first_base['name']} and {second.name} on"
+            f" {second_base['name']}, which are not the same weights; masks can be combined on one"
+            " base only."
         )

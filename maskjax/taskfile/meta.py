@@ -1,4 +1,4 @@
-"""What the header of a task file says of the task, its base and how it was learned."""
+"""The metadata of a task file: the task, its base and the settings of its run."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from maskjax.tasks import Task
 def make_meta(
     task: Task, base: Base, config: Config, scores: Mapping[str, float]
 ) -> dict[str, Any]:
-    """The JSON values of a task file; docs/task-file.md says what each is.
+    """Makes the metadata of a task file, which docs/task-file.md describes.
 
     Args:
-        task: Kind, labels, metric, texts.
+        task: The task.
         base: The pretrained model.
         config: The settings of the run.
         scores: `{split: score}`.
 
     Returns:
-        What `make_task_file` takes as `meta`.
+        The `meta` of `make_task_file`.
     """
     adaptation = config.adaptation
     rules: tuple[str, ...] = ()

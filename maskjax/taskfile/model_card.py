@@ -1,4 +1,4 @@
-"""Model cards: what a task is, how well it does, and the metadata that the Hub reads."""
+"""Model cards: a description of a task, its scores, and the metadata for the Hub."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 _METRICS = {"matthews": "matthews_correlation", "pearson": "pearsonr", "spearman": "spearmanr"}
-"""The Hub's names of metrics, where they differ from ours."""
+"""The Hub's names of metrics, if they differ from those of maskjax."""
 
 _CARD = """---
 {front}
@@ -78,11 +78,11 @@ def front_matter(
 
     Args:
         meta: The metadata of the task file.
-        library: What loads the repository.
+        library: The library that loads the repository.
         license: An identifier of the Hub.
 
     Returns:
-        What the Hub reads from the front matter.
+        The front matter.
     """
     task, base = meta["task"], meta["base"]
     metric, kind = str(task["metric"]), _KINDS.get(task["kind"], "text-classification")
@@ -109,7 +109,7 @@ def front_matter(
 
 
 def describe_outputs(task: Mapping[str, Any]) -> str:
-    """A phrase that says what a task predicts.
+    """Describes the predictions of a task in a phrase.
 
     Args:
         task: The header's `task`.
@@ -140,7 +140,7 @@ def score_rows(meta: Mapping[str, Any]) -> str:
         meta: The metadata of the task file.
 
     Returns:
-        One row a split, or one that says that nothing was measured.
+        One row per split, or one row without a score.
     """
     rows = [f"| {split} | {score:.4f} |" for split, score in meta["scores"].items()]
     return "\n".join(rows or ["| not measured | |"])

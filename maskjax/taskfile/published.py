@@ -1,4 +1,4 @@
-"""What a task file says of the machine that it was made on stays there."""
+"""Task files without the local paths of the machine that they were made on."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from maskjax.taskfile.container import pack_container, unpack_container
 
-PLACES = (
+PATH_KEYS = (
     ("base", "name"),
     ("tokenizer", "name"),
     ("task", "name"),
@@ -16,17 +16,17 @@ PLACES = (
     ("config", "adaptation", "masks"),
     ("config", "train", "checkpoints"),
 )
-"""The entries of the meta data that can be local paths."""
+"""The entries of the metadata that can be local paths."""
 
 
 def without_folders(payload: bytes, name: str | Path) -> bytes:
-    """Reduces absolute paths in a task file to their last names; all else stays."""
+    """Reduces absolute paths in a task file to their last names."""
     container = unpack_container(payload, name)
     return pack_container(container.tensors, reduced(container.header))
 
 
 def reduced(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Reduces absolute paths in meta data to their last names.
+    """Reduces absolute paths in metadata to their last names.
 
     Example:
         >>> reduced({"base": {"name": "/home/ann/bert"}, "tokenizer": {"name": "a/b"}})
@@ -35,12 +35,12 @@ def reduced(meta: Mapping[str, Any]) -> dict[str, Any]:
     return dict(_reduced(meta, ()))
 
 
-def _reduced(values: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def _reduced(values: Mapping[str, Any], parents: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        place = (*above, name)
+        keys = (*parents, name)
         if isinstance(value, Mapping):
-            yield name, dict(_reduced(value, place))
-        elif place in PLACES and isinstance(value, str) and Path(value).is_absolute():
+            yield name, dict(_reduced(value, keys))
+        elif keys in PATH_KEYS and isinstance(value, str) and Path(value).is_absolute():
             yield name, Path(value).name
         else:
             yield name, value

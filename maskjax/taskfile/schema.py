@@ -1,4 +1,4 @@
-"""What the JSON header of a task file must hold, so that readers need not check each value."""
+"""The schema of the JSON header of a task file; later code relies on its checks."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ from maskjax.taskfile.fields import (
     nullable,
     number,
     one_of,
+    preview,
     record,
     sequence,
-    shown,
     text,
 )
 from maskjax.taskfile.limits import MAX_COLUMNS, MAX_LABELS, MAX_LENGTH
@@ -26,11 +26,11 @@ from maskjax.tasks.build_task import METRICS_OF
 FORMAT = 2
 READABLE = (1, 2)
 FEATURES: frozenset[str] = frozenset()
-"""The features that this version knows of those that `needs` may name."""
+"""The features in `needs` that this version supports."""
 POLARITY = "1 keeps, 0 drops"
 
 _NAME = name()
-_COLUMNS = sequence(text(least=1), MAX_COLUMNS)
+_COLUMNS = sequence(text(minimum=1), MAX_COLUMNS)
 DIGEST = text(pattern="[0-9a-f]{16}", form="16 hexadecimal digits")
 _TASK = record(
     {
@@ -64,13 +64,13 @@ SCHEMA = record(
 
 def check_format(header: Mapping[str, Any], file: str) -> int:
     """Reads the format of a header."""
-    found = header.get("format")
-    if type(found) is not int or found not in READABLE:
+    format_ = header.get("format")
+    if type(format_) is not int or format_ not in READABLE:
         raise InputError(
-            f"{file}: expected format {READABLE[0]} to {READABLE[-1]}, got {shown(found)}; upgrade "
-            f"maskjax {version('maskjax')} to a version that reads it."
+            f"{file}: expected format {READABLE[0]} to {READABLE[-1]}, got {preview(format_)};"
+            f" upgrade maskjax {version('maskjax')} to a version that reads it."
         )
-    return found
+    return format_
 
 
 def check_header(header: Mapping[str, Any], file: str) -> None:
@@ -79,7 +79,7 @@ def check_header(header: Mapping[str, Any], file: str) -> None:
     if not problems:
         problems = list_problems(_problems_of_task(header["task"]))
     if not problems and (unknown := sorted({*header.get("needs", ())} - FEATURES)):
-        problems = f"needs {shown(unknown[0])}, which maskjax {version('maskjax')} does not know"
+        problems = f"needs {preview(unknown[0])}, which maskjax {version('maskjax')} does not have"
     if problems:
         raise InputError(f"{file}: not a task file that can be used: {problems}.")
     try:
@@ -92,13 +92,13 @@ def check_header(header: Mapping[str, Any], file: str) -> None:
 
 
 def _problems_of_task(task: Mapping[str, Any]) -> Iterator[str]:
-    """What does not fit together: a predictor relies on all of it."""
+    """Yields inconsistencies between the values of a task, on whose absence predictors rely."""
     kind, labels, choices = task["kind"], task["labels"], task.get("choices", [])
     if task["metric"] not in METRICS_OF[kind]:
         metrics = ", ".join(METRICS_OF[kind])
-        yield f"task.metric: expected one of {metrics} for {kind}, got {shown(task['metric'])}"
+        yield f"task.metric: expected one of {metrics} for {kind}, got {preview(task['metric'])}"
     if task.get("positive") not in (None, *labels):
-        yield f"task.positive: expected one of the labels, got {shown(task['positive'])}"
+        yield f"task.positive: expected one of the labels, got {preview(task['positive'])}"
     if not task["text"]:
         yield "task.text: expected at least one column"
     if (kind == "regression") == bool(labels):

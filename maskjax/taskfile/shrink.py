@@ -1,8 +1,8 @@
-"""Smaller task files without training again: zeros that matter little are set back to one.
+"""Smaller task files without training: zeros of small weights are set to one.
 
-A mask that started from all weights has dropped many that are small compared with the rest of their
-matrix. Keeping these after all changes the function little, and each zero less is up to five bits
-less in the file. docs/results-appendix.md has the curve of accuracy against size.
+A mask that was initialized to all ones has dropped many weights that are small compared with their
+matrix. Keeping these changes the function little, and each zero less saves up to five bits in the
+file. docs/results-appendix.md has the curve of accuracy against size.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def shrink(task: TaskFile, weights: Mapping[str, np.ndarray], zeros: float) -> T
     Args:
         task: The task.
         weights: The leaf below each mask, by path.
-        zeros: The share of the zeros that stay, in (0, 1].
+        zeros: The share of the zeros to keep, in (0, 1].
 
     Returns:
         The task with fewer zeros and no scores, since it has not been evaluated.
@@ -42,9 +42,9 @@ def shrink(task: TaskFile, weights: Mapping[str, np.ndarray], zeros: float) -> T
         raise InputError(f"--zeros: expected a share in (0, 1], got {zeros}.")
     sizes = {path: _relative_size(weights[path]) for path in task.masks}
     dropped = [sizes[path][~mask.unpack()] for path, mask in task.masks.items()]
-    least = np.quantile(np.concatenate(dropped), 1 - zeros)
+    cutoff = np.quantile(np.concatenate(dropped), 1 - zeros)
     masks = {
-        path: PackedMask.of(mask.unpack() | (sizes[path] < least))
+        path: PackedMask.of(mask.unpack() | (sizes[path] < cutoff))
         for path, mask in task.masks.items()
     }
     return task.with_masks(masks)._replace(meta={**task.meta, "scores": {}})

@@ -1,4 +1,4 @@
-"""What masks cost in a file, against what they must cost."""
+"""The size of masks in a file, and their entropy."""
 
 import math
 from collections import Counter
@@ -21,7 +21,7 @@ class MaskSize(NamedTuple):
         coded: Bytes that all masks take in the file.
         bound: Bytes of independent weights with each matrix' density: Σ size · H(density) / 8.
             A mask whose rows or columns differ can cost less.
-        encodings: How many matrices have which encoding.
+        encodings: The number of matrices with each encoding.
     """
 
     weights: int
@@ -36,7 +36,7 @@ class MaskSize(NamedTuple):
 
 
 def mask_size(path: Path) -> MaskSize:
-    """Reads what the masks of a file cost.
+    """Computes the size of the masks of a file.
 
     Args:
         path: The task file.
@@ -55,11 +55,11 @@ def mask_size(path: Path) -> MaskSize:
 
 
 def declared_size(header: TaskHeader, counts: Mapping[str, Count]) -> MaskSize:
-    """What the masks of a file cost, without decoding one.
+    """Computes the size of the masks of a file without decoding them.
 
     Args:
         header: The header of the task file.
-        counts: Zeros and sizes of its masks: those that it declares, or counted ones.
+        counts: Zeros and sizes of its masks, declared or counted.
 
     Returns:
         The sizes.
@@ -112,6 +112,6 @@ def mask_bytes(masks: Mapping[str, Any]) -> int:
         masks: Anything with a shape, by path.
 
     Returns:
-        The size; 0 where there are no masks.
+        The size; 0 without masks.
     """
     return sum(packed_size(tuple(mask.shape)) for mask in masks.values())

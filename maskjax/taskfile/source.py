@@ -1,4 +1,4 @@
-"""Where the bytes of a task file come from: a file, or memory."""
+"""Sources of the bytes of a task file: a file, or memory."""
 
 import io
 import os
@@ -51,7 +51,7 @@ def bytes_source(payload: bytes, name: str) -> Source:
 
 
 def version_of(file: BinaryIO) -> tuple[int, ...] | None:
-    """What changes when an open file is replaced or written to; None for bytes in memory."""
+    """A value that changes when an open file is replaced or written to; None in memory."""
     if isinstance(file, io.BytesIO):
         return None
     status = os.fstat(file.fileno())

@@ -1,4 +1,4 @@
-"""What the header of a safetensors file declares of its tensors, checked before one is read."""
+"""Tensor declarations in the header of a safetensors file, checked before a tensor is read."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, NamedTuple
 import ml_dtypes
 import numpy as np
 
-from maskjax.taskfile.fields import shown
+from maskjax.taskfile.fields import preview
 from maskjax.taskfile.limits import MAX_DIMENSIONS
 from maskjax.taskfile.source import CHUNK
 
@@ -25,13 +25,13 @@ DTYPES = {
 
 
 class TensorSpec(NamedTuple):
-    """A tensor as it is declared.
+    """The declaration of a tensor.
 
     Attributes:
-        dtype: NumPy's name of it; that of safetensors for what task files never hold.
-        shape: Its shape.
-        start: Its first byte, counted from the end of the header.
-        end: The byte after its last.
+        dtype: NumPy's name of the dtype; that of safetensors for dtypes that no task file has.
+        shape: The shape.
+        start: The first byte, counted from the end of the header.
+        end: The byte after the last one.
     """
 
     dtype: str
@@ -41,18 +41,18 @@ class TensorSpec(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """The number of elements."""
         return math.prod(self.shape)
 
 
 def read_specs(header: Mapping[str, Any]) -> dict[str, TensorSpec]:
-    """Reads what a safetensors header declares."""
+    """Reads the declarations of a safetensors header."""
     specs = {name: _spec(name, entry) for name, entry in header.items() if name != "__metadata__"}
     specs = dict(sorted(specs.items(), key=lambda item: item[1][2:]))
     end = 0
     for name, spec in specs.items():
         if spec.start != end:
-            raise ValueError(f"tensor {shown(name)} starts at byte {spec.start}, expected {end}")
+            raise ValueError(f"tensor {preview(name)} starts at byte {spec.start}, expected {end}")
         end = spec.end
     return specs
 
@@ -62,11 +62,11 @@ def _spec(name: str, entry: Any) -> TensorSpec:
         dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         width = _SIZES[dtype]
     except (TypeError, ValueError, KeyError) as error:
-        raise ValueError(f"tensor {shown(name)} has no dtype, shape and offsets") from error
+        raise ValueError(f"tensor {preview(name)} has no dtype, shape and offsets") from error
     if not is_shape(shape) or type(start) is not int or type(end) is not int:
-        raise ValueError(f"tensor {shown(name)} has shape {shown(shape)}")
+        raise ValueError(f"tensor {preview(name)} has shape {preview(shape)}")
     if end - start != math.prod(shape) * width or start < 0:
-        raise ValueError(f"tensor {shown(name)} has {shown(end - start)} bytes for its shape")
+        raise ValueError(f"tensor {preview(name)} has {preview(end - start)} bytes for its shape")
     return TensorSpec(DTYPES[dtype].name if dtype in DTYPES else dtype, tuple(shape), start, end)
 
 
@@ -81,13 +81,13 @@ def is_shape(shape: Any) -> bool:
 
 
 def read_tensor(file: BinaryIO, start: int, spec: TensorSpec) -> np.ndarray:
-    """Reads one tensor straight into its array."""
+    """Reads one tensor directly into its array."""
     array = np.empty(spec.shape, np.dtype(_BY_NAME[spec.dtype]))
     view = array.reshape(-1).view(np.uint8).data
     file.seek(start + spec.start)
     for first in range(0, len(view), CHUNK):
-        part = view[first : first + CHUNK]
-        if file.readinto(part) != len(part):  # pyright: ignore[reportAttributeAccessIssue]
+        block = view[first : first + CHUNK]
+        if file.readinto(block) != len(block):  # pyright: ignore[reportAttributeAccessIssue]
             raise ValueError("it ends too early")
     return array
 
@@ -96,7 +96,7 @@ _BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
 
 
 def finite_blocks(array: np.ndarray) -> Iterator[bool]:
-    """Whether each block of an array is finite; blocks bound the memory that this takes."""
+    """Whether each block of an array is finite; blocks bound the memory use."""
     flat = array.reshape(-1)
     for first in range(0, flat.size, CHUNK):
         yield bool(np.isfinite(flat[first : first + CHUNK]).all())

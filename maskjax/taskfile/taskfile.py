@@ -1,4 +1,4 @@
-"""The file that a user keeps: coded masks and the head, in safetensors, nothing of the base.
+"""Task files: coded masks and the head in safetensors, without the base.
 
 docs/task-file.md has the format. In addition to the tensor `masks` there are `weight/<path>`
 (arrays that replace leaves, the head among them) and `lora_a/<path>`, `lora_b/<path>` (factors).
@@ -16,7 +16,7 @@ from maskjax.masking.packed import PackedMask, RandomMaskSpec
 from maskjax.taskfile.atomic import write_atomically
 from maskjax.taskfile.digest import DIGEST_FORMAT, digest_all, digest_leaves
 from maskjax.taskfile.entries import Content, pack
-from maskjax.taskfile.header import HasShape, TaskHeader, judge_bytes, read_task_header
+from maskjax.taskfile.header import HasShape, TaskHeader, parse_bytes, read_task_header
 from maskjax.taskfile.write import make_payload
 
 TASK_FILE = "task.safetensors"
@@ -31,16 +31,16 @@ class TaskFile(NamedTuple):
         digests: The digest of the base's leaf below each mask and low-rank product, by path.
         meta: JSON values: `task` (name, kind, labels, metric), `base`, `tokenizer`, `mask`,
             `config`, `scores`.
-        starts: The random starts that masks began with, by path, which may make them smaller in
-            the file; they are not read back.
-        name: What errors call it.
+        initial_masks: The random masks from which masks were learned, by path, which can make them
+            smaller in the file; they are not read back.
+        name: The name in errors.
         digest_format: How the digests were computed, as in `digest_leaves`.
     """
 
     delta: Delta
     digests: dict[str, str]
     meta: dict[str, Any]
-    starts: Mapping[str, RandomMaskSpec] = MappingProxyType({})
+    initial_masks: Mapping[str, RandomMaskSpec] = MappingProxyType({})
     name: str = "the task"
     digest_format: int = DIGEST_FORMAT
 
@@ -51,11 +51,11 @@ class TaskFile(NamedTuple):
 
     @property
     def replaced(self) -> frozenset[str]:
-        """Paths of the leaves that the task brings whole, those of the head among them."""
+        """Paths of the leaves that the task replaces, those of the head included."""
         return frozenset(self.delta.weights)
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Path and shape of every leaf of the base or the head that is changed."""
+        """The path and shape of every changed leaf of the base or the head."""
         return self.delta.shapes()
 
     def with_masks(self, masks: Mapping[str, PackedMask]) -> "TaskFile":
@@ -67,32 +67,32 @@ def make_task_file(
     delta: Delta,
     base: Mapping[str, Any],
     meta: Mapping[str, Any],
-    starts: Mapping[str, RandomMaskSpec] = MappingProxyType({}),
+    initial_masks: Mapping[str, RandomMaskSpec] = MappingProxyType({}),
 ) -> TaskFile:
-    """Puts a task together, with the digests of the base that it was learned on.
+    """Makes a task file from a delta, with the digests of its base.
 
     Args:
         delta: From `Adaptation.finalize`.
         base: Leaves of the base by path, without the head.
         meta: As in `TaskFile`; digest and version are added.
-        starts: As in `TaskFile`.
+        initial_masks: As in `TaskFile`.
 
     Returns:
         The task, ready to be saved.
     """
     digests = digest_leaves(base)
-    on_base = [path for kind in ON_BASE for path in delta.of_type(kind) if path in digests]
-    whole = {**meta["base"], "digest": digest_all(digests)}
+    on_base = [path for type_ in ON_BASE for path in delta.of_type(type_) if path in digests]
+    base_meta = {**meta["base"], "digest": digest_all(digests)}
     return TaskFile(
         pack(delta),
         {path: digests[path] for path in on_base},
-        {"maskjax": version("maskjax"), **meta, "base": whole},
-        starts,
+        {"maskjax": version("maskjax"), **meta, "base": base_meta},
+        initial_masks,
     )
 
 
 def save_task_file(path: Path, file: TaskFile) -> int:
-    """Writes a task file; an old one stays until the new one is whole.
+    """Writes a task file atomically.
 
     Args:
         path: The file.
@@ -102,10 +102,10 @@ def save_task_file(path: Path, file: TaskFile) -> int:
         Its size in bytes.
 
     Raises:
-        InputError: If it cannot be written, or if a reader would refuse it.
+        InputError: If it cannot be written, or if a reader would reject it.
     """
     content = Content(file.delta, file.digests)
-    payload = make_payload(content, file.meta, file.starts, file.digest_format, str(path))
+    payload = make_payload(content, file.meta, file.initial_masks, file.digest_format, str(path))
     write_atomically(path, payload)
     return len(payload)
 
@@ -118,7 +118,7 @@ def load_task_file(path: Path, base: Mapping[str, HasShape] | None = None) -> Ta
         base: Leaves of the base by path, whose shapes are compared before anything is decoded.
 
     Returns:
-        Masks, arrays and meta data; all of the file was checked.
+        The task; the whole file was checked.
 
     Raises:
         InputError: If the file is missing, damaged, of an unknown format or of another base.
@@ -131,7 +131,7 @@ def read_task_file(payload: bytes, name: str) -> TaskFile:
 
     Args:
         payload: The bytes.
-        name: What errors call it.
+        name: The name in errors.
 
     Returns:
         The task.
@@ -139,7 +139,7 @@ def read_task_file(payload: bytes, name: str) -> TaskFile:
     Raises:
         InputError: If they are damaged or of an unknown format.
     """
-    return read_content(judge_bytes(payload, name))
+    return read_content(parse_bytes(payload, name))
 
 
 def read_content(header: TaskHeader) -> TaskFile:

@@ -1,4 +1,4 @@
-"""From a task to the bytes of its file. Whatever a reader would refuse is refused here, first."""
+"""The writer of task files, which rejects everything that a reader would reject."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from maskjax.masking.packed import RandomMaskSpec
 from maskjax.taskfile.codec import is_well_formed
 from maskjax.taskfile.container import check_header_size, pack_container
 from maskjax.taskfile.entries import Content, declare_entries, encode_tensors
-from maskjax.taskfile.header import RESERVED, judge_header
+from maskjax.taskfile.header import RESERVED, parse_header
 from maskjax.taskfile.schema import FORMAT, check_header
 from maskjax.taskfile.specs import finite_blocks
 
@@ -17,7 +17,7 @@ from maskjax.taskfile.specs import finite_blocks
 def make_payload(
     content: Content,
     meta: Mapping[str, Any],
-    starts: Mapping[str, RandomMaskSpec],
+    initial_masks: Mapping[str, RandomMaskSpec],
     digest_format: int,
     name: str,
 ) -> bytes:
@@ -31,8 +31,8 @@ def make_payload(
         "digest_format": digest_format,
         "entries": entries,
     }
-    judge_header(header, specs, name)
-    payload = pack_container(encode_tensors(content, starts), header)
+    parse_header(header, specs, name)
+    payload = pack_container(encode_tensors(content, initial_masks), header)
     try:
         check_header_size(payload)
     except ValueError as error:
@@ -41,34 +41,34 @@ def make_payload(
 
 
 def check_meta(meta: Mapping[str, Any], name: str) -> None:
-    """Checks what a task file will say of its task, before it is trained.
+    """Checks the metadata of a task file before training.
 
     Args:
-        meta: As `make_meta` gives it.
-        name: What errors call it.
+        meta: The result of `make_meta`.
+        name: The name in errors.
 
     Raises:
-        InputError: If a reader would refuse it.
+        InputError: If a reader would reject it.
     """
     base = {**meta["base"], "digest": "0" * 16}  # computed when the file is made
     check_header(_as_json({"maskjax": "x", **meta, "base": base}, name), name)
 
 
 def _as_json(meta: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The values as a reader gets them: lists for tuples, texts for keys."""
+    """Converts metadata as a JSON reader gets it: lists for tuples, text for keys."""
     try:
         return json.loads(json.dumps(meta))
     except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(f"{name}: its meta data are no JSON: {error}.") from error
+        raise InputError(f"{name}: its metadata is not JSON: {error}.") from error
 
 
 def _check_content(content: Content, name: str) -> None:
     for path, mask in content.masks.items():
         if not is_well_formed(mask):
             raise InputError(f"{name}: {path}: expected packed bits of shape {mask.shape}.")
-    for sort, path, leaf in content.arrays():
+    for prefix, path, leaf in content.arrays():
         if leaf.dtype.kind in "fV" and not all(finite_blocks(leaf)):
             raise InputError(
-                f"{name}: {sort}/{path} has numbers that are infinite or NaN; train again "
+                f"{name}: {prefix}/{path} has numbers that are infinite or NaN; train again "
                 "with a smaller rate."
             )

@@ -25,7 +25,7 @@ from maskjax.tasks.task import IGNORED
 Batch = dict[str, np.ndarray]
 
 
-class Group(NamedTuple):
+class BatchRows(NamedTuple):
     """The rows of one batch.
 
     Attributes:
@@ -162,25 +162,25 @@ def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> t
 
 def _group(
     encoded: Encoded, order: np.ndarray, batch_size: int, buckets: Sequence[int]
-) -> list[Group]:
+) -> list[BatchRows]:
     """Groups rows in the given order into full batches, then at most one that is not full."""
     lengths = encoded.lengths
     _check(batch_size, buckets, int(lengths.max(initial=0)))
     bucket_of = np.searchsorted(buckets, lengths[order])
-    groups: list[Group] = []
+    groups: list[BatchRows] = []
     waiting = order[:0]
     for index in np.unique(bucket_of):
         waiting = np.concatenate([waiting, order[bucket_of == index]])
         num_full = len(waiting) // batch_size * batch_size
         batches = waiting[:num_full].reshape(-1, batch_size)
-        groups += [Group(rows, buckets[index]) for rows in batches]
+        groups += [BatchRows(rows, buckets[index]) for rows in batches]
         waiting = waiting[num_full:]
     if len(waiting):
-        groups.append(Group(waiting, buckets[bucket_of.max()]))
+        groups.append(BatchRows(waiting, buckets[bucket_of.max()]))
     return groups
 
 
-def _collate(encoded: Encoded, group: Group, batch_size: int, pad_id: int) -> Batch:
+def _collate(encoded: Encoded, group: BatchRows, batch_size: int, pad_id: int) -> Batch:
     rows = np.resize(group.rows, batch_size)  # repeats rows until the batch is full
     row_weights = (np.arange(batch_size) < len(group.rows)).astype(np.float32)
     sequences = (rows[:, None] * encoded.choices + np.arange(encoded.choices)).ravel()

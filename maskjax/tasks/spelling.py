@@ -26,7 +26,7 @@ NULLS = frozenset(("null", "none", "nan", "na", "n/a", "<na>", "_", "-"))
 SHOWN = 20
 """Labels that an error message lists; some tasks have many."""
 
-Location = Callable[[int], str]
+Locate = Callable[[int], str]
 """Names the file and row of a label, by the number of the label."""
 
 
@@ -65,7 +65,7 @@ def is_ignored(name: str) -> bool:
     return class_key(name) == str(IGNORED)
 
 
-def unify(names: Sequence[str], column: str, location: Location) -> list[str]:
+def unify(names: Sequence[str], column: str, location: Locate) -> list[str]:
     """Finds the classes behind spellings."""
     first_unit: dict[str, int] = {}
     for unit, name in enumerate(names):
@@ -111,7 +111,7 @@ def are_fractions(names: Sequence[str]) -> bool:
     return any(Decimal(name) != Decimal(name).to_integral_value() for name in names)
 
 
-def check_unicode(names: Iterable[str], column: str, location: Location) -> None:
+def check_unicode(names: Iterable[str], column: str, location: Locate) -> None:
     """Rejects labels with half of a surrogate pair."""
     checked: set[str] = set()
     for unit, name in enumerate(names):

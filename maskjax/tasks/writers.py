@@ -17,7 +17,7 @@ from maskjax.tasks.unicode import has_surrogates
 
 Values = Sequence[Any] | pa.ChunkedArray
 """The cells of a column; those of a Parquet file keep their type."""
-Columns = Mapping[str, Values]
+ColumnData = Mapping[str, Values]
 SURROGATE = "a cell has half of a surrogate pair in it, which only .jsonl can hold."
 SENTENCE = "sentence"
 """The column of a .csv that numbers the sentences of a task on words."""
@@ -33,7 +33,7 @@ def read_columns(path: Path, table: Table) -> dict[str, Values]:
     return {str(name): cells.tolist() for name, cells in table.frame.items()}
 
 
-def free_name(name: str, columns: Columns) -> str:
+def free_name(name: str, columns: ColumnData) -> str:
     """Prefixes a column name until no column has it.
 
     Example:
@@ -45,7 +45,9 @@ def free_name(name: str, columns: Columns) -> str:
     return name
 
 
-def encode_rows(path: Path, columns: Columns, *, word_counts: Sequence[int] | None = None) -> bytes:
+def encode_rows(
+    path: Path, columns: ColumnData, *, word_counts: Sequence[int] | None = None
+) -> bytes:
     r"""Encodes rows in the format that the extension of a file gives.
 
     Example:
@@ -57,7 +59,7 @@ def encode_rows(path: Path, columns: Columns, *, word_counts: Sequence[int] | No
     return WRITERS[path.suffix](path, columns, word_counts)
 
 
-def _csv(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+def _csv(path: Path, columns: ColumnData, word_counts: Sequence[int] | None) -> bytes:
     if word_counts is not None:
         numbers = [row for row, count in enumerate(word_counts, 1) for _ in range(count)]
         columns = {free_name(SENTENCE, columns): numbers, **_by_word(columns, word_counts)}
@@ -68,7 +70,7 @@ def _csv(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> byt
     return _as_utf8(path, text.getvalue())
 
 
-def _tsv(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+def _tsv(path: Path, columns: ColumnData, word_counts: Sequence[int] | None) -> bytes:
     flat = columns if word_counts is None else _by_word(columns, word_counts)
     rows = list(zip(*map(_texts, flat.values()), strict=True))
     for row, cells in enumerate(rows, 1):
@@ -85,7 +87,7 @@ def _tsv(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> byt
     return _as_utf8(path, "".join(f"{line}\n" for line in ["\t".join(flat), *lines]))
 
 
-def _jsonl(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+def _jsonl(path: Path, columns: ColumnData, word_counts: Sequence[int] | None) -> bytes:
     del word_counts
     rows = zip(*map(_cells, columns.values()), strict=True)
     records = [dict(zip(columns, row, strict=True)) for row in rows]
@@ -93,7 +95,7 @@ def _jsonl(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> b
     return _as_utf8(path, "".join(f"{line}\n" for line in lines))
 
 
-def _parquet(path: Path, columns: Columns, word_counts: Sequence[int] | None) -> bytes:
+def _parquet(path: Path, columns: ColumnData, word_counts: Sequence[int] | None) -> bytes:
     from pyarrow.parquet import write_table
 
     del word_counts
@@ -115,7 +117,7 @@ def _parquet(path: Path, columns: Columns, word_counts: Sequence[int] | None) ->
     return sink.getvalue()
 
 
-WRITERS: dict[str, Callable[[Path, Columns, Sequence[int] | None], bytes]] = {
+WRITERS: dict[str, Callable[[Path, ColumnData, Sequence[int] | None], bytes]] = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".jsonl": _jsonl,
@@ -123,7 +125,7 @@ WRITERS: dict[str, Callable[[Path, Columns, Sequence[int] | None], bytes]] = {
 }
 
 
-def _by_word(columns: Columns, word_counts: Sequence[int]) -> dict[str, list[Any]]:
+def _by_word(columns: ColumnData, word_counts: Sequence[int]) -> dict[str, list[Any]]:
     return {
         name: [
             item

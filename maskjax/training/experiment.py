@@ -15,7 +15,7 @@ from maskjax.models import (
     Base,
     Model,
     build_model,
-    hold_matrices,
+    cast_matrices,
     load_base,
     reinitialize,
     with_head,
@@ -195,7 +195,7 @@ def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Bas
             "it out, or use another --adaptation.method."
         )
     on_host = base._replace(params=jax.tree.map(np.asarray, base.params))
-    return on_host, hold_matrices(params, model, dtype)
+    return on_host, cast_matrices(params, model, dtype)
 
 
 def _draw(model: Model, params: Params, seed: int) -> Params:

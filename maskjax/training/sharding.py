@@ -16,7 +16,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from maskjax.config import Config, MeshConfig
-from maskjax.config.mesh import EVERY
+from maskjax.config.mesh import ALL_DEVICES
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.selection import choose
@@ -140,9 +140,9 @@ def make_layout(config: Config) -> Layout:
 
 
 def _shape(config: MeshConfig, devices: int) -> tuple[int, int]:
-    data = devices // config.model if config.data == EVERY else config.data
+    data = devices // config.model if config.data == ALL_DEVICES else config.data
     wanted = data * config.model
-    if not 1 <= wanted <= devices or (config.data == EVERY and wanted != devices):
+    if not 1 <= wanted <= devices or (config.data == ALL_DEVICES and wanted != devices):
         raise InputError(
             f"mesh: data {config.data} x model {config.model} does not fit the {devices} devices "
             "that there are; set --mesh.data and --mesh.model."

@@ -139,7 +139,7 @@ def test_tokenizer_larger_than_the_embeddings_is_refused(  # noqa: PLR0917
     capsys.readouterr()
     assert main([command, *words]) == 2
     error = capsys.readouterr().err
-    assert "the tokenizer knows 18 tokens and the model 16; they are not of the same" in error
+    assert "the tokenizer has 18 tokens and the model 16; they are not of the same" in error
     assert error.count("\n") == 1
     assert not list(tmp_path.glob("out*"))
 

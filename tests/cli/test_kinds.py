@@ -112,5 +112,5 @@ def test_submission_holds_the_predictions_of_a_run(use, toy_rows, tmp_path):
 def test_submission_of_a_task_outside_glue_is_refused(use, tmp_path, capsys):
     use("choice")
     assert main(["submit", "run", "--out", str(tmp_path / "glue")]) == 2
-    assert "Task t: the GLUE leaderboard takes test of" in capsys.readouterr().err
+    assert "Task t: the GLUE leaderboard accepts test of" in capsys.readouterr().err
     assert not (tmp_path / "glue").exists()

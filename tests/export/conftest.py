@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from maskjax.config import AdaptationConfig
-from maskjax.export.huggingface import in_torch
+from maskjax.export.huggingface import to_torch
 from maskjax.inference import TaskPredictor, load_predictor
 from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, init_head, load_base
@@ -92,7 +92,7 @@ def state_of(base_of):
         base, random = load_base(base_of(family)), np.random.default_rng(5)
         drawn = init_head(build_model(base.config, outputs), jax.random.key(3))
         head = jax.tree.map(lambda leaf: 30 * leaf, drawn)
-        state = in_torch(flatten_with_paths(base.params | head), family)
+        state = to_torch(flatten_with_paths(base.params | head), family)
         for module in masked or MASKED[family]:
             shape = state[f"{module}.weight"].shape
             state[f"{module}.weight_mask"] = random.uniform(-0.02, 0.1, shape).astype(np.float32)

@@ -9,7 +9,6 @@ import pytest
 from maskjax import Predictor
 from maskjax.config import AdaptationConfig
 from maskjax.export import export_hf, export_torch_masks
-from maskjax.export.huggingface import in_torch
 from maskjax.export.recognized_head import recognize_head
 from maskjax.masking import flatten_with_paths
 from maskjax.models import ARCHITECTURES, load_base, normalize_name
@@ -81,7 +80,7 @@ def test_exports_compute_what_the_run_computes(  # noqa: PLR0917
 @pytest.mark.parametrize("kind", AUTO)
 def test_a_head_is_recognized_by_its_tensors(family, kind, predictor_of):
     predictor = predictor_of(family, kind)
-    state = in_torch(flatten_with_paths(predictor.params), family)
+    state = to_torch(flatten_with_paths(predictor.params), family)
     names = {normalize_name(name, family) for name in state}
     outputs = 1 if kind == "choice" else predictor.task.num_outputs
     recognized = recognize_head(names, family, outputs)

@@ -67,7 +67,7 @@ def test_exported_logits_match_for_every_method(adaptation, predictor_of, senten
     assert np.abs(our_logits(predictor, sentences(1)) - theirs).max() <= 1e-5
 
 
-def test_a_pipeline_gives_our_labels(family, predictor_of, sentences, tmp_path):
+def test_pipeline_returns_the_label_names(family, predictor_of, sentences, tmp_path):
     predictor = predictor_of(family)
     export_hf(predictor, tmp_path / "out")
     load(tmp_path / "out")
@@ -82,7 +82,7 @@ def test_a_pipeline_gives_our_labels(family, predictor_of, sentences, tmp_path):
     assert np.allclose([p["score"] for p in ours], [p["score"] for p in theirs], atol=1e-5)
 
 
-def test_a_pipeline_gives_the_number_of_a_regression(family, predictor_of, sentences, tmp_path):
+def test_pipeline_returns_the_number_of_a_regression(family, predictor_of, sentences, tmp_path):
     predictor = predictor_of(family, "regression")
     export_hf(predictor, tmp_path / "out")
     load(tmp_path / "out")

@@ -9,7 +9,7 @@ import pytest
 from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
 from maskjax.export import import_state
-from maskjax.export.huggingface import in_torch
+from maskjax.export.huggingface import to_torch
 from maskjax.export.imported_run import imported_task
 
 NESTS = ("_orig_mod.", "module.", "model.", "model.module._orig_mod.", "_orig_mod.model.model.")
@@ -62,7 +62,7 @@ def test_rounded_weights_count_as_those_of_the_base(dtype, state_of):
     rounded = {n: _in_jax_dtype(t, dtype) for n, t in tensors.items()}
     imported = import_state(rounded, base)
     assert imported.changed == ()
-    for name, mask in in_torch(imported.delta.masks, "bert").items():
+    for name, mask in to_torch(imported.delta.masks, "bert").items():
         np.testing.assert_array_equal(mask, (tensors[f"{name}_mask"] > 0.01).numpy())
     head = imported.delta.weights["classifier/kernel"]
     np.testing.assert_array_equal(head, tensors["classifier.weight"].float().numpy().T)
@@ -90,7 +90,7 @@ def test_a_head_of_words_is_recognized(family, state_of):
     tagger["classifier.weight"] = np.ones((5, 16), np.float32)
     tagger["classifier.bias"] = np.zeros(5, np.float32)
     imported = import_state(tagger, base)
-    assert (imported.kind, imported.doubt, imported.num_outputs) == ("tokens", None, 5)
+    assert (imported.kind, imported.alternative, imported.num_outputs) == ("tokens", None, 5)
     with pytest.raises(InputError, match=r"no head for classification but .+ --task.kind tokens"):
         import_state(tagger, base, kind="classification")
 
@@ -101,12 +101,12 @@ def test_hidden_layer_is_not_ignored_for_a_token_head(state_of):
         import_state(state, base, kind="tokens")
 
 
-def test_kind_and_doubt_follow_from_the_tensors_of_a_head(state_of, masked_modules):
+def test_type_and_alternative_follow_from_the_tensors_of_a_head(state_of, masked_modules):
     kinds = {}
     for family in masked_modules:
         for outputs in (1, 3):
             imported = import_state(state_of(family, outputs)[1], state_of(family)[0])
-            kinds[family, outputs] = (imported.kind, imported.doubt)
+            kinds[family, outputs] = (imported.kind, imported.alternative)
     sure = ("classification", None)
     assert kinds == {
         ("bert", 1): ("regression", "choice"),
@@ -123,7 +123,7 @@ def test_tag_labels_need_an_explicit_kind(state_of):
     imported = import_state(state, base)
     given = TaskConfig(name="mine", labels=("O", "B-X", "I-X"))
     with pytest.raises(InputError, match=r"--task.kind tokens or --task.kind classification"):
-        imported_task(Config(task=given), 3, imported.kind, imported.doubt)
+        imported_task(Config(task=given), 3, imported.kind, imported.alternative)
     given = dataclasses.replace(given, kind="classification")
     assert imported_task(Config(task=given), 3, imported.kind).kind == "classification"
 
@@ -133,7 +133,7 @@ def test_labels_of_one_output_need_an_explicit_kind(state_of):
     imported = import_state(state, base)
     given = TaskConfig(name="mine", labels=("left", "right"))
     with pytest.raises(InputError, match=r"give --task.kind choice, or leave the labels out"):
-        imported_task(Config(task=given), 1, imported.kind, imported.doubt)
+        imported_task(Config(task=given), 1, imported.kind, imported.alternative)
     assert imported_task(Config(task=TaskConfig(name="mine")), 1, imported.kind).labels == ()
 
 
@@ -141,7 +141,7 @@ def test_masks_that_were_removed_are_named(state_of):
     """torch.nn.utils.prune.remove multiplies the mask into the weight, which stays frozen."""
     base, state = state_of("bert")
     removed = {n: a for n, a in state.items() if not n.endswith("_mask")}
-    with pytest.raises(InputError, match=r"if they were taken off, save it before .+prune.remove"):
+    with pytest.raises(InputError, match=r"if they were removed, save it before .+prune.remove"):
         import_state(removed, base)
     zeros = 0
     for name in (n for n in state if n.endswith("weight_mask") and "encoder" in n):

@@ -8,7 +8,7 @@ import pytest
 from maskjax.config import Config, ModelConfig, TaskConfig
 from maskjax.errors import InputError
 from maskjax.export import import_state, read_state_dict, save_imported
-from maskjax.export.huggingface import in_torch
+from maskjax.export.huggingface import to_torch
 from maskjax.export.imported_run import imported_task
 from maskjax.inference import load_predictor
 from maskjax.tasks import Split, encode
@@ -30,12 +30,12 @@ def as_pruned(state):
 def test_scores_become_masks(family, state_of, masked_modules):
     base, state = state_of(family)
     imported = import_state(state, base)
-    masks = in_torch(imported.delta.masks, family)
+    masks = to_torch(imported.delta.masks, family)
     assert {name.removesuffix(".weight") for name in masks} == set(masked_modules[family])
     for name, mask in masks.items():
         assert mask.dtype == bool
         np.testing.assert_array_equal(mask, state[f"{name}_mask"] > np.float32(0.01))
-    head = in_torch(imported.delta.weights, family)
+    head = to_torch(imported.delta.weights, family)
     assert all(name.split(".")[0] in ("classifier", "pre_classifier") for name in head)
     assert head
     for name, weight in head.items():
@@ -62,7 +62,7 @@ def test_a_score_at_the_threshold_is_dropped(state_of):
     assert mask.sum() == mask[2, 1] == 1
 
 
-def test_structured_scores_and_biases_are_written_out(state_of):
+def test_structured_scores_and_biases_are_expanded(state_of):
     base, state = state_of("bert")
     query, dense = f"bert.{BLOCK}.attention.self.query", f"bert.{BLOCK}.output.dense"
     state[f"{query}.weight_mask"] = np.array([1, -1, 1, -1], np.float32)  # 4 heads of 4
@@ -85,7 +85,7 @@ def test_unused_pooler_mask_of_roberta_is_reported(state_of):
     assert import_state(state, base).unused == ("roberta.pooler.dense.weight_mask",)
 
 
-def test_weights_unlike_the_base_are_noticed(state_of):
+def test_weights_that_differ_from_the_base_are_reported(state_of):
     base, state = state_of("bert")
     state["bert.embeddings.LayerNorm.weight"] = state["bert.embeddings.LayerNorm.weight"] + 1
     imported = import_state(state, base)
@@ -148,7 +148,7 @@ def test_prune_mask_must_be_zeros_and_ones(state_of):
         import_state(pruned, base)
 
 
-def test_the_reference_code_computes_what_the_run_computes(
+def test_reference_code_and_imported_run_have_equal_outputs(
     state_of, masked_modules, sentences, tmp_path
 ):
     """The forward pass of MaskedLinear1 gives the logits of the imported run."""

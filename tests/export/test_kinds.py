@@ -10,7 +10,7 @@ import pytest
 from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
 from maskjax.export import export_hf, export_onnx, export_torch_masks, import_state
-from maskjax.export.huggingface import in_torch
+from maskjax.export.huggingface import to_torch
 from maskjax.export.imported_run import imported_task
 from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
@@ -119,7 +119,7 @@ def test_the_code_on_the_card_of_a_choice_runs(predictor_of, tmp_path):
     assert eval(last, names) in ("one", "two")
 
 
-def test_onnx_leaves_the_number_of_choices_open(predictor_of, sentences, tmp_path):
+def test_onnx_has_a_dynamic_number_of_choices(predictor_of, sentences, tmp_path):
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package, reason='needs pip install "maskjax[onnx]"')
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime, the oracle")
@@ -147,7 +147,7 @@ def test_scores_of_the_reference_code_become_masks(family, kind, predictor_of, b
     """A whole model with scores on a block, the head and, where there is one, the pooler."""
     predictor, base = predictor_of(family, kind), load_base(base_of(family))
     random = np.random.default_rng(0)
-    state = in_torch(flatten_with_paths(base.params | predictor.params), family)
+    state = to_torch(flatten_with_paths(base.params | predictor.params), family)
     if family != "distilbert":
         state.setdefault(f"{family}.pooler.dense.weight", random.normal(size=(16, 16)))
         state.setdefault(f"{family}.pooler.dense.bias", random.normal(size=16))
@@ -159,7 +159,7 @@ def test_scores_of_the_reference_code_become_masks(family, kind, predictor_of, b
 
     unused = [n for n in scores if "pooler" in n and kind == "tokens"]
     assert list(imported.unused) == unused
-    masks = in_torch(imported.delta.masks, family)
+    masks = to_torch(imported.delta.masks, family)
     assert {f"{n}_mask" for n in masks} == scores.keys() - set(unused)
     for name, mask in masks.items():
         np.testing.assert_array_equal(mask, scores[f"{name}_mask"] > np.float32(0.01))
@@ -170,7 +170,7 @@ def test_scores_of_the_reference_code_become_masks(family, kind, predictor_of, b
 
 def test_a_head_of_another_kind_is_refused(predictor_of, base_of):
     predictor, base = predictor_of("roberta"), load_base(base_of("roberta"))
-    state = in_torch(flatten_with_paths(predictor.params), "roberta")
+    state = to_torch(flatten_with_paths(predictor.params), "roberta")
     state["classifier.dense.weight_mask"] = np.ones((16, 16), np.float32)
     for kind in KINDS:
         with pytest.raises(InputError, match=rf"no head for {kind} .+ another --task.kind"):

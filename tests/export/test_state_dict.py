@@ -140,7 +140,7 @@ TWO = {"a": {"w": torch.ones(1)}, "b": {"w": torch.ones(1)}}
 CONTENTS = {
     "a list without one": [1, 2],
     "2 of them (['a'], ['b'])": TWO,
-    "a whole object of torch.nn.modules.linear.Linear": torch.nn.Linear(2, 2),
+    "an object of torch.nn.modules.linear.Linear": torch.nn.Linear(2, 2),
     "a.x is made by torch._utils._rebuild_sparse_tensor": {"a.x": torch.eye(2).to_sparse()},
     "a.x has the dtype torch.ComplexFloatStorage": {"a.x": torch.ones(2, dtype=torch.complex64)},
     r"x\x1b[31m y": {"x\x1b[31m\ny": torch.ones(2, dtype=torch.complex64)},
@@ -207,7 +207,7 @@ def test_slice_of_a_large_storage_is_read(tmp_path):
     np.testing.assert_array_equal(read_state_dict(tmp_path / "file")["a.x"], [5, 6, 7, 8])
 
 
-def test_corrupted_storage_is_noticed_when_read(tmp_path):
+def test_corrupted_storage_is_detected_when_read(tmp_path):
     torch.save({"a.x": torch.arange(64.0)}, tmp_path / "file")
     data = bytearray((tmp_path / "file").read_bytes())
     data[data.index(np.arange(64, dtype=np.float32).tobytes()) + 9] ^= 1

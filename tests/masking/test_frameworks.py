@@ -119,7 +119,7 @@ def test_masking_keeps_the_tree_and_other_leaves(net):
     assert {path for path in before if before[path] != after[path]} == set(net.kernels)
 
 
-def test_training_scores_lowers_the_loss_and_keeps_the_net(net):
+def test_training_scores_lowers_the_loss_and_leaves_params_unchanged(net):
     """Scores learn the outputs of a hidden mask; the net does not change."""
     transform = threshold_mask(0.3, where=net.kernels)
     rng = np.random.default_rng(1)

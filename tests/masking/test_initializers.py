@@ -76,7 +76,7 @@ def test_protected_small_weights_are_kept_at_any_score():
     threshold=st.sampled_from([0.01, 0.5]),
     seed=st.integers(0, 99),
 )
-def test_exact_starts_drop_the_rounded_share(shape, sparsity, name, threshold, seed):
+def test_exact_initializers_drop_the_rounded_share(shape, sparsity, name, threshold, seed):
     weights = jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
     start = EXACT[name](sparsity, threshold=threshold)
     scores = np.asarray(start(jax.random.key(seed), jnp.abs(weights)))

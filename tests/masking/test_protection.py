@@ -115,7 +115,7 @@ def test_protection_depends_on_weights_and_not_on_scores(factory):
     np.testing.assert_array_equal(gradient, expected)
 
 
-def test_protection_wins_over_the_count_of_top_k():
+def test_protection_has_precedence_over_the_count_of_top_k():
     params = make_params()
     transform = top_k_mask(0.99, initializer=proportional(protect=1.0))
     masks = transform.masks(transform.init(KEY, params), params)

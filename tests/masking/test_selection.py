@@ -35,7 +35,7 @@ PATTERNS = [
         unique=True,
     ),
 )
-def test_first_full_match_wins(paths, rules):
+def test_first_full_match_decides(paths, rules):
     deciding = {p: next((r for r in rules if re.fullmatch(r.pattern, p)), None) for p in paths}
     expected = tuple(p for p in paths if deciding[p] is not None and deciding[p].select)
     if expected and set(rules) <= set(deciding.values()):
@@ -56,7 +56,7 @@ def test_string_is_a_rule_that_selects():
     assert select_paths(PATHS, ["0/key/.*"]) == select_paths(PATHS, [Rule(pattern="0/key/.*")])
 
 
-def test_unmatched_rule_error_suggests_near_paths():
+def test_unmatched_rule_error_suggests_similar_paths():
     with pytest.raises(ValueError, match=r"'1/qery/kernel' matches no path of the 8.*1/query/k"):
         select_paths(PATHS, [".*/key/kernel", "1/qery/kernel"])
 
@@ -77,7 +77,7 @@ def test_invalid_regular_expression_is_refused():
         select_paths(PATHS, ["(kernel"])
 
 
-def test_first_pattern_that_matches_the_whole_path_wins():
+def test_first_pattern_that_matches_the_whole_path_decides():
     choices = {"key/.*": 1, ".*/key/.*": 2, "0/.*": 3}
     assert [choose(path, choices) for path in ("0/key/bias", "0/query/bias")] == [2, 3]
     with pytest.raises(ValueError, match=r"1/query/bias: expected a pattern that matches it"):

@@ -27,10 +27,10 @@ from maskjax.masking import (
 from maskjax.masking.initializers import double_uniform, random_count
 from maskjax.masking.packed import (
     PackedMask,
+    pack_bit_planes,
     pack_bits,
-    pack_planes,
+    unpack_bit_planes,
     unpack_bits,
-    unpack_planes,
 )
 
 KEY = jax.random.key(0)
@@ -173,11 +173,11 @@ def test_packing_sharded_masks_matches_one_device(mesh):
                 unpacked = wrap(lambda bits: unpack_bits(bits, (8, 16)))(spread)
                 np.testing.assert_array_equal(unpacked, mask)
             wide = np.tile(mask, (2, 1))
-            planes = pack_planes(wide)
+            planes = pack_bit_planes(wide)
             for spec in (PartitionSpec("data", "model"), PartitionSpec(None, "data")):
                 spread = jax.device_put(planes, NamedSharding(mesh, spec))
                 for wrap in (lambda f: f, jax.jit):
-                    found = wrap(lambda bits: unpack_planes(bits, 16))(spread)
+                    found = wrap(lambda bits: unpack_bit_planes(bits, 16))(spread)
                     np.testing.assert_array_equal(found, wide)
         assert PackedMask.of(divided).zeros == int((~mask).sum())
 

@@ -230,7 +230,7 @@ def test_bernoulli_starts_at_the_requested_probability():
     np.testing.assert_allclose(1 / (1 + np.exp(scores["kernel"])), 0.1, rtol=1e-6)
 
 
-def test_binarizer_and_start_share_the_threshold():
+def test_binarizer_and_initializer_share_the_threshold():
     transform = threshold_mask(0.25, threshold=0.5, where=["kernel"])
     params = {"kernel": jnp.ones((100, 100))}
     start = transform.masks(transform.init(KEY, params), params)["kernel"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from maskjax.masking import flatten_with_paths
-from maskjax.models import build_model, head_paths, hold_matrices
+from maskjax.models import build_model, cast_matrices, head_paths
 
 
 @pytest.fixture(params=["bert", "roberta", "distilbert"])
@@ -25,7 +25,7 @@ def random_params(model):
 def test_only_matrices_are_rounded(model):
     params = random_params(model)
     before, after = (
-        flatten_with_paths(p) for p in (params, hold_matrices(params, model, "bfloat16"))
+        flatten_with_paths(p) for p in (params, cast_matrices(params, model, "bfloat16"))
     )
     rounded = {path for path, leaf in after.items() if leaf.dtype == jnp.bfloat16}
     matrices = {path for path in before if path.endswith(("/kernel", "/embedding"))}
@@ -37,9 +37,9 @@ def test_only_matrices_are_rounded(model):
 def test_logits_change_only_by_the_rounding_of_weights(model, tiny_inputs):
     params = random_params(model)
     rounded = jax.tree.map(
-        lambda half: half.astype(jnp.float32), hold_matrices(params, model, "bfloat16")
+        lambda half: half.astype(jnp.float32), cast_matrices(params, model, "bfloat16")
     )
-    logits = model.apply(hold_matrices(params, model, "bfloat16"), tiny_inputs)
+    logits = model.apply(cast_matrices(params, model, "bfloat16"), tiny_inputs)
     assert logits.dtype == jnp.float32
     np.testing.assert_array_equal(logits, model.apply(rounded, tiny_inputs))
     assert 0 < np.abs(logits - model.apply(params, tiny_inputs)).max() < 0.1

@@ -95,7 +95,7 @@ def test_activations_are_those_of_transformers(name, tiny_config):
     np.testing.assert_allclose(ours, theirs.numpy(), atol=1e-6)
 
 
-def test_one_dropout_rate_for_all_places(tiny_config, family):
+def test_with_dropout_sets_all_rates(tiny_config, family):
     config = tiny_config(family)
     rates = [name for name in vars(config) if name.endswith("_dropout")]
     assert len(rates) == 5

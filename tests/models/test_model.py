@@ -140,7 +140,7 @@ def test_roberta_positions_skip_padding(tiny_config):
     assert position_ids(ids, config).tolist() == [[2, 3, 1, 4, 1], [1, 1, 2, 3, 4]]
 
 
-def test_bfloat16_stays_bfloat16_between_the_float32_islands(tiny_config, tiny_inputs, family):
+def test_activations_are_bfloat16_outside_of_float32_layers(tiny_config, tiny_inputs, family):
     config = tiny_config(family)
     full = build_model(config, 3)
     half = build_model(config, 3, compute_dtype=jnp.bfloat16)

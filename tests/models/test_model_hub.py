@@ -122,7 +122,7 @@ def point_client_to(monkeypatch, endpoint: str) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def test_local_folder_wins_over_the_hub(cached, checkpoint, tmp_path, monkeypatch):
+def test_local_folder_has_precedence_over_the_hub(cached, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoint("roberta").write(Path(NAME))
     base = load_base(NAME)
@@ -185,7 +185,7 @@ def test_offline_sends_no_requests(hub):
     assert hub.requests == []
 
 
-def test_waits_where_the_hub_asks_to(hub, caplog):
+def test_waits_for_the_seconds_of_retry_after(hub, caplog):
     hub.refusals = ["1"]
     assert load_base(NAME).revision == COMMIT
     messages = [
@@ -257,7 +257,7 @@ def test_minilm_with_other_weights_is_refused(cache, checkpoint, tmp_path, monke
         resolve("minilm")
 
 
-def test_a_local_folder_called_minilm_wins(checkpoint, tmp_path, monkeypatch):
+def test_local_folder_called_minilm_has_precedence(checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoint("bert").write(Path("minilm"))
     assert resolve("minilm").folder == Path("minilm")

@@ -67,7 +67,7 @@ def test_kernels_are_transposed_and_tables_are_not(checkpoint, tmp_path):
     )
 
 
-def test_distilbert_names_map_to_our_paths(checkpoint, tmp_path):
+def test_distilbert_names_map_to_canonical_paths(checkpoint, tmp_path):
     source = checkpoint("distilbert")
     found = leaves(source.write(tmp_path))
     for path, name in {
@@ -188,7 +188,7 @@ def test_error_lists_all_problems(checkpoint, tmp_path):
     assert "\n" not in message
 
 
-def test_refuses_a_tensor_that_is_there_twice(checkpoint, tmp_path):
+def test_refuses_a_duplicate_tensor(checkpoint, tmp_path):
     source = checkpoint("bert")
     source.tensors[f"bert.{QUERY}"] = source.tensors[QUERY]
     with pytest.raises(InputError, match=f"{QUERY} and bert.{QUERY} are the same tensor"):

@@ -34,7 +34,7 @@ def test_checksum_matches_the_documented_format(payload):
     assert hashlib.sha256(payload.replace(digits, b"0" * 64)).hexdigest().encode() == digits
 
 
-def test_every_flipped_bit_is_noticed(payload):
+def test_every_flipped_bit_is_detected(payload):
     for place in range(8 * len(payload)):
         changed = bytearray(payload)
         changed[place // 8] ^= 1 << place % 8
@@ -42,7 +42,7 @@ def test_every_flipped_bit_is_noticed(payload):
             unpack_container(bytes(changed), "t")
 
 
-def test_every_truncation_is_noticed(payload):
+def test_every_truncation_is_detected(payload):
     for length in range(len(payload)):
         with pytest.raises(InputError, match=r"^t: damaged"):
             unpack_container(payload[:length], "t")

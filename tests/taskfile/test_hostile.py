@@ -65,7 +65,7 @@ def refuse_cheaply(read, match: str) -> None:
     assert seconds < MOST_SECONDS
 
 
-def test_a_few_bytes_declare_too_many_weights(opened, no_content):
+def test_small_file_that_declares_too_many_weights_is_refused(opened, no_content):
     for shapes in ({"x": [2**32, 2]}, {"x": [2**31], "y": [2**31 + 1]}, {"x": [2**61, 2**61]}):
         payload = declaring(opened, shapes, ones(len(shapes)))
         refuse_cheaply(lambda p=payload: read_task_file(p, "t"), "masked weights|with a shape")
@@ -81,7 +81,7 @@ def test_shapes_are_compared_with_the_base_before_decoding(opened, base, no_cont
     refuse_cheaply(lambda: load_task_file(path, base), "unknown: it has no such leaf")
 
 
-def test_another_base_is_noticed_before_decoding(task, base, no_content, tmp_path):
+def test_another_base_is_detected_before_decoding(task, base, no_content, tmp_path):
     save_task_file(tmp_path / "t", task)
     header = read_task_header(tmp_path / "t")
     check_base(header, base | {"head/kernel": np.zeros((7, 2))}, {"head/kernel"})

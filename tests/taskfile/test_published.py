@@ -11,7 +11,7 @@ def save(file, folder) -> bytes:
     return (folder / TASK_FILE).read_bytes()
 
 
-def test_paths_are_reduced_and_all_else_stays(delta, base, meta, tmp_path):
+def test_local_paths_are_reduced_to_their_last_names(delta, base, meta, tmp_path):
     config = meta["config"] | {
         "model": {"base": "/home/ann/models/bert"},
         "task": {"path": "/home/ann/secret/reviews", "labels": ["/r/art", "/r/news"]},
@@ -34,6 +34,6 @@ def test_paths_are_reduced_and_all_else_stays(delta, base, meta, tmp_path):
     chex.assert_trees_all_equal(found.delta, file.delta)
 
 
-def test_a_file_without_paths_stays_as_it_is(delta, base, meta, tmp_path):
+def test_file_without_local_paths_is_unchanged(delta, base, meta, tmp_path):
     payload = save(make_task_file(delta, base, meta), tmp_path)
     assert without_folders(payload, "x") == payload

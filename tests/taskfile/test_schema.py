@@ -92,7 +92,7 @@ def test_missing_keys_are_refused(opened, place):
         read(opened)
 
 
-def test_extra_keys_are_left_alone_at_every_level(opened):
+def test_extra_keys_are_ignored_at_every_level(opened):
     header = opened.header
     for level in (header, header["task"], header["base"], header["tokenizer"], header["mask"],
                   header["config"], header["config"]["adaptation"],

@@ -131,7 +131,7 @@ def test_push_refused_by_the_hub_is_an_error(task, tmp_path, monkeypatch):
         "maskjax.taskfile.hub.HfApi",
         lambda: huggingface_hub.HfApi("http://127.0.0.1:9", token="hf_x"),
     )
-    with pytest.raises(InputError, match=f"{NAME}: the Hub did not take the task; log in"):
+    with pytest.raises(InputError, match=f"{NAME}: the Hub did not accept the task; log in"):
         push_task(tmp_path, NAME)
     with pytest.raises(InputError, match="expected a Hub id"):
         push_task(tmp_path, "no id")

@@ -47,7 +47,7 @@ def test_other_readers_of_safetensors_can_open_it(tmp_path, task, meta):
     np.testing.assert_array_equal(head, task.delta.weights["head/kernel"])
 
 
-def test_masks_take_one_bit_a_weight(task):
+def test_masks_take_one_bit_per_weight(task):
     assert mask_bytes(task.masks) == 5 + 1
 
 

@@ -93,7 +93,7 @@ def test_changed_vocabulary_or_case_makes_a_new_entry(bert_folder, tmp_path, ent
     assert len(entries()) == 3
 
 
-def test_entry_does_not_depend_on_what_was_tokenized_before(bert_tokenizer, entries):
+def test_entry_does_not_depend_on_earlier_calls_of_the_tokenizer(bert_tokenizer, entries):
     encode_cached(SPLITS["one"], bert_tokenizer, 6)
     bert_tokenizer("a b c", truncation=True, max_length=3, padding="max_length")
     encode_cached(SPLITS["one"], bert_tokenizer, 6)
@@ -152,7 +152,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_an_entry_that_is_not_what_it_claims_is_rebuilt(bert_tokenizer, entries, wrong):
+def test_entry_that_does_not_fit_its_name_is_rebuilt(bert_tokenizer, entries, wrong):
     split = SPLITS["tokens"]
     expected, _ = encode_cached(split, bert_tokenizer, 6)
     (path,) = entries()

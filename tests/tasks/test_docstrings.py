@@ -168,7 +168,7 @@ def test_sentences_hold_no_label_words_and_no_markup(tasks, name: str):
         assert 4 <= len(text.split()) <= 40, text
 
 
-def test_a_text_keeps_its_split_when_others_come_and_go():
+def test_split_of_a_text_does_not_depend_on_other_texts():
     texts = pd.DataFrame({"text": [f"sentence {i}" for i in range(300)]})
     every, some = docstrings.split(texts), docstrings.split(texts.iloc[::-3])
     for name in every:
@@ -211,7 +211,7 @@ def test_sentences_without_two_words_to_swap_are_unchanged(text: str):
     assert swap_words(text) == text
 
 
-def test_halves_are_in_one_split_and_endings_once_right_and_once_wrong(tasks):
+def test_halves_are_in_one_split_and_each_ending_is_correct_once(tasks):
     halves = []
     for split in tasks["ending"].values():
         right, wrong = Counter(), Counter()
@@ -226,7 +226,7 @@ def test_halves_are_in_one_split_and_endings_once_right_and_once_wrong(tasks):
     assert len(halves) == len(set(halves))
 
 
-def test_only_right_endings_make_sentences_of_the_corpus(tasks):
+def test_only_correct_endings_make_sentences_of_the_corpus(tasks):
     corpus = {_words(sentence.text) for sentence in docstrings.corpus()}
     for split in tasks["ending"].values():
         for row in split.itertuples():
@@ -262,7 +262,7 @@ for splits in (kinds, ending_rows(sentences), order_rows(sentences)):
     assert first.count("'second'") > 20
 
 
-def test_garbage_collection_is_left_as_it_was(tasks):
+def test_garbage_collection_is_restored(tasks):
     assert gc.isenabled()
 
 

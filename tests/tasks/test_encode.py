@@ -96,7 +96,7 @@ def test_encode_accepts_no_rows(bert_tokenizer):
 
 
 @pytest.mark.parametrize(("texts", "least"), [(("a b c",), 3), (("a b", "c d"), 5)])
-def test_max_length_without_place_for_text_is_refused(bert_tokenizer, texts, least):
+def test_max_length_without_room_for_text_is_refused(bert_tokenizer, texts, least):
     encode(split(texts), bert_tokenizer, max_length=least)
     with pytest.raises(
         InputError, match=rf"max_length: expected at least {least}.*got {least - 1}"
@@ -119,7 +119,7 @@ def sentences(*words: tuple[str, ...]) -> Split:
     return Split(list(words), np.zeros(sum(map(len, words)), np.int32), "tokens")
 
 
-def test_place_of_a_word_is_its_first_or_last_piece(bert_pieces):
+def test_word_position_is_that_of_its_first_or_last_piece(bert_pieces):
     rows = sentences(("a", "bcc", "d"), ("bcc", "a"))
     last = encode(rows, bert_pieces, 16)
     assert last.word_positions is not None
@@ -139,7 +139,7 @@ def test_words_beyond_the_longest_sequence_are_counted(bert_pieces):
     assert (encoded.truncated, encoded.unseen_words) == (1, 1)
 
 
-def test_word_without_tokens_has_no_place(bert_tokenizer):
+def test_word_without_tokens_has_no_position(bert_tokenizer):
     """A tokenizer drops control characters, and words that are nothing else."""
     encoded = encode(sentences(("a", "\x7f", "b", "\u200d")), bert_tokenizer, 8)
     assert encoded.word_positions is not None
@@ -155,7 +155,7 @@ def test_roberta_reads_words_as_if_a_space_stood_before(roberta_folder):
     assert as_lists(encoded.word_positions) == [[1, 2]]
 
 
-def test_missing_folder_suggests_near_names(bert_folder):
+def test_missing_folder_suggests_similar_names(bert_folder):
     with pytest.raises(InputError, match=rf"No folder .*; in {bert_folder.parent}, did you mean"):
         load_tokenizer(bert_folder.with_name("bert"))
 

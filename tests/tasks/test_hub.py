@@ -81,7 +81,7 @@ def test_class_ids_become_names_in_their_order(tmp_path):
     assert loaded.splits["dev"].texts == [("validation 0",)]
 
 
-def test_configured_order_of_labels_wins(tmp_path):
+def test_configured_order_of_labels_has_precedence(tmp_path):
     write_splits(tmp_path, train=[0, 1, 1], validation=[1])
     config = TaskConfig(name=str(tmp_path), labels=("equivalent", "not_equivalent"))
     assert load_task(config, offline=True).splits["train"].labels.tolist() == [1, 0, 0]
@@ -138,7 +138,7 @@ def test_stored_copy_needs_no_network(stored, offline):
     assert loaded.splits["train"].texts == [("train 0",), ("train 1",)]
 
 
-def test_stored_copy_is_used_in_silence(stored, monkeypatch):
+def test_stored_copy_is_used_without_messages(stored, monkeypatch):
     messages = []
     handler = logging.Handler()
     monkeypatch.setattr(handler, "emit", messages.append)
@@ -148,13 +148,13 @@ def test_stored_copy_is_used_in_silence(stored, monkeypatch):
     assert messages == []
 
 
-def test_settings_of_datasets_are_left_as_they_were(stored):
+def test_settings_of_datasets_are_restored(stored):
     before = datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()
     load_task(TaskConfig(name="someone/reviews"))
     assert (datasets.config.HF_HUB_OFFLINE, datasets.logging.get_verbosity()) == before
 
 
-def test_offline_never_asks_the_network(online, monkeypatch):
+def test_offline_never_uses_the_network(online, monkeypatch):
     asked = spy_on_load_dataset(monkeypatch)
     with pytest.raises(
         InputError, match=r"Data set glue/mrcp: no local copy, and offline"

@@ -132,7 +132,7 @@ def test_holdout_is_taken_out_of_the_rows_drawn(write):
     )
 
 
-def test_asking_for_too_many_rows_gives_all(write):
+def test_more_rows_than_exist_draw_all(write):
     folder = write(train_tsv=rows(6), dev_tsv=rows(2))
     assert len(load_task(TaskConfig(path=str(folder), train_rows=99)).splits["train"].texts) == 6
 

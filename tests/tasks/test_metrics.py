@@ -39,7 +39,7 @@ def ranks(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("classes", [2, 3, 6])
-def test_accuracy_is_the_share_of_right_rows(seed, classes):
+def test_accuracy_is_the_share_of_correct_rows(seed, classes):
     predictions, labels = class_ids(seed, classes)
     right = sum(int(p == t) for p, t in zip(predictions, labels, strict=True))
     assert score("accuracy", predictions, labels) == right / len(labels)

@@ -89,7 +89,7 @@ def test_class_named_like_an_ignored_label_is_noted(write, label, expected):
     assert not any(expected in note for note in notes(folder, kind="regression"))
 
 
-def test_fewer_rows_than_asked_for_are_noted(write):
+def test_fewer_rows_than_requested_are_noted(write):
     folder = write(train_tsv=rows("abab"), dev_tsv=rows("ab", 10))
     assert notes(folder, train_rows=1_000) == (
         "--task.train-rows asks for 1,000 rows, all 4 are used",

@@ -159,13 +159,13 @@ def test_empty_parquet_is_named(tmp_path):
         read_table(tmp_path / "a.parquet")
 
 
-def test_missing_file_lists_near_names(write):
+def test_missing_file_suggests_similar_names(write):
     folder = write(train_tsv="text\na\n", other_tsv="text\na\n")
     with pytest.raises(InputError, match=rf"No file .*trian.tsv; in {folder}, did you mean train"):
         read_table(folder / "trian.tsv")
 
 
-def test_missing_folder_lists_near_names_of_the_parent_that_exists(tmp_path):
+def test_missing_folder_suggests_names_in_the_nearest_parent(tmp_path):
     (tmp_path / "data").mkdir()
     with pytest.raises(
         InputError, match=rf"No file or folder .*dat/sst2; in {tmp_path}, did you mean data"

@@ -63,7 +63,7 @@ def test_every_line_is_a_row_or_a_word(loaded):
             assert len(splits[name].labels) + more == sum(map(bool, lines))
 
 
-def test_texts_are_in_the_file_as_they_are(loaded):
+def test_texts_equal_those_of_the_file(loaded):
     (_, splits, _), folder, _ = loaded
     content = (folder / "train.tsv").read_bytes()
     for row in splits["train"].texts[:200]:
@@ -80,7 +80,7 @@ def test_training_labels_cover_every_class(loaded):
         assert np.unique(labels).tolist() == list(range(task.num_outputs))
 
 
-def test_some_rows_are_encoded_and_batched(loaded, tokenizer):
+def test_real_rows_are_encoded_and_batched(loaded, tokenizer):
     task, splits, _ = loaded[0]
     split = splits["holdout" if "holdout" in splits else "dev"]
     split = split.take(np.arange(min(ROWS, len(split.texts))))

@@ -48,7 +48,7 @@ def test_the_positive_class_may_be_named_by_its_key(write):
         assert load_task(config).task.positive_id == 0
 
 
-def test_names_with_equals_signs_are_names(write):
+def test_labels_with_equals_signs_are_not_renames(write):
     folder = write_both(write, "text\tlabel\nx\ta=b\ny\tc=d\n")
     assert load_task(TaskConfig(path=folder, labels=("c=d", "a=b"))).task.labels == ("c=d", "a=b")
     renamed = load_task(TaskConfig(path=folder, labels=("a=b=first", "c=d=second"))).task
@@ -71,7 +71,7 @@ def test_wrong_renames_are_refused(write, labels, message):
         load_task(TaskConfig(path=write_both(write, RAW), labels=labels))
 
 
-def test_names_that_look_like_renames_are_names():
+def test_labels_that_look_like_renames_are_kept():
     """Data may have both the label a and the label a=b, and need not have every name."""
     assert find_renames(("a=b", "a", "c"), {"a=b", "a", "c"}) == {}
     assert find_renames(("a=b", "c=d", "e"), {"a=b", "a"}) == {}
@@ -90,7 +90,7 @@ def test_words_and_declared_names_are_renamed():
     assert rename_labels(table, "none", {"a": "b"}) is table
 
 
-def test_a_run_knows_its_renames():
+def test_renames_of_a_run_are_recovered():
     assert stored_renames(RENAMED, ("anger", "joy")) == {"0": "anger", "1": "joy"}
     assert stored_renames(("a=b", "c=d"), ("a=b", "c=d")) == {}
     assert stored_renames((), ("a", "b")) == {}

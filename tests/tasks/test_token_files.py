@@ -79,7 +79,7 @@ def test_comment_lines_of_tsv_are_skipped_and_counted(write):
     assert [note.split(": ")[1] for note in table.notes] == ["skipped 3 comment lines"]
 
 
-def test_conllu_skips_what_is_no_word_and_counts_it(write):
+def test_conllu_skips_and_counts_ranges_and_empty_nodes(write):
     table = read_token_file(write(a_conllu=CONLLU) / "a.conllu")
     assert table.frame["form"].tolist() == [("It", "'s", "late"), ("Yes",)]
     assert table.frame["upos"].tolist() == [("PRON", "AUX", "ADJ"), ("INTJ",)]

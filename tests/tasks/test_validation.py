@@ -26,7 +26,7 @@ def test_regression_split_holds_float32_numbers():
     assert split.labels.dtype == np.float32
 
 
-def test_texts_are_taken_as_they_are():
+def test_texts_are_read_unchanged():
     assert read_texts(table(b=[" x "], a=['"y"']), Task(name="t", text=("a", "b"))) == [
         ('"y"', " x ")
     ]

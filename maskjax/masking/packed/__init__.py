@@ -4,7 +4,7 @@ Like the rest of `maskjax.masking` this package imports jax and numpy only. Task
 the paper's random start use it; training a mask does not need it.
 """
 
-from maskjax.masking.packed.bit_planes import pack_planes, unpack_planes
+from maskjax.masking.packed.bit_planes import pack_bit_planes, unpack_bit_planes
 from maskjax.masking.packed.masked_weight import MaskedWeight
 from maskjax.masking.packed.matrix import Matrix
 from maskjax.masking.packed.packed_weight import PackedWeight, kernel_product, late_product
@@ -17,7 +17,12 @@ from maskjax.masking.packed.packing import (
 )
 from maskjax.masking.packed.pallas import masked_product
 from maskjax.masking.packed.philox import RandomMaskSpec, philox_words
-from maskjax.masking.packed.similarity import Difference, compare_masks, paired, total_difference
+from maskjax.masking.packed.similarity import (
+    Difference,
+    compare_masks,
+    pair_masks,
+    total_difference,
+)
 
 __all__ = [
     "Difference",
@@ -31,12 +36,12 @@ __all__ = [
     "kernel_product",
     "late_product",
     "masked_product",
+    "pack_bit_planes",
     "pack_bits",
-    "pack_planes",
     "packed_size",
-    "paired",
+    "pair_masks",
     "philox_words",
     "total_difference",
+    "unpack_bit_planes",
     "unpack_bits",
-    "unpack_planes",
 ]

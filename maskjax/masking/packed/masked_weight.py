@@ -1,4 +1,4 @@
-"""A masked weight that is forgotten after its product, and made again for the backward pass."""
+"""A masked weight that is dropped after its product and recomputed in the backward pass."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,25 +11,24 @@ from jax.typing import DTypeLike
 from maskjax.masking.packed.matrix import Matrix
 
 Collect = Callable[[jax.Array], jax.Array]
-Kept = tuple[jax.Array, jax.Array, jax.Array]
+Residuals = tuple[jax.Array, jax.Array, jax.Array]
 
 
 class MaskedWeight(Matrix):
     """W ⊙ M as the right side of a product, whose backward pass keeps W and M, but not W ⊙ M.
 
-    The gradient of x in `x @ (W ⊙ M)` needs W ⊙ M once more, which is as large as W. W is there
-    anyway, and M follows from scores that are there too. `jax.checkpoint` is no help: XLA on CPU
-    finds that the recomputed value is the one of the forward pass, and keeps that; where it does
-    not, it may make all of them before the first is needed. Here each depends on the gradient that
-    it is multiplied by.
+    The gradient of x in `x @ (W ⊙ M)` needs W ⊙ M, which is as large as W, while W and the scores
+    of M are in memory anyway. `jax.checkpoint` does not help: XLA on CPU merges the recomputed
+    value with that of the forward pass, or recomputes all of them before the first is needed. Here
+    each recomputation depends on the gradient that multiplies it.
 
     Args:
         masked: W ⊙ M, [in, out]. Gradients go through it.
         weight: The frozen W, of the same shape.
-        mask: M, bool, of the same shape. It must not be computed from `masked`, for the compiler
-            would keep that instead.
-        collect: What is done with W ⊙ M once it is made again; where W and M are divided among
-            devices, it is collected then, and not W and M before.
+        mask: M, bool, of the same shape. It must not be computed from `masked`, which the compiler
+            would then keep instead.
+        collect: Applied to the recomputed W ⊙ M; with W and M sharded over devices, it gathers the
+            product, and not W and M.
 
     Example:
         >>> weight, mask = jnp.array([[2.0], [3.0]]), jnp.array([[True], [False]])
@@ -80,15 +79,15 @@ def _product(
 
 def _product_fwd(
     collect: Collect, x: jax.Array, masked: jax.Array, weight: jax.Array, mask: jax.Array
-) -> tuple[jax.Array, Kept]:
+) -> tuple[jax.Array, Residuals]:
     del collect
     return x @ masked, (x, weight, mask)
 
 
 def _product_bwd(
-    collect: Collect, kept: Kept, gradient: jax.Array
+    collect: Collect, residuals: Residuals, gradient: jax.Array
 ) -> tuple[jax.Array, jax.Array, None, None]:
-    x, weight, mask = kept
+    x, weight, mask = residuals
     # The compiler cannot replace this by 0, since a gradient may be NaN. So W ⊙ M depends on the
     # gradient and is not computed before it.
     zero = 0 * gradient[0, 0]

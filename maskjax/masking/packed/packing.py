@@ -1,8 +1,8 @@
-"""One bit per weight: masks as packed bytes and back, exact for every shape.
+"""Masks as packed bytes, one bit per weight, for every shape.
 
-Weights are taken in row-major order; the first weight is the lowest bit of the first byte, and
-the bits after the last weight are zero. NumPy arrays give NumPy arrays, JAX arrays give JAX
-arrays, so that masks unpack on the device that uses them.
+Weights are in row-major order; the first weight is the lowest bit of the first byte, and the bits
+after the last weight are zero. Functions return NumPy arrays for NumPy arrays and JAX arrays for
+JAX arrays, so that masks are unpacked on the device that uses them.
 """
 
 import math
@@ -20,7 +20,7 @@ Array = TypeVar("Array", np.ndarray, jax.Array)
 
 
 def packed_size(shape: tuple[int, ...]) -> int:
-    """Bytes that a packed mask of this shape takes.
+    """The bytes of a packed mask.
 
     Args:
         shape: The shape of the mask.
@@ -36,10 +36,10 @@ def packed_size(shape: tuple[int, ...]) -> int:
 
 
 def pack_bits(mask: Array) -> Array:
-    """Packs a mask, eight weights a byte.
+    """Packs a mask, eight weights per byte.
 
     Args:
-        mask: Any shape; bool, or numbers of which every non-zero one counts as 1.
+        mask: Any shape; bool, or numbers, of which all but 0 count as 1.
 
     Returns:
         uint8 bytes of shape `[packed_size(mask.shape)]`.
@@ -112,17 +112,17 @@ class PackedMask(NamedTuple):
         return cls(bits, shape)
 
     def unpack(self) -> np.ndarray:
-        """The mask as bool array of its shape."""
+        """The mask as a bool array of its shape."""
         return unpack_bits(self.bits, self.shape)
 
     @property
     def size(self) -> int:
-        """Weights that it is for."""
+        """The number of weights."""
         return math.prod(self.shape)
 
     @property
     def zeros(self) -> int:
-        """Weights that it drops."""
+        """The number of dropped weights."""
         return self.size - int(np.bitwise_count(self.bits).sum())
 
 

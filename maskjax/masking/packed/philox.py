@@ -1,9 +1,9 @@
 """Philox4x32-10: random words that are the same in every program and version.
 
 A counter-based generator (no state): block `b` of the stream of key (k0, k1) is ten rounds of a
-keyed mixing of the counter (b, 0, 0, 0) and gives the words 4b, 4b + 1, 4b + 2, 4b + 3. The
+keyed mixing of the counter (b, 0, 0, 0), which yields the words 4b, 4b + 1, 4b + 2, 4b + 3. The
 stream of `jax.random` may change between versions of jax; this one cannot, so that a task file
-can name a random start by its key alone.
+can store a random mask as its key.
 
 References:
     Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, SC 2011,
@@ -31,7 +31,7 @@ class RandomMaskSpec(NamedTuple):
 
     Attributes:
         key: The two key words (k0, k1), each in [0, 2³²).
-        cutoff: In [0, 2³²); a weight starts as a zero with probability cutoff / 2³².
+        cutoff: In [0, 2³²); a weight is a zero with probability cutoff / 2³².
     """
 
     key: tuple[int, int]
@@ -66,7 +66,7 @@ def philox_words(key: jax.Array, count: int) -> jax.Array:
 
     Args:
         key: The two key words (k0, k1), uint32 of shape `[2]`.
-        count: How many words, at most 2³⁴ (the first counter word does not wrap).
+        count: The number of words, at most 2³⁴ (the first counter word does not wrap).
 
     Returns:
         uint32 words of shape `[count]`.
@@ -81,37 +81,37 @@ def philox_words(key: jax.Array, count: int) -> jax.Array:
     return jnp.stack(words, axis=1).ravel()[:count]
 
 
-def start_zeros(start: RandomMaskSpec, first: int, blocks: int) -> np.ndarray:
-    """A stretch of a random mask, in NumPy.
+def mask_zeros(spec: RandomMaskSpec, first: int, blocks: int) -> np.ndarray:
+    """The zeros in a range of blocks of a random mask, in NumPy.
 
     Its 64-bit products make it several times faster than `philox_block` without a compiler.
 
     Example:
-        >>> start_zeros(RandomMaskSpec((0, 0), 0xA0000000), first=0, blocks=1).tolist()
+        >>> mask_zeros(RandomMaskSpec((0, 0), 0xA0000000), first=0, blocks=1).tolist()
         [True, False, False, True]
     """
-    words = _wide_blocks(np.arange(first, first + blocks, dtype=np.uint64), start.key)
+    words = _wide_blocks(np.arange(first, first + blocks, dtype=np.uint64), spec.key)
     zeros = np.empty((blocks, 4), bool)
-    for place, word in enumerate(words):
-        np.less(word, np.uint64(start.cutoff), out=zeros[:, place])
+    for column, word in enumerate(words):
+        np.less(word, np.uint64(spec.cutoff), out=zeros[:, column])
     return zeros.ravel()
 
 
 def _wide_blocks(index: np.ndarray, key: tuple[int, int]) -> tuple[np.ndarray, ...]:
     """`philox_block` of the counters (index, 0, 0, 0), with its words in uint64 arrays.
 
-    The same six arrays serve all rounds, `index` among them: new ones cost a third of the time.
+    All rounds reuse six arrays, `index` among them: new ones would cost a third of the time.
     """
-    half, low = np.uint64(32), np.uint64(0xFFFFFFFF)
+    shift, low = np.uint64(32), np.uint64(0xFFFFFFFF)
     c0, c1, c2, c3, product0, product1 = index, *(np.zeros_like(index) for _ in range(5))
     k0, k1 = key
     for _ in range(ROUNDS):
         np.multiply(c0, np.uint64(MULTIPLIERS[0]), out=product0)
         np.multiply(c2, np.uint64(MULTIPLIERS[1]), out=product1)
-        np.right_shift(product1, half, out=c0)
+        np.right_shift(product1, shift, out=c0)
         c0 ^= c1
         c0 ^= np.uint64(k0)
-        np.right_shift(product0, half, out=c2)
+        np.right_shift(product0, shift, out=c2)
         c2 ^= c3
         c2 ^= np.uint64(k1)
         product1 &= low
@@ -123,10 +123,10 @@ def _wide_blocks(index: np.ndarray, key: tuple[int, int]) -> tuple[np.ndarray, .
 
 def _multiply(word: jax.Array, factor: int) -> tuple[jax.Array, jax.Array]:
     """The high and the low half of a 64-bit product, by products of 16-bit halves."""
-    half, low = jnp.uint32(16), jnp.uint32(0xFFFF)
-    word_high, word_low = word >> half, word & low
+    shift, low = jnp.uint32(16), jnp.uint32(0xFFFF)
+    word_high, word_low = word >> shift, word & low
     factor_high, factor_low = jnp.uint32(factor >> 16), jnp.uint32(factor & 0xFFFF)
-    middle = word_high * factor_low + (word_low * factor_low >> half)
+    middle = word_high * factor_low + (word_low * factor_low >> shift)
     carry = word_low * factor_high + (middle & low)
-    high = word_high * factor_high + (middle >> half) + (carry >> half)
+    high = word_high * factor_high + (middle >> shift) + (carry >> shift)
     return high, word * jnp.uint32(factor)

@@ -1,4 +1,4 @@
-"""How far apart masks are: counts of differing bits, and what chance alone would give."""
+"""The similarity of masks: counts of differing bits, and their expectation by chance."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from maskjax.masking.packed.packing import PackedMask
 
 
 class Difference(NamedTuple):
-    """Two masks against each other, in counts of weights.
+    """The difference of two masks, in counts of weights.
 
     Attributes:
-        differing: Weights that one keeps and the other drops.
-        first: Weights that the first keeps.
-        second: Weights that the second keeps.
-        total: Weights that there are.
+        differing: The number of weights that one mask keeps and the other drops.
+        first: The number of weights that the first mask keeps.
+        second: The number of weights that the second mask keeps.
+        total: The number of all weights.
 
     Example:
         >>> difference = Difference(differing=2, first=3, second=3, total=4)
@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 
     @property
     def iou(self) -> float:
-        """|M₁ ∩ M₂| / |M₁ ∪ M₂| of the kept weights; 1 where neither keeps any."""
+        """|M₁ ∩ M₂| / |M₁ ∪ M₂| of the kept weights; 1 if neither keeps any."""
         kept = self.first + self.second  # |∩| + |∪|, and the differing are |∪| − |∩|
         return (kept - self.differing) / (kept + self.differing) if kept else 1.0
 
@@ -76,17 +76,18 @@ def compare_masks(
         >>> compare_masks({"kernel": mask}, {})
         {'kernel': Difference(differing=1, first=2, second=3, total=3)}
     """
-    return {path: _compare(*pair) for path, pair in paired(first, second).items()}
+    return {path: _compare(*pair) for path, pair in pair_masks(first, second).items()}
 
 
-def paired(
+def pair_masks(
     first: Mapping[str, PackedMask], second: Mapping[str, PackedMask]
 ) -> dict[str, tuple[PackedMask, PackedMask]]:
-    """Puts two tasks' masks side by side.
+    """Pairs the masks of two tasks by path.
 
     Args:
         first: Packed masks by path.
-        second: Packed masks by path; where only one of the two has a path, the other is all ones.
+        second: Packed masks by path; a matrix that only one of the two masks is all ones in the
+            other.
 
     Returns:
         `{path: (first, second)}` for every path of either.
@@ -95,8 +96,8 @@ def paired(
         ValueError: If masks of the same path differ in shape.
 
     Example:
-        >>> one = {"kernel": PackedMask.of(np.array([True, False]))}
-        >>> first, second = paired(one, {})["kernel"]
+        >>> masks = {"kernel": PackedMask.of(np.array([True, False]))}
+        >>> first, second = pair_masks(masks, {})["kernel"]
         >>> first.unpack().tolist(), second.unpack().tolist()
         ([True, False], [True, True])
     """
@@ -110,14 +111,14 @@ def _pair(
         return PackedMask.ones(second[path].shape), second[path]
     if path not in second:
         return first[path], PackedMask.ones(first[path].shape)
-    one, other = first[path], second[path]
-    if one.shape != other.shape:
-        raise ValueError(f"{path}: expected masks of one shape, got {one.shape}, {other.shape}.")
-    return one, other
+    a, b = first[path], second[path]
+    if a.shape != b.shape:
+        raise ValueError(f"{path}: expected masks of one shape, got {a.shape}, {b.shape}.")
+    return a, b
 
 
 def total_difference(differences: Iterable[Difference]) -> Difference:
-    """Adds differences up.
+    """Sums differences.
 
     Args:
         differences: The differences of several matrices.

@@ -1,4 +1,4 @@
-"""From a payload to packed masks. The payload may be hostile; the shapes are the caller's."""
+"""The decoder of masks. The payload is not trusted; the shapes are the caller's."""
 
 import io
 import math
@@ -11,36 +11,36 @@ import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.masking.packed.packing import PackedMask, packed_size
-from maskjax.taskfile.codec.density_model import Model, byte_classes, row_order
+from maskjax.taskfile.codec.density_model import DensityModel, byte_classes, row_order
 from maskjax.taskfile.codec.header import (
-    LONGEST_LANE,
-    MOST_LANES,
-    MOST_OFFSETS,
+    MAX_LANE_SYMBOLS,
+    MAX_LANES,
+    MAX_OFFSETS,
     Encoding,
     Record,
 )
 from maskjax.taskfile.codec.initial_mask import initial_mask, is_well_formed
 from maskjax.taskfile.codec.layout import from_table, table_shape
-from maskjax.taskfile.codec.rans import Decoder
+from maskjax.taskfile.codec.rans import RansDecoder
 from maskjax.taskfile.codec.stream import WordReader, read_array, read_records
 
-_MOST_WEIGHTS = 1 << 34
-"""The words of one Philox stream."""
+_MAX_WEIGHTS = 1 << 34
+"""The number of words in one Philox stream."""
 _CHUNK = 1 << 18
 """Bytes of events that are decoded at a time."""
 
 Shapes = Mapping[str, tuple[int, ...]]
-Masks = dict[str, PackedMask]
+PackedMasks = dict[str, PackedMask]
 
 
-def decode_masks(payload: np.ndarray, shapes: Shapes, *, name: str = "masks") -> Masks:
-    """Reads what `encode_masks` wrote.
+def decode_masks(payload: np.ndarray, shapes: Shapes, *, name: str = "masks") -> PackedMasks:
+    """Decodes the payload of `encode_masks`.
 
     Args:
         payload: uint8.
-        shapes: `{path: shape}` of the masks. What is allocated follows from them, so they should
-            have been compared with the model.
-        name: What to call the payload in errors, for example the path of its file.
+        shapes: `{path: shape}` of the masks. They decide how much is allocated, so check them
+            against the model first.
+        name: The name of the payload in errors, for example the path of its file.
 
     Returns:
         `{path: mask}`, in the order of `shapes`.
@@ -59,12 +59,12 @@ def decode_masks(payload: np.ndarray, shapes: Shapes, *, name: str = "masks") ->
 def read_encodings(
     payload: np.ndarray, shapes: Shapes, *, name: str = "masks"
 ) -> dict[str, Encoding]:
-    """Which encoding each mask of a payload has.
+    """Reads the encoding of each mask of a payload.
 
     Args:
         payload: uint8.
         shapes: `{path: shape}` of the masks.
-        name: What to call the payload in errors.
+        name: The name of the payload in errors.
 
     Returns:
         `{path: encoding}`.
@@ -76,14 +76,14 @@ def read_encodings(
     return {path: records[path].encoding for path in shapes}
 
 
-def decode_stream(stream: BinaryIO, length: int, shapes: Shapes, *, name: str) -> Masks:
-    """Reads what `encode_masks` wrote, holding the masks and little else.
+def decode_stream(stream: BinaryIO, length: int, shapes: Shapes, *, name: str) -> PackedMasks:
+    """Decodes masks from a stream, without a copy of the payload in memory.
 
     Args:
         stream: At the start of the payload.
         length: Bytes of the payload.
         shapes: As for `decode_masks`.
-        name: What to call the payload in errors.
+        name: The name of the payload in errors.
 
     Returns:
         `{path: mask}`, in the order of `shapes`.
@@ -92,7 +92,7 @@ def decode_stream(stream: BinaryIO, length: int, shapes: Shapes, *, name: str) -
         InputError: If the payload is damaged, or is not one of masks of these shapes.
     """
     for path, shape in shapes.items():
-        if min(shape, default=0) < 0 or math.prod(shape) > _MOST_WEIGHTS:
+        if min(shape, default=0) < 0 or math.prod(shape) > _MAX_WEIGHTS:
             raise InputError(f"{name}, {path}: no mask has the shape {shape}; damaged.")
     records, lanes, words = read_records(stream, length, shapes, name)
     coded = [path for path, record in records.items() if record.is_coded]
@@ -100,23 +100,23 @@ def decode_stream(stream: BinaryIO, length: int, shapes: Shapes, *, name: str) -
     try:
         _check_work(records, tables, lanes)
         masks = _read_raw(stream, records, shapes)
-        decoder = Decoder(read_array(stream, lanes, "<u8"), WordReader(stream, words).take)
+        decoder = RansDecoder(read_array(stream, lanes, "<u8"), WordReader(stream, words).take)
         models = _decode_models(records, tables, decoder)
-        decoder.start()
+        decoder.restart()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            # Random starts are made while this thread decodes what differs from them.
-            starts = {
+            # Random masks are made in the pool while this thread decodes the flips.
+            initial_masks = {
                 path: pool.submit(_initial, record, shapes[path])
                 for path, record in records.items()
                 if record.encoding is not Encoding.RAW
             }
             for path in coded:
-                mask = starts[path].result()
-                where = f"{name}, {path}"
-                _change_mask(mask, tables[path], models.pop(path), decoder, where)
-            masks |= {path: start.result() for path, start in starts.items()}
+                mask = initial_masks[path].result()
+                location = f"{name}, {path}"
+                _change_mask(mask, tables[path], models.pop(path), decoder, location)
+            masks |= {path: pending.result() for path, pending in initial_masks.items()}
         if not decoder.is_done():
-            raise ValueError("something is left over at the end")
+            raise ValueError("it does not end with its last symbol")
     except ValueError as error:
         raise InputError(f"{name}: {error}; damaged, get it again.") from error
     for path, mask in masks.items():
@@ -134,63 +134,67 @@ def _stream_of(payload: np.ndarray, name: str) -> BinaryIO:
 def _check_work(
     records: Mapping[str, Record], tables: Mapping[str, tuple[int, int]], lanes: int
 ) -> None:
-    """Refuses what no encoder makes and what would take a decoder long: see `encode_masks`."""
+    """Rejects payloads that no encoder makes, or that would take a decoder long."""
     sizes = [rows * columns // 8 for rows, columns in tables.values()]
-    least = -(-sum(sizes) // LONGEST_LANE)
-    most = min(sum(sizes), max(MOST_LANES, least))
-    if not all(sizes) or not least <= lanes <= most:
+    min_lanes = -(-sum(sizes) // MAX_LANE_SYMBOLS)
+    max_lanes = min(sum(sizes), max(MAX_LANES, min_lanes))
+    if not all(sizes) or not min_lanes <= lanes <= max_lanes:
         raise ValueError(f"{sum(sizes)} bytes do not belong on {lanes} lanes")
     offsets = sum(sum(table) for path, table in tables.items() if records[path].stride)
-    if offsets > MOST_OFFSETS:
-        raise ValueError(f"{offsets:,} offsets, more than {MOST_OFFSETS:,}")
+    if offsets > MAX_OFFSETS:
+        raise ValueError(f"{offsets:,} offsets, more than {MAX_OFFSETS:,}")
 
 
-def _read_raw(stream: BinaryIO, records: Mapping[str, Record], shapes: Shapes) -> Masks:
-    plain = [path for path, record in records.items() if record.encoding is Encoding.RAW]
+def _read_raw(stream: BinaryIO, records: Mapping[str, Record], shapes: Shapes) -> PackedMasks:
+    raw_paths = [path for path, record in records.items() if record.encoding is Encoding.RAW]
     return {
         path: PackedMask(read_array(stream, packed_size(shapes[path]), "u1"), shapes[path])
-        for path in plain
+        for path in raw_paths
     }
 
 
 def _initial(record: Record, shape: tuple[int, ...]) -> PackedMask:
-    return PackedMask.ones(shape) if record.start is None else initial_mask(record.start, shape)
+    return PackedMask.ones(shape) if record.initial is None else initial_mask(record.initial, shape)
 
 
 def _decode_models(
-    records: Mapping[str, Record], tables: Mapping[str, tuple[int, int]], decoder: Decoder
-) -> dict[str, Model]:
-    """The models of all coded matrices, whose offsets are the first sequence."""
+    records: Mapping[str, Record], tables: Mapping[str, tuple[int, int]], decoder: RansDecoder
+) -> dict[str, DensityModel]:
+    """The models of all coded matrices; their offsets are the first coded sequence."""
     models = {}
     for path, (rows, columns) in tables.items():
         record = records[path]
         if record.stride:
             lines = ((rows, record.row_class), (columns, record.column_class))
             offsets = [_decode_line(count, class_, decoder) for count, class_ in lines]
-            models[path] = Model(record.base, record.stride, *offsets)
+            models[path] = DensityModel(record.base, record.stride, *offsets)
         else:
-            models[path] = Model(record.base)
+            models[path] = DensityModel(record.base)
     return models
 
 
-def _decode_line(count: int, class_: int, decoder: Decoder) -> np.ndarray:
+def _decode_line(count: int, class_: int, decoder: RansDecoder) -> np.ndarray:
     offsets = np.empty(count, np.uint8)
     for first in range(0, count, _CHUNK):
-        part = offsets[first : first + _CHUNK]
-        part[:] = decoder.pull(np.full(len(part), class_, np.uint8))
+        chunk = offsets[first : first + _CHUNK]
+        chunk[:] = decoder.pop(np.full(len(chunk), class_, np.uint8))
     return offsets
 
 
 def _change_mask(
-    mask: PackedMask, table: tuple[int, int], model: Model, decoder: Decoder, where: str
+    mask: PackedMask,
+    table: tuple[int, int],
+    model: DensityModel,
+    decoder: RansDecoder,
+    location: str,
 ) -> None:
-    """Flips the bits of a mask that differ from those it starts with."""
+    """Decodes the flips of a mask and applies them in place."""
     width = table[1] // 8
     lines = mask.bits.reshape(-1, width)
     order = row_order(model)
     for groups, columns in _stretches(table):
         classes = byte_classes(model, order, groups, columns)
-        symbols = decoder.pull(classes.ravel())
+        symbols = decoder.pop(classes.ravel())
         if not symbols.any():
             continue
         events = from_table(symbols.reshape(classes.shape))
@@ -199,16 +203,16 @@ def _change_mask(
         # Only tables of a byte per row are padded at their end.
         inside = rows < len(lines)
         if events[~inside].any():
-            raise InputError(f"{where}: changes weights that do not exist; damaged.")
-        place = slice(columns[0] // 8, columns[1] // 8)
-        lines[rows[inside], place] ^= events[inside]
+            raise InputError(f"{location}: changes weights that do not exist; damaged.")
+        byte_range = slice(columns[0] // 8, columns[1] // 8)
+        lines[rows[inside], byte_range] ^= events[inside]
 
 
 def _stretches(table: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """First and last groups of eight rows and columns of the pieces that are decoded at a time."""
+    """Splits a table into ranges of groups of eight rows and of columns, decoded one at a time."""
     groups, columns = table[0] // 8, table[1]
     height = max(1, _CHUNK // columns)
     width = columns if columns <= _CHUNK else _CHUNK
     for first in range(0, groups, height):
-        for left in range(0, columns, width):
-            yield (first, min(first + height, groups)), (left, min(left + width, columns))
+        for column in range(0, columns, width):
+            yield (first, min(first + height, groups)), (column, min(column + width, columns))

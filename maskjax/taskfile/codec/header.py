@@ -1,4 +1,4 @@
-"""The head of a payload: how many lanes and words there are, and a short record per matrix."""
+"""The header of a payload: the number of lanes and words, and a short record per matrix."""
 
 import struct
 from enum import IntEnum
@@ -10,7 +10,7 @@ from maskjax.taskfile.codec.tables import DENSITIES, GEOMETRIC
 
 
 class Encoding(IntEnum):
-    """How a matrix is written."""
+    """The encoding of a matrix: packed bits, entropy-coded, or flips of a random mask."""
 
     RAW = 0
     ENTROPY = 1
@@ -18,15 +18,15 @@ class Encoding(IntEnum):
 
 
 NO_EVENTS = 255
-"""The base of a matrix that is all ones, or exactly its start: nothing else is written of it."""
+"""The base of a matrix that is all ones, or equal to its random mask; its record ends here."""
 
-LONGEST_LANE = 1 << 14
-"""Symbols of events per lane at most, which bounds the steps of a decoder."""
-MOST_LANES = 4096
-"""Lanes that an encoder makes at most, unless their symbols would be too many."""
-MOST_OFFSETS = 1 << 26
-"""Offsets of rows and columns, of all matrices, that a decoder holds at most."""
-LONGEST_RECORD = 17
+MAX_LANE_SYMBOLS = 1 << 14
+"""The maximum number of symbols per lane, which bounds the steps of a decoder."""
+MAX_LANES = 4096
+"""The maximum number of lanes, unless they would have too many symbols."""
+MAX_OFFSETS = 1 << 26
+"""The maximum number of row and column offsets of all matrices that a decoder holds."""
+MAX_RECORD_BYTES = 17
 
 HEAD = struct.Struct("<II")
 _MODEL = struct.Struct("<BB")
@@ -35,15 +35,15 @@ _START = struct.Struct("<III")
 
 
 class Record(NamedTuple):
-    """What the head says of one matrix.
+    """The header's record of one matrix.
 
     Attributes:
-        encoding: How it is written.
-        base: Its density class, or `NO_EVENTS`; 0 for raw ones.
-        stride: Density classes per unit of an offset; 0 where it has none.
-        row_class: The class of the row offsets; 0 where it has none.
-        column_class: The class of the column offsets; 0 where it has none.
-        start: The mask that flips are counted from, else None.
+        encoding: The encoding.
+        base: The density class, or `NO_EVENTS`; 0 for raw matrices.
+        stride: Density classes per unit of an offset; 0 without offsets.
+        row_class: The class of the row offsets; 0 without offsets.
+        column_class: The class of the column offsets; 0 without offsets.
+        initial: The random mask whose flips are coded, else None.
     """
 
     encoding: Encoding
@@ -51,7 +51,7 @@ class Record(NamedTuple):
     stride: int = 0
     row_class: int = 0
     column_class: int = 0
-    start: RandomMaskSpec | None = None
+    initial: RandomMaskSpec | None = None
 
     @property
     def is_coded(self) -> bool:
@@ -60,39 +60,39 @@ class Record(NamedTuple):
 
 
 def write_record(record: Record) -> bytes:
-    """A record as bytes.
+    """Encodes a record.
 
     Example:
         >>> write_record(Record(Encoding.ENTROPY, base=50)).hex()
         '013200'
     """
-    written = bytes([record.encoding])
-    if record.start is not None:
-        written += _START.pack(*record.start.key, record.start.cutoff)
+    payload = bytes([record.encoding])
+    if record.initial is not None:
+        payload += _START.pack(*record.initial.key, record.initial.cutoff)
     if record.encoding is Encoding.RAW:
-        return written
+        return payload
     if record.base == NO_EVENTS:
-        return written + bytes([NO_EVENTS])
-    written += _MODEL.pack(record.base, record.stride)
-    return written + (
+        return payload + bytes([NO_EVENTS])
+    payload += _MODEL.pack(record.base, record.stride)
+    return payload + (
         _OFFSETS.pack(record.row_class, record.column_class) if record.stride else b""
     )
 
 
 class RecordReader:
-    """Reads records one after the other."""
+    """Reads records in sequence."""
 
     def __init__(self, payload: memoryview, name: str) -> None:
         self._payload = payload
         self._name = name
         self.position = 0
 
-    def unpack(self, form: struct.Struct) -> tuple[int, ...]:
-        """Reads some integers."""
-        if self.position + form.size > len(self._payload):
+    def unpack(self, layout: struct.Struct) -> tuple[int, ...]:
+        """Reads the integers of a layout."""
+        if self.position + layout.size > len(self._payload):
             raise InputError(f"{self._name}: ends within its records; damaged, get it again.")
-        values = form.unpack_from(self._payload, self.position)
-        self.position += form.size
+        values = layout.unpack_from(self._payload, self.position)
+        self.position += layout.size
         return values
 
     def read(self, leaf: str) -> Record:
@@ -103,18 +103,18 @@ class RecordReader:
                 f"{self._name}, {leaf}: encoding {code}, and this maskjax reads 0 to "
                 f"{max(Encoding)}; upgrade maskjax, or the file is damaged."
             )
-        start = None
+        initial = None
         if code == Encoding.FLIPS:
             *key, cutoff = self.unpack(_START)
-            start = RandomMaskSpec((key[0], key[1]), cutoff)
+            initial = RandomMaskSpec((key[0], key[1]), cutoff)
         if code == Encoding.RAW:
             return Record(Encoding.RAW)
-        return self._read_model(leaf, Encoding(code), start)
+        return self._read_model(leaf, Encoding(code), initial)
 
-    def _read_model(self, leaf: str, encoding: Encoding, start: RandomMaskSpec | None) -> Record:
+    def _read_model(self, leaf: str, encoding: Encoding, initial: RandomMaskSpec | None) -> Record:
         (base,) = self.unpack(_BYTE)
         if base == NO_EVENTS:
-            return Record(encoding, base, start=start)
+            return Record(encoding, base, initial=initial)
         (stride,) = self.unpack(_BYTE)
         rows, columns = self.unpack(_OFFSETS) if stride else (0, 0)
         offsets = range(GEOMETRIC, GEOMETRIC + DENSITIES)
@@ -123,7 +123,7 @@ class RecordReader:
                 f"{self._name}, {leaf}: classes {base}, {rows}, {columns} do not exist; damaged, "
                 "get it again."
             )
-        return Record(encoding, base, stride, rows, columns, start)
+        return Record(encoding, base, stride, rows, columns, initial)
 
 
 _BYTE = struct.Struct("<B")

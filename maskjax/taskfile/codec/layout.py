@@ -1,7 +1,7 @@
-"""Packed masks seen as a table of bytes in which a byte is eight rows of one column.
+"""Packed masks as tables of bytes, in which a byte is eight rows of one column.
 
-Where rows and columns differ in density, so do these bytes: each has a column of its own, and
-rows that are alike are brought together first. All steps work on packed bits.
+Bytes then differ in density as rows and columns do: each belongs to one column, and similar rows
+are grouped first. All steps work on packed bits.
 """
 
 import math
@@ -9,11 +9,11 @@ import math
 import numpy as np
 
 _SWAPS = ((7, 0x00AA00AA00AA00AA), (14, 0x0000CCCC0000CCCC), (28, 0x00000000F0F0F0F0))
-"""Distances and places of the bits that change sides in an 8 × 8 transposition."""
+"""Shifts and masks of the bits that are swapped in an 8 × 8 transposition."""
 
 
 def table_shape(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Rows and columns of the table of bits in which a mask is encoded.
+    """The rows and columns of the table of bits that encodes a mask.
 
     Example:
         >>> table_shape((384, 1536)), table_shape((384, 2)), table_shape((100,))
@@ -27,7 +27,7 @@ def table_shape(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def to_table(bits: np.ndarray, shape: tuple[int, int], order: np.ndarray | None) -> np.ndarray:
-    """From packed rows to bytes of eight rows.
+    """Converts packed rows to bytes of eight rows.
 
     Example:
         >>> to_table(np.array([1, 1, 0, 0, 0, 0, 0, 2], np.uint8), (8, 8), None).tolist()
@@ -57,9 +57,9 @@ def from_table(table: np.ndarray) -> np.ndarray:
 def _transposed(blocks: np.ndarray) -> np.ndarray:
     """Transposes 8 × 8 bits: byte i, bit k of each block becomes byte k, bit i."""
     words = blocks.view("<u8").copy()
-    for distance, places in _SWAPS:
+    for distance, mask in _SWAPS:
         shift = words.dtype.type(distance)
-        changed = (words ^ words >> shift) & words.dtype.type(places)
+        changed = (words ^ words >> shift) & words.dtype.type(mask)
         words ^= changed
         words ^= changed << shift
     return words.view(np.uint8)

@@ -1,45 +1,45 @@
-"""The encoder's choices: which density classes make a matrix smallest. No reader needs this."""
+"""The encoder's choice of density classes, which makes each matrix smallest."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from maskjax.taskfile.codec.density_model import Model, byte_classes, row_order
+from maskjax.taskfile.codec.density_model import DensityModel, byte_classes, row_order
 from maskjax.taskfile.codec.layout import to_table
-from maskjax.taskfile.codec.order import signed
+from maskjax.taskfile.codec.order import zigzag_decode
 from maskjax.taskfile.codec.tables import DENSITIES, GEOMETRIC, TOTAL, bits_per_byte, density
 
 STRIDES = (2, 4, 6, 24)
-"""Coarser offsets are cheaper to write, finer ones fit better; the best is found by trying. The
-coarsest is for lines that are dead or not."""
+"""Coarser offsets are cheaper to write, finer ones fit better; the encoder tries all. The coarsest
+is for matrices in which some rows or columns are all zeros."""
 _OFFSETS = np.arange(65, dtype=np.uint8)
 _ROUNDS = 3
 
 
-class Fit(NamedTuple):
-    """A matrix ready for the coder.
+class FittedModel(NamedTuple):
+    """A matrix with the density model that codes it.
 
     Attributes:
         model: The chosen model.
         table: Bytes of eight rows in the order of the model.
         row_class: The class with which the offsets of the rows are coded.
         column_class: The class with which the offsets of the columns are coded.
-        bits: What all of it costs, offsets included.
+        bits: The cost in bits, offsets included.
     """
 
-    model: Model
+    model: DensityModel
     table: np.ndarray
     row_class: int
     column_class: int
     bits: float
 
 
-def all_classes(model: Model, shape: tuple[int, int]) -> np.ndarray:
+def all_classes(model: DensityModel, shape: tuple[int, int]) -> np.ndarray:
     """The classes of all bytes of a matrix with this table of bits, uint8 `[rows / 8, columns]`."""
     return byte_classes(model, row_order(model), (0, shape[0] // 8), (0, shape[1]))
 
 
-def fit(bits: np.ndarray, shape: tuple[int, int], *, offsets: bool = True) -> Fit:
+def fit_model(bits: np.ndarray, shape: tuple[int, int], *, offsets: bool = True) -> FittedModel:
     """Chooses the model of a matrix.
 
     Args:
@@ -51,7 +51,7 @@ def fit(bits: np.ndarray, shape: tuple[int, int], *, offsets: bool = True) -> Fi
         The cheapest of: one density for all, and offsets for rows and columns at each stride.
 
     Example:
-        >>> fit(np.full(32, 1, np.uint8), (32, 8)).model.base
+        >>> fit_model(np.full(32, 1, np.uint8), (32, 8)).model.base
         54
     """
     table = to_table(bits, shape, None)
@@ -63,45 +63,49 @@ def fit(bits: np.ndarray, shape: tuple[int, int], *, offsets: bool = True) -> Fi
     else:
         rows[: len(bits)] = counts
     base = int(_costs(np.array([rows.sum()]), shape[0] * shape[1]).argmin())
-    model = Model(base)
-    best = Fit(model, table, 0, 0, _cost(table, all_classes(model, shape)))
+    model = DensityModel(base)
+    best = FittedModel(model, table, 0, 0, _cost(table, all_classes(model, shape)))
     for stride in STRIDES if offsets else ():
-        fitted = _with_offsets(bits, shape, rows, columns, Model(base, stride))
+        fitted = _with_offsets(bits, shape, rows, columns, DensityModel(base, stride))
         if fitted is not None and fitted.bits < best.bits:
             best = fitted
     return best
 
 
 def _with_offsets(
-    bits: np.ndarray, shape: tuple[int, int], rows: np.ndarray, columns: np.ndarray, model: Model
-) -> Fit | None:
-    """A model with offsets of one stride; None where no row and no column wants one."""
+    bits: np.ndarray,
+    shape: tuple[int, int],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    model: DensityModel,
+) -> FittedModel | None:
+    """A model with offsets of one stride; None if all offsets are zero."""
     row_offsets, row_class, row_bits = _offsets(rows, shape[1], model)
     column_offsets, column_class, column_bits = _offsets(columns, shape[0], model)
     if not row_offsets.any() and not column_offsets.any():
         return None
-    model = Model(model.base, model.stride, row_offsets, column_offsets)
+    model = DensityModel(model.base, model.stride, row_offsets, column_offsets)
     order = row_order(model)
     table = to_table(bits, shape, None if order is None else order.rows(0, shape[0]))
     cost = _cost(table, all_classes(model, shape)) + row_bits + column_bits
-    return Fit(model, table, row_class, column_class, cost)
+    return FittedModel(model, table, row_class, column_class, cost)
 
 
-def _offsets(counts: np.ndarray, size: int, model: Model) -> tuple[np.ndarray, int, float]:
+def _offsets(counts: np.ndarray, size: int, model: DensityModel) -> tuple[np.ndarray, int, float]:
     """Offsets of lines of `size` bits with these counts of ones, their class, their cost.
 
-    An offset is worth writing where it saves more than it costs; what it costs depends on how
-    many others are written, so both are found in turns.
+    An offset is worth writing where it saves more than it costs. Its cost depends on how many
+    others are written, so offsets and costs are computed in turns.
     """
     values, inverse, repeats = np.unique(counts, return_inverse=True, return_counts=True)
-    classes = model.base + model.stride * signed(_OFFSETS).astype(np.int64)
+    classes = model.base + model.stride * zigzag_decode(_OFFSETS).astype(np.int64)
     data = _costs(values, size)[:, np.clip(classes, 0, DENSITIES - 1)]
     prices = bits_per_byte()[GEOMETRIC : GEOMETRIC + DENSITIES, : len(_OFFSETS)].astype(np.float64)
     chosen, best = data.argmin(axis=1), DENSITIES // 2
     for _ in range(_ROUNDS):
         chosen = (data + prices[best][None, :]).argmin(axis=1)
-        side = prices @ np.bincount(chosen, weights=repeats, minlength=len(_OFFSETS))
-        best = int(side.argmin())
+        side_costs = prices @ np.bincount(chosen, weights=repeats, minlength=len(_OFFSETS))
+        best = int(side_costs.argmin())
     offsets = _OFFSETS[chosen][inverse]
     return offsets, GEOMETRIC + best, float(prices[best][offsets].sum())
 
@@ -109,8 +113,8 @@ def _offsets(counts: np.ndarray, size: int, model: Model) -> tuple[np.ndarray, i
 def _costs(ones: np.ndarray, size: int) -> np.ndarray:
     """Bits of lines with these counts of ones in every density class, `[lines, classes]`."""
     chances = np.array([density(q) for q in range(DENSITIES)]) / TOTAL
-    one, zero = -np.log2(chances), -np.log2(1 - chances)
-    return ones[:, None] * one[None, :] + (size - ones)[:, None] * zero[None, :]
+    one_cost, zero_cost = -np.log2(chances), -np.log2(1 - chances)
+    return ones[:, None] * one_cost[None, :] + (size - ones)[:, None] * zero_cost[None, :]
 
 
 def _cost(table: np.ndarray, classes: np.ndarray) -> float:

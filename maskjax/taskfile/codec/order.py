@@ -1,4 +1,4 @@
-"""Rows sorted by their offsets, a stretch at a time: a table may have more rows than fit sorted."""
+"""Rows sorted by their offsets, a range at a time: all sorted rows may not fit into memory."""
 
 import numpy as np
 
@@ -6,24 +6,24 @@ _BLOCK = 1 << 20
 """Rows that are searched at a time."""
 
 
-def signed(small: np.ndarray) -> np.ndarray:
-    """Offsets from the small numbers that stand for them.
+def zigzag_decode(codes: np.ndarray) -> np.ndarray:
+    """Decodes offsets from their zigzag codes.
 
     Example:
-        >>> signed(np.arange(5, dtype=np.uint8)).tolist()
+        >>> zigzag_decode(np.arange(5, dtype=np.uint8)).tolist()
         [0, -1, 1, -2, 2]
     """
-    half = (small.astype(np.int32) + 1) >> 1
-    return np.where(small & 1, -half, half)
+    half = (codes.astype(np.int32) + 1) >> 1
+    return np.where(codes & 1, -half, half)
 
 
-_SIGNED = signed(np.arange(256, dtype=np.uint8))
+_SIGNED = zigzag_decode(np.arange(256, dtype=np.uint8))
 _SORTED = np.argsort(_SIGNED, kind="stable")
-"""The small numbers in the order of their offsets."""
+"""The zigzag codes in the order of their offsets."""
 
 
 class RowOrder:
-    """A stable order of rows by offset, which keeps a byte per row and little else.
+    """A stable order of rows by offset, which takes a byte per row.
 
     Example:
         >>> order = RowOrder(np.array([2, 0, 1, 0], np.uint8))
@@ -32,35 +32,35 @@ class RowOrder:
     """
 
     def __init__(self, offsets: np.ndarray) -> None:
-        blocks = [offsets[at : at + _BLOCK] for at in range(0, max(len(offsets), 1), _BLOCK)]
+        blocks = [offsets[i : i + _BLOCK] for i in range(0, max(len(offsets), 1), _BLOCK)]
         self._blocks = blocks
-        # Rows of each small number within each block and all blocks before: [block, number].
+        # The number of rows with each code in each block and all blocks before it: [block, code].
         self._counts = np.cumsum([np.bincount(b, minlength=256) for b in blocks], axis=0)
         self._values = _SORTED[self._counts[-1][_SORTED] > 0]
         self._ends = np.cumsum(self._counts[-1][self._values])
 
-    def offsets(self, places: np.ndarray) -> np.ndarray:
-        """The offsets of the rows in some places of the order."""
-        return _SIGNED[self._values[np.searchsorted(self._ends, places, side="right")]]
+    def offsets(self, positions: np.ndarray) -> np.ndarray:
+        """The offsets of the rows at positions of the order."""
+        return _SIGNED[self._values[np.searchsorted(self._ends, positions, side="right")]]
 
     def rows(self, first: int, last: int) -> np.ndarray:
-        """The rows in the places from `first` to `last`, which is not included."""
-        pieces = [np.empty(0, np.int64)]
+        """The rows at the positions from `first` to `last`, which is not included."""
+        blocks = [np.empty(0, np.int64)]
         start = 0
         for value, end in zip(self._values.tolist(), self._ends.tolist(), strict=True):
             if start < last and end > first:
-                pieces += self._ranked(value, max(first - start, 0), min(last, end) - start)
+                blocks += self._ranked(value, max(first - start, 0), min(last, end) - start)
             start = end
-        return np.concatenate(pieces)
+        return np.concatenate(blocks)
 
     def _ranked(self, value: int, low: int, high: int) -> list[np.ndarray]:
-        """The rows with one small number, from the `low`th to before the `high`th."""
+        """The rows with one code, from the `low`th to before the `high`th."""
         ends = self._counts[:, value]
-        pieces = []
+        blocks = []
         for block in range(int(np.searchsorted(ends, low, side="right")), len(ends)):
-            before = int(ends[block - 1]) if block else 0
-            if before >= high:
+            preceding = int(ends[block - 1]) if block else 0
+            if preceding >= high:
                 break
-            found = np.flatnonzero(self._blocks[block] == value)
-            pieces.append(found[max(low - before, 0) : high - before] + block * _BLOCK)
-        return pieces
+            rows = np.flatnonzero(self._blocks[block] == value)
+            blocks.append(rows[max(low - preceding, 0) : high - preceding] + block * _BLOCK)
+        return blocks

@@ -1,7 +1,7 @@
-"""Interleaved range coding (rANS) in NumPy: every lane is a coder, all lanes step together.
+"""Interleaved range coding (rANS) in NumPy, vectorized over the lanes.
 
-Symbol i belongs to lane i mod N. A lane is one 64-bit state in [2³¹, 2⁶³) which moves 32-bit words
-to and from a stream that all lanes share. Every operation is over all lanes at once.
+Symbol i belongs to lane i mod N. A lane is one 64-bit state in [2³¹, 2⁶³), which moves 32-bit words
+to and from a stream that all lanes share.
 
 References:
     Duda, Asymmetric numeral systems, 2013, https://arxiv.org/abs/1311.2540; Giesen, Interleaved
@@ -16,9 +16,9 @@ from maskjax.taskfile.codec.tables import (
     CELL_BITS,
     PRECISION,
     TOTAL,
-    cells,
-    find,
+    find_intervals,
     intervals,
+    lookup_table,
 )
 
 LOWEST = 1 << 31
@@ -33,15 +33,15 @@ _CELL = np.uint64(CELL_BITS)
 _ROOM = np.uint64(31 - PRECISION + 32)
 
 
-class Encoder:
+class RansEncoder:
     """Encodes sequences of bytes, last sequence first.
 
     Example:
-        >>> encoder = Encoder(lanes=1)
+        >>> encoder = RansEncoder(lanes=1)
         >>> encoder.push(np.array([0, 0, 4], np.uint8), np.array([40, 40, 40], np.uint8))
         >>> states, words = encoder.finish()
-        >>> decoder = Decoder(states, lambda count: words[:0])  # so few symbols need no words
-        >>> decoder.pull(np.array([40, 40, 40], np.uint8)).tolist(), decoder.is_done()
+        >>> decoder = RansDecoder(states, lambda count: words[:0])  # a few symbols need no words
+        >>> decoder.pop(np.array([40, 40, 40], np.uint8)).tolist(), decoder.is_done()
         ([0, 0, 4], True)
     """
 
@@ -50,32 +50,32 @@ class Encoder:
         self._words: list[np.ndarray] = []
 
     def push(self, symbols: np.ndarray, classes: np.ndarray) -> None:
-        """Encodes a sequence, which will be decoded before all that was pushed earlier."""
+        """Encodes a sequence, which is decoded before all sequences that were pushed earlier."""
         lanes = len(self._states)
         entries = intervals()[0].ravel()
         for first in reversed(range(0, len(symbols), max(lanes, 1))):
-            part = slice(first, first + lanes)
-            index = classes[part].astype(np.int64) << 8 | symbols[part]
+            chunk = slice(first, first + lanes)
+            index = classes[chunk].astype(np.int64) << 8 | symbols[chunk]
             self._step(entries.take(index))
 
     def _step(self, entry: np.ndarray) -> None:
         states = self._states[: len(entry)]
         frequency = entry >> _BYTE & _SLOT
-        full = (states >= frequency << _ROOM).nonzero()[0]
-        self._words.append(states[full].astype(np.uint32))
-        states[full] >>= _WORD
+        overflowing = (states >= frequency << _ROOM).nonzero()[0]
+        self._words.append(states[overflowing].astype(np.uint32))
+        states[overflowing] >>= _WORD
         quotient = states // frequency
         # x' = quotient · 2²⁴ + start + remainder
         states += quotient * (np.uint64(TOTAL) - frequency) + (entry >> _WORD)
 
     def finish(self) -> tuple[np.ndarray, np.ndarray]:
-        """Everything that the decoder needs."""
+        """The final states and the words, for the decoder."""
         words = np.concatenate([np.empty(0, np.uint32), *reversed(self._words)])
         return self._states.copy(), words
 
 
-class Decoder:
-    """Decodes what an `Encoder` made, for any states and words without an exception but its own."""
+class RansDecoder:
+    """Decodes the output of a `RansEncoder`; damaged input raises a ValueError at most."""
 
     def __init__(self, states: np.ndarray, take: Callable[[int], np.ndarray]) -> None:
         if ((states < _LOWEST) | (states >> np.uint64(63) > 0)).any():
@@ -83,52 +83,52 @@ class Decoder:
         self._states = states
         self._take = take
         self._lane = 0
-        self._cells = np.empty(0, np.uint64)
+        self._lookup = np.empty(0, np.uint64)
 
-    def start(self) -> None:
-        """Begins another sequence, whose first symbol belongs to the first lane."""
+    def restart(self) -> None:
+        """Starts another sequence, whose first symbol belongs to the first lane."""
         self._lane = 0
 
-    def pull(self, classes: np.ndarray) -> np.ndarray:
+    def pop(self, classes: np.ndarray) -> np.ndarray:
         """Decodes the next symbols of a sequence."""
-        self._cells = cells(np.flatnonzero(_present(classes))).ravel()
+        self._lookup = lookup_table(np.flatnonzero(_occurring(classes))).ravel()
         symbols = np.empty(len(classes), np.uint8)
-        first = 0
-        while first < len(classes):
-            last = min(first + len(self._states) - self._lane, len(classes))
-            states = self._states[self._lane : self._lane + last - first]
-            self._step(states, classes[first:last], symbols[first:last])
-            self._lane = (self._lane + last - first) % len(self._states)
-            first = last
+        begin = 0
+        while begin < len(classes):
+            end = min(begin + len(self._states) - self._lane, len(classes))
+            states = self._states[self._lane : self._lane + end - begin]
+            self._step(states, classes[begin:end], symbols[begin:end])
+            self._lane = (self._lane + end - begin) % len(self._states)
+            begin = end
         return symbols
 
     def _step(self, states: np.ndarray, classes: np.ndarray, symbols: np.ndarray) -> None:
         slot = states & _SLOT
         base = classes.astype(np.uint64)
-        entry = self._cells.take((base << _CELL | slot >> _CELL).view(np.int64))
+        entry = self._lookup.take((base << _CELL | slot >> _CELL).view(np.int64))
         crossed = (entry == 0).nonzero()[0]
         if crossed.size:
             key = base[crossed] << _PRECISION | slot[crossed]
-            entry[crossed] = find(key.view(np.int64))
+            entry[crossed] = find_intervals(key.view(np.int64))
         symbols[:] = entry  # the lowest eight bits
         states >>= _PRECISION
         states *= entry >> _BYTE & _SLOT
         states += slot
         states -= entry >> _WORD
-        short = (states < _LOWEST).nonzero()[0]
-        if short.size:
-            words = self._take(short.size)
-            if len(words) < short.size:
+        underflowing = (states < _LOWEST).nonzero()[0]
+        if underflowing.size:
+            words = self._take(underflowing.size)
+            if len(words) < underflowing.size:
                 raise ValueError("the words end too early")
-            states[short] = states[short] << _WORD | words
+            states[underflowing] = states[underflowing] << _WORD | words
 
     def is_done(self) -> bool:
-        """Whether the words are over and every lane is back where its encoder began."""
+        """Whether all words are read and every lane is in the encoder's first state."""
         return not len(self._take(1)) and bool((self._states == _LOWEST).all())
 
 
-def _present(classes: np.ndarray) -> np.ndarray:
-    """Which of the 256 classes occur, in pieces so that no wide copy is made."""
+def _occurring(classes: np.ndarray) -> np.ndarray:
+    """Which of the 256 classes occur, counted in chunks so that no wide copy is made."""
     counts = np.zeros(256, np.int64)
     for first in range(0, len(classes), 1 << 16):
         counts += np.bincount(classes[first : first + (1 << 16)], minlength=256)

@@ -1,9 +1,9 @@
-"""How likely each byte is, class by class, in exact integers: the tables of the entropy coder.
+"""The tables of the entropy coder: the frequency of each byte in each class, in exact integers.
 
-A class is one byte, so nothing of a table is ever stored. Classes 0 to 126 describe bytes of
-eight events (bits) that are 1 with probability P; classes 128 to 254 describe small numbers z of
-a geometric distribution with ratio P. P runs over a grid of odds (5/4)^(q − 63), where q is the
-class without its top bit. Frequencies are integers of which a class has 2²⁴ in all.
+A class is one byte, and the tables follow from it, so none is stored. Classes 0 to 126 describe
+bytes of eight events (bits) that are 1 with probability P; classes 128 to 254 describe small
+numbers z of a geometric distribution with ratio P. P runs over a grid of odds (5/4)^(q − 63), where
+q is the class without its top bit. The frequencies of a class are integers that add up to 2²⁴.
 """
 
 import functools
@@ -13,9 +13,9 @@ import numpy as np
 PRECISION = 24
 TOTAL = 1 << PRECISION
 DENSITIES = 127
-"""Classes of either sort: odds from (4/5)^63 (8 in ten million) to (5/4)^63."""
+"""The number of classes of each distribution: odds from (4/5)^63 (8 in ten million) to (5/4)^63."""
 GEOMETRIC = 128
-"""The first class of the geometric sort."""
+"""The first class of the geometric distributions."""
 CELL_BITS = 12
 
 SYMBOLS = np.array(sorted(range(256), key=lambda byte: (byte.bit_count(), byte)), np.uint8)
@@ -35,7 +35,7 @@ def density(q: int) -> int:
 
 @functools.cache
 def frequencies() -> np.ndarray:
-    """Frequency of every byte in every class; a class adds up to 2²⁴ and no byte has none.
+    """The frequency of every byte in every class, at least 1; a class adds up to 2²⁴.
 
     Example:
         >>> frequencies()[63, 7], int(frequencies()[50].sum()) == TOTAL
@@ -53,49 +53,49 @@ def frequencies() -> np.ndarray:
         table[GEOMETRIC : GEOMETRIC + DENSITIES, z] = weight
         weight = weight * ratio >> PRECISION
     table = np.maximum(table, 1)
-    # What rounding took or gave goes to the byte that is the likeliest, the lowest of several.
+    # The rounding error goes to the likeliest byte, the lowest one in a tie.
     table[np.arange(256), table.argmax(axis=1)] += TOTAL - table.sum(axis=1)
     return table
 
 
 @functools.cache
 def bits_per_byte() -> np.ndarray:
-    """What each byte costs in each class, for the encoder's choices only."""
+    """The cost of each byte in each class, for the encoder's choices only."""
     return (PRECISION - np.log2(frequencies())).astype(np.float32)
 
 
 @functools.cache
 def intervals() -> tuple[np.ndarray, np.ndarray]:
-    """The start of the interval of each byte within [0, 2²⁴)."""
+    """The interval of each byte within [0, 2²⁴), as table entries and as sorted keys."""
     ordered = frequencies()[:, SYMBOLS]
-    starts = np.cumsum(ordered, axis=1) - ordered
+    lows = np.cumsum(ordered, axis=1) - ordered
     entries = np.empty((256, 256), np.uint64)
-    entries[:, SYMBOLS] = starts << 32 | ordered << 8 | SYMBOLS.astype(np.int64)
-    keys = (np.arange(256)[:, None] << PRECISION) + starts
+    entries[:, SYMBOLS] = lows << 32 | ordered << 8 | SYMBOLS.astype(np.int64)
+    keys = (np.arange(256)[:, None] << PRECISION) + lows
     return entries, keys.ravel()
 
 
-def find(keys: np.ndarray) -> np.ndarray:
-    """The entries of the intervals in which slots lie, by binary search."""
+def find_intervals(keys: np.ndarray) -> np.ndarray:
+    """The entries of the intervals that contain slots, by binary search."""
     entries, ordered = intervals()
-    place = np.searchsorted(ordered, keys, side="right") - 1
-    return entries[place >> 8, SYMBOLS[place & 255]]
+    index = np.searchsorted(ordered, keys, side="right") - 1
+    return entries[index >> 8, SYMBOLS[index & 255]]
 
 
-def cells(classes: np.ndarray) -> np.ndarray:
-    """Shortcuts for decoding: the entry of each cell of 2¹² slots, 0 where a border crosses it."""
+def lookup_table(classes: np.ndarray) -> np.ndarray:
+    """A lookup table: the entry of each cell of 2¹² slots, 0 if a border crosses the cell."""
     for class_ in classes.tolist():
-        _fill_cells(class_)
-    return _cells()
+        _fill_lookup(class_)
+    return _lookup()
 
 
 @functools.cache
-def _cells() -> np.ndarray:
+def _lookup() -> np.ndarray:
     return np.zeros((256, TOTAL >> CELL_BITS), np.uint64)
 
 
 @functools.cache
-def _fill_cells(class_: int) -> None:
+def _fill_lookup(class_: int) -> None:
     first = (class_ << PRECISION) + (np.arange(TOTAL >> CELL_BITS) << CELL_BITS)
-    low, high = find(first), find(first + (1 << CELL_BITS) - 1)
-    _cells()[class_] = np.where(low == high, low, np.uint64(0))
+    low, high = find_intervals(first), find_intervals(first + (1 << CELL_BITS) - 1)
+    _lookup()[class_] = np.where(low == high, low, np.uint64(0))

@@ -12,8 +12,8 @@ from maskjax.masking.packed import (
     kernel_product,
     late_product,
     masked_product,
-    pack_planes,
-    unpack_planes,
+    pack_bit_planes,
+    unpack_bit_planes,
 )
 
 in_interpreter = partial(kernel_product, interpret=True)
@@ -36,7 +36,7 @@ def random_arguments(shape, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_kernel_equals_the_product_with_masked_weights(shape, dtype):
     x, weight, masks = random_arguments(shape, dtype)
-    planes = jnp.stack([jnp.asarray(pack_planes(mask)) for mask in masks])
+    planes = jnp.stack([jnp.asarray(pack_bit_planes(mask)) for mask in masks])
     found = masked_product(x, weight, planes, interpret=True)
     assert found.dtype == dtype
     wide = np.asarray(weight, np.float64) * masks
@@ -49,15 +49,17 @@ def test_kernel_equals_the_product_with_masked_weights(shape, dtype):
 @pytest.mark.parametrize("shape", [(8, 5), (11, 3), (16, 1), (1, 9)])
 def test_planes_round_trip(shape):
     mask = np.random.default_rng(1).random(shape) < 0.5
-    planes = pack_planes(mask)
+    planes = pack_bit_planes(mask)
     assert planes.shape == (-(-shape[0] // 8), shape[1])
-    np.testing.assert_array_equal(unpack_planes(planes, shape[0]), mask)
-    np.testing.assert_array_equal(jax.jit(unpack_planes, static_argnums=1)(planes, shape[0]), mask)
+    np.testing.assert_array_equal(unpack_bit_planes(planes, shape[0]), mask)
+    np.testing.assert_array_equal(
+        jax.jit(unpack_bit_planes, static_argnums=1)(planes, shape[0]), mask
+    )
 
 
 def test_wrong_shapes_and_dtypes_are_refused():
     x, weight, masks = random_arguments((2, 3, 16, 4), "float32")
-    planes = jnp.stack([jnp.asarray(pack_planes(mask)) for mask in masks])
+    planes = jnp.stack([jnp.asarray(pack_bit_planes(mask)) for mask in masks])
     with pytest.raises(ValueError, match="a multiple of 8"):
         masked_product(x[:, :, :12], weight[:12], planes, interpret=True)
     with pytest.raises(ValueError, match="Expected uint8 planes of shape"):
@@ -69,7 +71,7 @@ def test_wrong_shapes_and_dtypes_are_refused():
 @pytest.mark.parametrize(("product", "kernels"), [(late_product, 0), (in_interpreter, 1)])
 def test_packed_weights_of_several_tasks_match_products(product, kernels):
     x, weight, masks = random_arguments((3, 4, 16, 8), "float32")
-    planes = jnp.stack([jnp.asarray(pack_planes(mask)) for mask in masks])
+    planes = jnp.stack([jnp.asarray(pack_bit_planes(mask)) for mask in masks])
 
     def multiply(x, planes):
         packed = PackedWeight(weight, planes, product)
@@ -87,7 +89,7 @@ def test_packed_weights_of_several_tasks_match_products(product, kernels):
 
 def test_packed_weight_refuses_indices_and_one_base_per_task():
     x, weight, masks = random_arguments((2, 3, 16, 8), "float32")
-    planes = jnp.asarray(pack_planes(masks[0]))
+    planes = jnp.asarray(pack_bit_planes(masks[0]))
     with pytest.raises(ValueError, match="no parts, got index 0"):
         PackedWeight(weight, planes)[0]
     with pytest.raises(ValueError, match="of 2 tasks over one weight"):

@@ -8,7 +8,7 @@ import pytest
 from maskjax.masking import uniform
 from maskjax.masking.initializers import random_mask_spec
 from maskjax.masking.packed import RandomMaskSpec, philox_words
-from maskjax.masking.packed.philox import philox_block, start_zeros
+from maskjax.masking.packed.philox import mask_zeros, philox_block
 
 # `kat_vectors` of Random123: counter, key, answer of philox4x32 with 10 rounds.
 KNOWN = """
@@ -52,7 +52,7 @@ def test_words_count_blocks_of_four():
 @pytest.mark.parametrize("first", [0, 5, (1 << 32) - 3])
 def test_numpy_has_the_same_stream(first):
     key, cutoff = (WORD, 12345), 0x30000000
-    zeros = start_zeros(RandomMaskSpec(key, cutoff), first, blocks=3)
+    zeros = mask_zeros(RandomMaskSpec(key, cutoff), first, blocks=3)
     words = [word for block in range(3) for word in philox((first + block, 0, 0, 0), key)]
     assert zeros.tolist() == [word < cutoff for word in words]
 
@@ -62,7 +62,7 @@ def test_random_mask_spec_gives_the_initial_mask(sparsity):
     """Scores and integers give the same zeros, up to a borderline one in ten million."""
     key = jax.random.key(3)
     scores = np.asarray(uniform(sparsity)(key, jnp.ones((256, 256))))
-    zeros = start_zeros(random_mask_spec(key, sparsity), 0, scores.size // 4).reshape(scores.shape)
+    zeros = mask_zeros(random_mask_spec(key, sparsity), 0, scores.size // 4).reshape(scores.shape)
     assert ((scores <= 0.01) != zeros).sum() <= 1
     assert zeros.mean() == pytest.approx(sparsity, rel=0.3)
 

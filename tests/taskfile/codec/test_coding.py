@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from maskjax.masking.packed import pack_bits
-from maskjax.masking.packed.philox import start_zeros
+from maskjax.masking.packed.philox import mask_zeros
 from maskjax.taskfile.codec import (
     Encoding,
     PackedMask,
@@ -103,7 +103,7 @@ def test_rows_and_columns_of_joint_density_cost_less():
     assert ratio(random.random((384, 384)) >= chances) < 0.96
 
 
-def test_dead_rows_and_columns_cost_next_to_nothing():
+def test_dead_rows_and_columns_cost_almost_no_bytes():
     random = np.random.default_rng(0)
     mask = random.random((384, 384)) >= 0.05
     before = len(encode_masks({"leaf": packed(mask)}))
@@ -151,7 +151,7 @@ def test_masks_must_be_well_formed(bits):
 
 def test_initial_masks_do_not_depend_on_chunks():
     start, shape = RandomMaskSpec((5, 6), 1 << 28), (70_001, 3)
-    zeros = start_zeros(start, 0, -(-70_001 * 3 // 4))[: 70_001 * 3]
+    zeros = mask_zeros(start, 0, -(-70_001 * 3 // 4))[: 70_001 * 3]
     np.testing.assert_array_equal(initial_mask(start, shape).unpack().ravel(), ~zeros)
     assert zeros.mean() == pytest.approx(1 / 16, rel=0.02)
 

@@ -76,7 +76,7 @@ def changed(place: int, *values: int) -> np.ndarray:
         (changed(4, 255, 255, 255, 255), r"expected \d+ bytes"),
         (changed(18, 0x80), r"impossible state"),
         (changed(14, 0, 0, 0, 0, 0), r"impossible state|too early"),
-        (changed(11, 0x50), r"left over|too early"),
+        (changed(11, 0x50), r"last symbol|too early"),
         (np.zeros(5, np.uint8), r"ends within its records"),
         (np.zeros((8, 2), np.uint8), r"a row of uint8"),
         (np.zeros(8, np.int8), r"a row of uint8"),

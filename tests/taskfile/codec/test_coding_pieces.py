@@ -7,7 +7,7 @@ import pytest
 
 from maskjax.masking.packed import PackedMask
 from maskjax.taskfile.codec import Encoding, decode_masks, encode_masks, zeros_in
-from maskjax.taskfile.codec.order import RowOrder, signed
+from maskjax.taskfile.codec.order import RowOrder, zigzag_decode
 
 
 def uneven(seed: int, shape: tuple[int, ...]) -> PackedMask:
@@ -20,7 +20,7 @@ def uneven(seed: int, shape: tuple[int, ...]) -> PackedMask:
 @pytest.mark.parametrize("chunk", [8, 24, 256, 1 << 19])
 @pytest.mark.parametrize("block", [8, 1 << 20])
 @pytest.mark.parametrize("shape", [(64, 24), (8, 512), (333, 7), (512, 8), (1000,)])
-def test_masks_do_not_depend_on_piece_size(monkeypatch, shape, block, chunk):
+def test_masks_do_not_depend_on_chunk_size(monkeypatch, shape, block, chunk):
     monkeypatch.setattr("maskjax.taskfile.codec.encode._BYTES_PER_LANE", 30)
     masks = {"a": uneven(0, shape), "b": uneven(1, shape)}
     payload = encode_masks(masks, encodings=(Encoding.ENTROPY,))
@@ -35,10 +35,10 @@ def test_masks_do_not_depend_on_piece_size(monkeypatch, shape, block, chunk):
 def test_row_order_matches_numpy(monkeypatch, block):
     monkeypatch.setattr("maskjax.taskfile.codec.order._BLOCK", block)
     small = np.random.default_rng(0).integers(0, 256, 100).astype(np.uint8) // 16
-    order, expected = RowOrder(small), np.argsort(signed(small), kind="stable")
+    order, expected = RowOrder(small), np.argsort(zigzag_decode(small), kind="stable")
     for first, last in ((0, 100), (0, 0), (3, 4), (17, 90), (99, 100)):
         np.testing.assert_array_equal(order.rows(first, last), expected[first:last])
-    np.testing.assert_array_equal(order.offsets(np.arange(100)), signed(small)[expected])
+    np.testing.assert_array_equal(order.offsets(np.arange(100)), zigzag_decode(small)[expected])
 
 
 def test_counted_zeros_match_the_mask():
@@ -67,8 +67,8 @@ def test_large_narrow_masks_have_no_offsets(monkeypatch):
     """The offsets of all masks of a file must stay within what a reader holds."""
     masks = {"a": uneven(0, (512, 8)), "b": uneven(1, (64, 64))}
     before = len(encode_masks({"a": masks["a"]}))
-    monkeypatch.setattr("maskjax.taskfile.codec.encode.MOST_OFFSETS", 100)
-    monkeypatch.setattr("maskjax.taskfile.codec.decode.MOST_OFFSETS", 128)
+    monkeypatch.setattr("maskjax.taskfile.codec.encode.MAX_OFFSETS", 100)
+    monkeypatch.setattr("maskjax.taskfile.codec.decode.MAX_OFFSETS", 128)
     assert len(encode_masks({"a": masks["a"]})) > before
     payload = encode_masks(masks, encodings=(Encoding.ENTROPY,))
     decoded = decode_masks(payload, {path: mask.shape for path, mask in masks.items()})
