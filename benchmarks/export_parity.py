@@ -20,7 +20,7 @@ import transformers
 import tyro
 
 from maskjax.export import export_hf, export_torch_masks
-from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference import SavedRun, load_predictor
 from maskjax.tasks import Split, Table, encode, read_table, read_texts
 
 Texts = list[tuple[str, ...]]
@@ -56,7 +56,7 @@ def main(given: Arguments) -> None:
         _compare_masks(predictor, texts, ours, Path(name) / "masks")
 
 
-def _compare_hf(predictor: TaskPredictor, texts: Texts, ours: np.ndarray, folder: Path) -> None:
+def _compare_hf(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: Path) -> None:
     export_hf(predictor, folder)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     theirs = _logits(model, predictor, texts)
@@ -68,7 +68,7 @@ def _compare_hf(predictor: TaskPredictor, texts: Texts, ours: np.ndarray, folder
     print(f"pipeline()   {same} of {len(texts)} labels the same, {len(set(labels))} labels occur")
 
 
-def _compare_masks(predictor: TaskPredictor, texts: Texts, ours: np.ndarray, folder: Path) -> None:
+def _compare_masks(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: Path) -> None:
     export_torch_masks(predictor, folder)
     shipped = _load_module(folder / "maskjax_torch.py")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
@@ -87,7 +87,7 @@ def _compare_masks(predictor: TaskPredictor, texts: Texts, ours: np.ndarray, fol
     print(f"after undo   every tensor {'as before' if same else 'NOT as before'}")
 
 
-def _logits(model: Any, predictor: TaskPredictor, texts: Texts) -> np.ndarray:
+def _logits(model: Any, predictor: SavedRun, texts: Texts) -> np.ndarray:
     tokenizer: Any = predictor.tokenizer
     length, pieces = predictor.config.task.max_length, []
     for start in range(0, len(texts), 32):

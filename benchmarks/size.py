@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference import SavedRun, load_predictor
 from maskjax.masking import flatten_with_paths
 from maskjax.taskfile import mask_size, save_task_file, shrink
 from maskjax.tasks import load_task
@@ -47,7 +47,7 @@ def main(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path) -> 
     draw(curves, adapter, out)
 
 
-def curve(predictor: TaskPredictor) -> list[Point]:
+def curve(predictor: SavedRun) -> list[Point]:
     """Task files of a run with ever fewer zeros."""
     weights = flatten_with_paths(predictor.base.params) | predictor.file.delta.weights
     rows = load_task(predictor.config.task).splits
@@ -64,7 +64,7 @@ def curve(predictor: TaskPredictor) -> list[Point]:
     return points
 
 
-def lora_bytes(predictor: TaskPredictor) -> int:
+def lora_bytes(predictor: SavedRun) -> int:
     """Bytes of A and B of query and value in all blocks, r=8, bfloat16."""
     config = predictor.base.config
     return config.num_layers * 2 * 2 * config.hidden_size * 8 * 2

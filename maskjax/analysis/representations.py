@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from maskjax.analysis.runs import Run
-    from maskjax.inference import TaskPredictor
+    from maskjax.inference import SavedRun
     from maskjax.tasks import Split
 
 PRETRAINED = "pretrained"
@@ -171,10 +171,10 @@ def draw_cka(alike: Frame, note: str) -> "Figure":
     return figure
 
 
-def _models(runs: Sequence["Run"]) -> "dict[str, tuple[str, Callable[[], TaskPredictor]]]":
+def _models(runs: Sequence["Run"]) -> "dict[str, tuple[str, Callable[[], SavedRun]]]":
     """A digest and how to load it, of the base and of every run."""
 
-    def pretrained() -> "TaskPredictor":
+    def pretrained() -> "SavedRun":
         """Hidden states need no head, so that the base's own params are a model."""
         predictor = runs[0].predictor
         return predictor._replace(params=predictor.base.params)
@@ -188,7 +188,7 @@ def _models(runs: Sequence["Run"]) -> "dict[str, tuple[str, Callable[[], TaskPre
     return {PRETRAINED: (base, pretrained), **own}
 
 
-def _vectors(predictor: "TaskPredictor", data: "Split", layer: int | None) -> np.ndarray:
+def _vectors(predictor: "SavedRun", data: "Split", layer: int | None) -> np.ndarray:
     from maskjax.inference import cls_vectors
 
     return cls_vectors(predictor, predictor.encode(data), layer)

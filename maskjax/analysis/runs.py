@@ -13,7 +13,7 @@ from rich.console import Console
 from maskjax.analysis.captions import first_evaluated
 from maskjax.errors import InputError
 from maskjax.extras import require
-from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference import SavedRun, load_predictor
 from maskjax.inference.saved_run import task_of
 from maskjax.masking.packed import PackedMask
 from maskjax.models import Base, load_base
@@ -49,7 +49,7 @@ class Run:
     offline: bool = False
 
     @cached_property
-    def predictor(self) -> TaskPredictor:
+    def predictor(self) -> SavedRun:
         """Its base with the task merged in, loaded when first asked for."""
         return load_predictor(self.folder, offline=self.offline, load=self.load)
 

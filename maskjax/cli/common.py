@@ -11,7 +11,7 @@ from maskjax.errors import InputError
 from maskjax.options import Offline, RunPath
 
 if TYPE_CHECKING:
-    from maskjax.inference import TaskPredictor
+    from maskjax.inference import SavedRun
     from maskjax.tasks import LoadedTask
 
 
@@ -32,7 +32,7 @@ class RunOptions:
     allow_base_mismatch: bool = False
     offline: Offline = False
 
-    def load(self) -> "TaskPredictor":
+    def load(self) -> "SavedRun":
         """Loads it; what does not fit is an `InputError`."""
         from maskjax.inference import load_predictor
 

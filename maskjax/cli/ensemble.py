@@ -16,7 +16,7 @@ from maskjax.errors import InputError
 from maskjax.options import Offline
 
 if TYPE_CHECKING:
-    from maskjax.inference import TaskPredictor
+    from maskjax.inference import SavedRun
     from maskjax.tasks import LoadedTask, Task
 
     Logits = Mapping[str, np.ndarray]
@@ -72,7 +72,7 @@ def ensemble(
     Console().print(table)
 
 
-def _logits(predictor: "TaskPredictor", data: "LoadedTask", splits: Sequence[str]) -> "Logits":
+def _logits(predictor: "SavedRun", data: "LoadedTask", splits: Sequence[str]) -> "Logits":
     return {name: predictor.logits(predictor.encode(data.splits[name])) for name in splits}
 
 

@@ -13,7 +13,7 @@ from maskjax.cli.show import print_table, show, show_progress
 from maskjax.errors import InputError
 
 if TYPE_CHECKING:
-    from maskjax.inference import Prediction, TaskPredictor
+    from maskjax.inference import Prediction, SavedRun
     from maskjax.tasks import Split, Table, Task
     from maskjax.tasks.writers import Values
 
@@ -102,7 +102,7 @@ def _check_output(output: Path | None, input: Path | None, *, probabilities: boo
         raise InputError(f"--output: {output} is the input; choose another name.")
 
 
-def _read(path: Path, predictor: "TaskPredictor") -> Inputs:
+def _read(path: Path, predictor: "SavedRun") -> Inputs:
     """Reads texts by the column names of the form that the file has, which may be another one."""
     from maskjax.tasks import read_file, read_texts, with_columns
     from maskjax.tasks.writers import read_columns
@@ -181,7 +181,7 @@ def _print_words(sentences: Texts, predictions: "Sequence[Prediction]") -> None:
     sys.stdout.write("\n".join(blocks))
 
 
-def _score(predictor: "TaskPredictor", table: "Table", split: "Split", logits: np.ndarray) -> str:
+def _score(predictor: "SavedRun", table: "Table", split: "Split", logits: np.ndarray) -> str:
     """What is said of the scores, if the input has labels."""
     from maskjax.inference import evaluate_logits
     from maskjax.tasks import read_labeled_part

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from maskjax.errors import InputError
 from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
-from maskjax.inference import TaskPredictor
+from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
 from maskjax.models import ARCHITECTURES, TaskType, state_dict_key, swap_layout
 from maskjax.tasks import Task, load_tokenizer
@@ -41,7 +41,7 @@ REGRESSION_LABEL = "score"
 LOADING_NOTES = ("is_local", "local_files_only", "name_or_path")
 
 
-def export_hf(predictor: TaskPredictor, folder: Path) -> None:
+def export_hf(predictor: SavedRun, folder: Path) -> None:
     """Writes a folder that `AutoModel….from_pretrained` and `pipeline()` load.
 
     It holds the merged weights in float32, the config with the label names, the tokenizer and a
@@ -66,7 +66,7 @@ def export_hf(predictor: TaskPredictor, folder: Path) -> None:
         (temporary / "README.md").write_text(card, encoding="utf8")
 
 
-def torch_params(predictor: TaskPredictor) -> dict[str, np.ndarray]:
+def torch_params(predictor: SavedRun) -> dict[str, np.ndarray]:
     """The merged params under PyTorch's names, in PyTorch's layout."""
     return to_torch(flatten_with_paths(predictor.params), predictor.base.config.family)
 
@@ -101,7 +101,7 @@ def problem_type(task: Task) -> str | None:
     return PROBLEM_TYPES.get(task.kind)
 
 
-def hf_config(predictor: TaskPredictor) -> Any:
+def hf_config(predictor: SavedRun) -> Any:
     """The configuration of the exported model."""
     task, base = predictor.task, predictor.base
     names = label_names(task)
@@ -117,7 +117,7 @@ def hf_config(predictor: TaskPredictor) -> Any:
     return config
 
 
-def _save_tokenizer(predictor: TaskPredictor, folder: Path) -> None:
+def _save_tokenizer(predictor: SavedRun, folder: Path) -> None:
     """Saves the base's tokenizer with the maximum length of the task."""
     load_tokenizer(predictor.base.folder).save_pretrained(folder)
     path = folder / "tokenizer_config.json"

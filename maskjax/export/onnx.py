@@ -9,14 +9,14 @@ from typing import Any
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import HEADS, export_hf
 from maskjax.extras import require
-from maskjax.inference import TaskPredictor
+from maskjax.inference import SavedRun
 from maskjax.models import Model
 from maskjax.progress import announced
 
 MODEL = "model.onnx"
 
 
-def export_onnx(predictor: TaskPredictor, folder: Path) -> None:
+def export_onnx(predictor: SavedRun, folder: Path) -> None:
     """Writes a folder with `model.onnx`, the config with the label names, and the tokenizer.
 
     The inputs of the graph are int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`,

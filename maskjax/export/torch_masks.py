@@ -16,7 +16,7 @@ from maskjax.adaptation import Mask, Weight
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import architecture, label_names, problem_type, to_torch
-from maskjax.inference import TaskPredictor
+from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bits
 from maskjax.models import head_paths, state_dict_key
@@ -28,7 +28,7 @@ FINGERPRINT = 8
 """The number of weights of each masked matrix that identify the base."""
 
 
-def export_torch_masks(predictor: TaskPredictor, folder: Path) -> None:
+def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
     """Writes a folder from which `maskjax_torch` applies the task to a live model.
 
     `masks.safetensors` holds `{torch parameter name: packed bits}` in torch's layout,
@@ -66,7 +66,7 @@ def export_torch_masks(predictor: TaskPredictor, folder: Path) -> None:
         shutil.copyfile(SHIPPED, temporary / SHIPPED.name)
 
 
-def _info(predictor: TaskPredictor, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _info(predictor: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     task, base, meta = predictor.task, predictor.base, predictor.file.meta
     family = base.config.family
     return {
@@ -85,7 +85,7 @@ def _info(predictor: TaskPredictor, arrays: Mapping[str, np.ndarray]) -> dict[st
     }
 
 
-def _fingerprint(predictor: TaskPredictor) -> dict[str, list[float]]:
+def _fingerprint(predictor: SavedRun) -> dict[str, list[float]]:
     """The first weights, in torch's order, of each masked matrix of the base."""
     file = predictor.file
     base = flatten_with_paths(predictor.base.params)

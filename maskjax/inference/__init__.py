@@ -13,7 +13,7 @@ from maskjax.inference.postprocess import Answer, Prediction, WordPrediction
 from maskjax.inference.predictor import Predictor
 from maskjax.inference.preprocess import Function, InputRow, PreparedRow
 from maskjax.inference.registry import UnknownTaskError
-from maskjax.inference.saved_run import TaskPredictor, cls_vectors, load_predictor
+from maskjax.inference.saved_run import SavedRun, cls_vectors, load_predictor
 
 __all__ = [
     "Answer",
@@ -24,7 +24,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "PreparedRow",
-    "TaskPredictor",
+    "SavedRun",
     "UnknownTaskError",
     "WordPrediction",
     "cls_vectors",

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class TaskPredictor(NamedTuple):
+class SavedRun(NamedTuple):
     """A saved run: its base with the task merged into it.
 
     Attributes:
@@ -182,7 +182,7 @@ def load_predictor(
     allow_base_mismatch: bool = False,
     offline: bool = False,
     load: Callable[..., Base] = load_base,
-) -> TaskPredictor:
+) -> SavedRun:
     """Loads a run folder for prediction.
 
     Args:
@@ -220,7 +220,7 @@ def load_predictor(
     file = read_content(header)
     params = file.delta.apply(jax.tree.map(jnp.asarray, params))
     tokenizer = load_base_tokenizer(loaded, task.kind)
-    return TaskPredictor(config, task, file, loaded, model, params, tokenizer)
+    return SavedRun(config, task, file, loaded, model, params, tokenizer)
 
 
 def config_of(header: TaskHeader, path: Path) -> Config:
@@ -236,7 +236,7 @@ def task_of(file: TaskFile | TaskHeader) -> Task:
     return Task(**{**values, **lists})
 
 
-def cls_vectors(predictor: TaskPredictor, encoded: Encoded, layer: int | None = None) -> np.ndarray:
+def cls_vectors(predictor: SavedRun, encoded: Encoded, layer: int | None = None) -> np.ndarray:
     """The hidden states of the first tokens.
 
     Args:

@@ -7,7 +7,7 @@ from scipy.special import log_softmax
 
 from maskjax.analysis.landscape import Landscape
 from maskjax.config import AdaptationConfig
-from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference import SavedRun, load_predictor
 from maskjax.tasks import Split
 
 LETTERS = list("abcdefgh")
@@ -20,7 +20,7 @@ KINDS = {
 }
 
 
-def random_rows(predictor: TaskPredictor, count: int) -> Split:
+def random_rows(predictor: SavedRun, count: int) -> Split:
     random, task = np.random.default_rng(0), predictor.task
     if task.kind == "tokens":
         texts = [tuple(random.choice(LETTERS, random.integers(1, 30))) for _ in range(count)]
@@ -37,7 +37,7 @@ def random_rows(predictor: TaskPredictor, count: int) -> Split:
 
 @pytest.fixture(scope="module")
 def make_predictor(base_of, task_of, write_run, tmp_path_factory):
-    def make(kind: str, seed: int) -> TaskPredictor:
+    def make(kind: str, seed: int) -> SavedRun:
         family, method = KINDS[kind]
         folder = tmp_path_factory.mktemp(kind) / "run"
         write_run(base_of(family), task_of(kind), AdaptationConfig(method=method), folder, seed)
@@ -46,7 +46,7 @@ def make_predictor(base_of, task_of, write_run, tmp_path_factory):
     return make
 
 
-def loss_of(predictor: TaskPredictor, logits: np.ndarray, labels: np.ndarray) -> float:
+def loss_of(predictor: SavedRun, logits: np.ndarray, labels: np.ndarray) -> float:
     """The mean over all units that have logits."""
     if predictor.task.kind == "regression":
         return float(np.mean((logits[:, 0] - labels) ** 2))

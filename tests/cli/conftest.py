@@ -8,7 +8,7 @@ import pytest
 
 from maskjax.cli.common import RunOptions
 from maskjax.config import Config, TaskConfig, TrainConfig
-from maskjax.inference import TaskPredictor
+from maskjax.inference import SavedRun
 from maskjax.tasks import Task, load_tokenizer
 
 GOOD, BAD = 5, 6  # ids in the vocabulary of the toy base
@@ -60,7 +60,7 @@ def promotion_of_optax(standard_promotion):
 def use(toy_base, monkeypatch):
     """Makes every saved run one of this kind."""
 
-    def make(kind, **settings) -> TaskPredictor:
+    def make(kind, **settings) -> SavedRun:
         values, labels, apply = TASKS[kind]
         kind = "classification" if kind == "three" else kind
         config = Config(
@@ -70,7 +70,7 @@ def use(toy_base, monkeypatch):
         task = Task(kind=kind, labels=labels, **values)
         base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0))
         model, tokenizer = SimpleNamespace(apply=apply), load_tokenizer(toy_base, kind)
-        predictor = TaskPredictor(config, task, None, base, model, {}, tokenizer)
+        predictor = SavedRun(config, task, None, base, model, {}, tokenizer)
         monkeypatch.setattr(RunOptions, "load", lambda self: predictor)
         return predictor
 

@@ -9,7 +9,7 @@ import pytest
 
 from maskjax.config import AdaptationConfig
 from maskjax.export.huggingface import to_torch
-from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference import SavedRun, load_predictor
 from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, init_head, load_base
 from maskjax.tasks import Task
@@ -57,7 +57,7 @@ def family(request) -> str:
 def predictor_of(base_of, task_of, write_run, tmp_path_factory):
     """Loads a run, each once; keywords are those of the adaptation."""
 
-    made: dict[str, TaskPredictor] = {}
+    made: dict[str, SavedRun] = {}
 
     def make(family: str, kind: str = "classification", task: Task | None = None, **adaptation):
         name = repr((family, kind, task, adaptation))

@@ -9,7 +9,7 @@ import pytest
 
 from maskjax.adaptation import Delta, Mask
 from maskjax.config import AdaptationConfig
-from maskjax.inference import TaskPredictor, load_predictor
+from maskjax.inference import SavedRun, load_predictor
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.packed import PackedMask
 from maskjax.models import load_base
@@ -34,15 +34,15 @@ class Made(NamedTuple):
     """A task file and what runs it by itself."""
 
     path: str
-    alone: TaskPredictor
+    alone: SavedRun
 
 
 @pytest.fixture(scope="session")
 def run_of(base_of, task_of, write_run, tmp_path_factory):
     """One of `METHODS`, made once."""
-    made: dict[tuple[str, str], TaskPredictor] = {}
+    made: dict[tuple[str, str], SavedRun] = {}
 
-    def make(family: str, name: str) -> TaskPredictor:
+    def make(family: str, name: str) -> SavedRun:
         if (family, name) not in made:
             kind, settings = METHODS[name]
             folder = tmp_path_factory.mktemp("runs") / name
@@ -82,7 +82,7 @@ def _shuffled(mask: PackedMask, random: np.random.Generator) -> PackedMask:
     return PackedMask.of(random.permutation(mask.unpack().ravel()).reshape(mask.shape))
 
 
-def _blank(like: TaskPredictor) -> dict:
+def _blank(like: SavedRun) -> dict:
     """The base's params with a head of zeros."""
     base = flatten_with_paths(load_base(like.base.folder).params)
     leaves = {
@@ -96,7 +96,7 @@ def _blank(like: TaskPredictor) -> dict:
 def random_rows():
     """Makes rows of a task of texts of any length; some are longer than what a run takes."""
 
-    def make(alone: TaskPredictor, count: int, seed: int = 0) -> list[tuple[str, ...]]:
+    def make(alone: SavedRun, count: int, seed: int = 0) -> list[tuple[str, ...]]:
         random, task = np.random.default_rng(seed), alone.task
         letters = list(ascii_lowercase[:20])
         if task.kind == "tokens":

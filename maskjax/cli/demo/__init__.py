@@ -13,7 +13,7 @@ from maskjax.extras import require
 from maskjax.masking.packed import count_packed
 
 if TYPE_CHECKING:
-    from maskjax.inference import TaskPredictor
+    from maskjax.inference import SavedRun
 
 
 def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
@@ -48,7 +48,7 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _draw(predictor: "TaskPredictor", out: Path) -> Path:
+def _draw(predictor: "SavedRun", out: Path) -> Path:
     from maskjax.analysis.picture import save_picture, zeros_by_block_and_kind
 
     name = predictor.task.name

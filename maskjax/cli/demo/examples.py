@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from maskjax.cli.demo.comparison import Comparison
-from maskjax.inference import Prediction, TaskPredictor
+from maskjax.inference import Prediction, SavedRun
 from maskjax.tasks import Task
 
 SHOWN = 6
@@ -30,7 +30,7 @@ class Example(NamedTuple):
         return "right" if self.predicted == self.truth else "wrong"
 
 
-def draw_examples(predictor: TaskPredictor, seed: int) -> list[Example]:
+def draw_examples(predictor: SavedRun, seed: int) -> list[Example]:
     """Draws rows at random from all that a run was scored on, and predicts them, but not words."""
     data = predictor.load_rows()
     split = data.splits["test" if "test" in data.splits else data.selection]

@@ -13,7 +13,7 @@ from maskjax.adaptation import Mask
 from maskjax.cli.demo.comparison import Comparison
 from maskjax.cli.demo.examples import Example
 from maskjax.cli.demo.settings import DemoSettings
-from maskjax.inference import TaskPredictor
+from maskjax.inference import SavedRun
 from maskjax.taskfile import TASK_FILE, load_task_file
 from maskjax.taskfile.sizes import mask_bytes
 from maskjax.tasks.registry import lookup
@@ -76,7 +76,7 @@ def next_commands(given: DemoSettings, comparison: Comparison, example: Example)
     ]
 
 
-def measure_memory(masked: TaskPredictor, finetuned: Path) -> Memory:
+def measure_memory(masked: SavedRun, finetuned: Path) -> Memory:
     """Adds up the bytes of the arrays of one task."""
     return Memory(
         base=_nbytes(masked.base.params),
