@@ -72,7 +72,7 @@ def distance_of(differences: "Iterable[Difference]") -> Distance:
     fewer that differ.
 
     Example:
-        >>> from maskjax.masking import Difference
+        >>> from maskjax.masking.packed import Difference
         >>> distance_of([Difference(differing=2, first=2, second=2, total=4)]).ratio
         1.0
     """

@@ -13,7 +13,6 @@ from rich.text import Text
 from maskjax.cli.show import show
 from maskjax.errors import visible
 from maskjax.extras import require
-from maskjax.masking.packed import count_packed
 from maskjax.options import Offline, RunPath
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ def info(
         count: Decode the masks of a file of format 1, which does not say how many zeros they have.
     """
     from maskjax.analysis.picture import save_picture, zeros_by_block_and_kind
+    from maskjax.masking.packed import count_packed
     from maskjax.taskfile import find_task_file, read_content, read_task_header
 
     if picture:

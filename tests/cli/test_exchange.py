@@ -146,7 +146,7 @@ def test_tokenizer_larger_than_the_embeddings_is_refused(  # noqa: PLR0917
 
 def test_predictor_refuses_a_tokenizer_larger_than_the_base(grown_base):
     """The server makes a predictor before it listens, so it refuses them too."""
-    with pytest.raises(InputError, match="knows 18 tokens and the model 16"):
+    with pytest.raises(InputError, match="has 18 tokens and the model 16"):
         Predictor(str(grown_base))
 
 

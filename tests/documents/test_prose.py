@@ -35,11 +35,10 @@ IDENTIFIERS = frozenset((
 ))  # fmt: skip
 KEPT = {
     "cells": ("tasks/",),  # of a table
-    "lanes": ("taskfile/codec/", "config/train.py"),  # of a range coder; the option --train.lanes
+    "lanes": ("taskfile/codec/",),  # of a range coder
     "start": (
         "export/file_region.py",  # of a range of bytes, next to its size or end
         "taskfile/specs.py",
-        "config/adaptation.py",  # the option --adaptation.start
     ),
 }
 NOT_YET = ("adaptation/", "analysis/", "cli/", "inference/", "serving/", "training/")

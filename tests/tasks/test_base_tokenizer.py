@@ -29,7 +29,7 @@ def test_added_tokens_need_embeddings(bert_folder, kind, tmp_path):
     tokenizer = load_base_tokenizer(base_of(bert_folder, 10))
     tokenizer.add_tokens(["[usr]", "[url]"])
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="knows 12 tokens and the model 10"):
+    with pytest.raises(InputError, match="has 12 tokens and the model 10"):
         load_base_tokenizer(base_of(tmp_path, 10), kind)
     assert len(load_base_tokenizer(base_of(tmp_path, 12), kind)) == 12
 
@@ -38,7 +38,7 @@ def test_ids_with_gaps_count_by_the_largest(bert_folder, tmp_path):
     values = save_json(bert_folder, tmp_path)
     values["model"]["vocab"]["e"] = 40
     (tmp_path / "tokenizer.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match="knows 41 tokens and the model 10"):
+    with pytest.raises(InputError, match="has 41 tokens and the model 10"):
         load_base_tokenizer(base_of(tmp_path, 10))
 
 
@@ -50,7 +50,7 @@ def test_special_tokens_of_the_post_processor_count(bert_folder, tmp_path):
     generic = '{"tokenizer_class": "PreTrainedTokenizerFast"}'
     (tmp_path / "tokenizer_config.json").write_text(generic)
     (tmp_path / "tokenizer.json").write_text(json.dumps(values))
-    with pytest.raises(InputError, match="knows 78 tokens and the model 10"):
+    with pytest.raises(InputError, match="has 78 tokens and the model 10"):
         load_base_tokenizer(base_of(tmp_path, 10))
 
 

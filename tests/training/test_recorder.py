@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from maskjax.analysis.resumable import read_cells
+from maskjax.analysis.resumable import read_jobs
 from maskjax.analysis.training_curves import read_curves
 from maskjax.errors import InputError
 from maskjax.training.hooks.recorder import Recorder
@@ -68,7 +68,7 @@ def test_damaged_line_is_refused_by_number(tmp_path, line):
             read()
         assert "\n" not in str(raised.value)
     with pytest.raises(InputError, match=r"metrics.jsonl line 1: .*delete the line"):
-        read_cells(path)
+        read_jobs(path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")

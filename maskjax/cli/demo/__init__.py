@@ -10,7 +10,6 @@ from rich.console import Console
 from maskjax.cli.common import refuse_existing
 from maskjax.cli.demo.settings import DemoSettings
 from maskjax.extras import require
-from maskjax.masking.packed import count_packed
 
 if TYPE_CHECKING:
     from maskjax.inference import SavedRun
@@ -28,7 +27,7 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
     from maskjax.cli.demo.summary import measure_memory, next_commands, score_table, sentences
     from maskjax.inference import load_predictor
 
-    require("maskjax demo", "sklearn", "matplotlib", install="maskjax[demo]")
+    require("maskjax demo", "matplotlib", install="maskjax[demo]")
     refuse_existing(settings.out)
     console = Console()
     start = time.monotonic()
@@ -50,6 +49,7 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
 
 def _draw(predictor: "SavedRun", out: Path) -> Path:
     from maskjax.analysis.picture import save_picture, zeros_by_block_and_kind
+    from maskjax.masking.packed import count_packed
 
     name = predictor.task.name
     path = out / f"{name.replace('/', '-')}-mask.png"

@@ -1,7 +1,7 @@
 """The part of an array's interface that a dense layer uses, for weights that are not arrays."""
 
 from types import EllipsisType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import jax
 from jax.typing import DTypeLike
@@ -24,12 +24,12 @@ class Matrix(Protocol):
         """The dtype of the array."""
         ...
 
-    def __getitem__(self, index: EllipsisType, /) -> Self:
+    def __getitem__(self, index: EllipsisType, /) -> "Matrix":
         if index is not Ellipsis:
             raise ValueError(f"{type(self).__name__} has no parts, got index {index}.")
         return self
 
-    def astype(self, dtype: DTypeLike) -> Self:
+    def astype(self, dtype: DTypeLike) -> "Matrix":
         """The same matrix in another dtype."""
         ...
 
