@@ -9,6 +9,7 @@ import pytest
 from maskjax import Predictor
 from maskjax.config import AdaptationConfig
 from maskjax.export import export_hf, export_torch_masks
+from maskjax.export.huggingface import to_torch
 from maskjax.export.recognized_head import recognize_head
 from maskjax.masking import flatten_with_paths
 from maskjax.models import ARCHITECTURES, load_base, normalize_name
