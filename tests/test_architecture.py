@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "maskjax"
 LAYERS = (
     "errors",
     "extras",
-    "places",
+    "folders",
     "progress",
     "config",
     "options",

@@ -150,7 +150,7 @@ class Delta:
         """Both, by sorted path; of two operations of one type on one leaf, that of `other`."""
         joined = dict(self.operations)
         for path, added in other.operations.items():
-            by_type = {type(one): one for one in (*joined.get(path, ()), *added)}
+            by_type = {type(operation): operation for operation in (*joined.get(path, ()), *added)}
             joined[path] = tuple(by_type[kind] for kind in ORDER if kind in by_type)
         return Delta(dict(sorted(joined.items())))
 
@@ -185,20 +185,24 @@ class Delta:
 
     def of_type(self, kind: type[SomeOperation]) -> dict[str, SomeOperation]:
         """The operations of one type, by path."""
-        pairs = ((path, one) for path, several in self.operations.items() for one in several)
-        return {path: one for path, one in pairs if isinstance(one, kind)}
+        return {
+            path: operation
+            for path, operations in self.operations.items()
+            for operation in operations
+            if isinstance(operation, kind)
+        }
 
     def without(self, kind: type, paths: Callable[[str], bool] = lambda path: True) -> "Delta":
         """All but the operations of one type, on the paths that a function selects."""
-        return self.keep(lambda path, one: not (isinstance(one, kind) and paths(path)))
+        return self.keep(lambda path, operation: not (isinstance(operation, kind) and paths(path)))
 
     def keep(self, select: Callable[[str, Operation], bool]) -> "Delta":
         """The operations that a function of path and operation selects."""
         chosen = {
-            path: tuple(one for one in several if select(path, one))
-            for path, several in self.operations.items()
+            path: tuple(operation for operation in operations if select(path, operation))
+            for path, operations in self.operations.items()
         }
-        return Delta({path: several for path, several in chosen.items() if several})
+        return Delta({path: operations for path, operations in chosen.items() if operations})
 
     @property
     def weights(self) -> dict[str, Any]:

@@ -102,8 +102,8 @@ def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
         del key, params
         return {}
 
-    def apply(nothing: Trainable, params: Params, *, key: jax.Array | None = None) -> Params:
-        del nothing, key
+    def apply(trainable: Trainable, params: Params, *, key: jax.Array | None = None) -> Params:
+        del trainable, key
         leaves = flatten_with_paths(params)
         masks = unpacked()
         weights = {path: as_weight(path, leaves[path]) for path in masks}
@@ -112,8 +112,8 @@ def fixed_masks(masks: Mapping[str, PackedMask]) -> Adaptation:
             params, {path: jnp.where(placed[path], w, 0) for path, w in weights.items()}
         )
 
-    def finalize(nothing: Trainable, params: Params) -> Delta:
-        del nothing, params
+    def finalize(trainable: Trainable, params: Params) -> Delta:
+        del trainable, params
         return Delta.of(masks=unpacked())
 
     return Adaptation(init, apply, finalize)

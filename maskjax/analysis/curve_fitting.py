@@ -29,7 +29,7 @@ class BendTraining:
     def __init__(self, loss: PointLoss, curve: Curve, *, steps: int, learning_rate: float) -> None:
         self.steps = steps
         self._optimizer = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
-        self._start = jax.jit(self._start_of)
+        self._start = jax.jit(self._initial_state)
         self._step = jax.jit(_step_of(loss, curve, self._optimizer), donate_argnums=0)
 
     def __call__(
@@ -50,7 +50,7 @@ class BendTraining:
             raise ValueError(f"Expected batches for {self.steps} steps, got {done}.")
         return state[0]
 
-    def _start_of(self, ends: tuple[Any, Any]) -> State:
+    def _initial_state(self, ends: tuple[Any, Any]) -> State:
         bend = mix(ends, line(jnp.float32(0.5)))
         return bend, self._optimizer.init(bend)
 

@@ -78,10 +78,10 @@ def distance_of(differences: "Iterable[Difference]") -> Distance:
     """
     found = list(differences)
     return Distance(
-        sum(one.differing for one in found),
-        sum(one.first + one.second for one in found),
-        sum(one.first + one.second - 2 * _shared(one) for one in found),
-        sum(4 * _variance(one) for one in found),
+        sum(difference.differing for difference in found),
+        sum(difference.first + difference.second for difference in found),
+        sum(difference.first + difference.second - 2 * _shared(difference) for difference in found),
+        sum(4 * _variance(difference) for difference in found),
     )
 
 
@@ -187,12 +187,12 @@ def _table(frame: Frame) -> Table:
     return table
 
 
-def _shared(one: "Difference") -> float:
-    return one.first * one.second / max(one.total, 1)
+def _shared(difference: "Difference") -> float:
+    return difference.first * difference.second / max(difference.total, 1)
 
 
-def _variance(one: "Difference") -> float:
-    if one.total < 2:
+def _variance(difference: "Difference") -> float:
+    if difference.total < 2:
         return 0.0
-    p, q = one.first / one.total, one.second / one.total
-    return one.total * p * (1 - p) * q * (1 - q) * one.total / (one.total - 1)
+    p, q = difference.first / difference.total, difference.second / difference.total
+    return difference.total * p * (1 - p) * q * (1 - q) * difference.total / (difference.total - 1)

@@ -15,7 +15,7 @@ from maskjax.analysis.dead_units import (
     spread_along,
     zeros_along,
 )
-from maskjax.analysis.figures import Frame, caption, look, new_figure, save_figure
+from maskjax.analysis.figures import Frame, caption, line_style, new_figure, save_figure
 from maskjax.analysis.heatmap import Grid, draw_heat_map, grid_of, mean_grid, place_of
 from maskjax.errors import InputError
 from maskjax.options import Offline, RunFolders, StudyFolder
@@ -150,7 +150,9 @@ def draw_neurons(frame: Frame, note: str) -> "Figure":
         axes.fill_between(mean.index, low, high, color="#BBBBBB", linewidth=0, label=label)
         for number, (name, share) in enumerate(QUANTILES.items()):
             values = 100 * blocks["sparsity"].quantile(share)
-            axes.plot(mean.index, values, label=f"{name} of neurons", **look(number)._asdict())
+            axes.plot(
+                mean.index, values, label=f"{name} of neurons", **line_style(number)._asdict()
+            )
         axes.set_xticks(mean.index)
         axes.set_xlabel("block")
         axes.set_ylabel("weights of a neuron dropped (%)", fontsize=8)

@@ -39,18 +39,18 @@ Frame = Any
 
 
 class Look(NamedTuple):
-    """How one line of several is drawn; `axes.plot(x, y, **look._asdict())`."""
+    """How one line of several is drawn; `axes.plot(x, y, **style._asdict())`."""
 
     color: str  # of Okabe and Ito
     linestyle: Any  # its dashes
     marker: str  # at its points
 
 
-def look(number: int) -> Look:
+def line_style(number: int) -> Look:
     """The look of the n-th line of a figure; after seven they come again.
 
     Example:
-        >>> look(0).color, look(7) == look(0)
+        >>> line_style(0).color, line_style(7) == line_style(0)
         ('#0072B2', True)
     """
     place = number % len(COLORS)
@@ -83,7 +83,7 @@ def draw_bands(axes: "Axes", frame: Frame, x: str, y: str, by: str, **options: A
     may be, which three or six pairs of the same three runs cannot tell.
     """
     for number, (name, group) in enumerate(frame.groupby(by, sort=False)):
-        style = look(number)
+        style = line_style(number)
         spread = group.groupby(x)[y].agg(["mean", "min", "max"])
         line = {**style._asdict(), "markersize": 4, "label": name, **options}
         axes.plot(spread.index, spread["mean"], **line)

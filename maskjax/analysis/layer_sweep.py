@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from maskjax.analysis.figures import Frame, caption, draw_bands, look, new_figure, save_figure
+from maskjax.analysis.figures import Frame, caption, draw_bands, line_style, new_figure, save_figure
 from maskjax.analysis.sweeps import Plan, about_seeds, run_sweep, sweep_configs
 from maskjax.config import Config
 from maskjax.options import EvaluatedSplit, MoreSettings, Settings, check_least
@@ -144,7 +144,7 @@ def _draw_kinds(axes: "Axes", frame: Frame, value: str) -> None:
     for number, (order, own) in enumerate(frame.groupby("order", sort=False)):
         spread = own.groupby("masked")[value].agg(["mean", "min", "max"]).reindex(names)
         reach = (spread["mean"] - spread["min"], spread["max"] - spread["mean"])
-        style, places = look(number), np.arange(len(names)) + 0.12 * (2 * number - 1)
+        style, places = line_style(number), np.arange(len(names)) + 0.12 * (2 * number - 1)
         options = {"color": style.color, "marker": style.marker, "markersize": 4}
         axes.errorbar(places, spread["mean"], reach, linestyle="none", label=order, **options)
     labels = [name.replace("_", " ") for name in names]

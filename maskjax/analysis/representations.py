@@ -15,7 +15,7 @@ from rich.table import Table
 
 from maskjax.analysis.captions import rows_text, seeds_text, short_names
 from maskjax.analysis.cka import linear_cka
-from maskjax.analysis.figures import COLORS, Frame, caption, look, new_figure, save_figure
+from maskjax.analysis.figures import COLORS, Frame, caption, line_style, new_figure, save_figure
 from maskjax.analysis.heatmap import draw_heat_map
 from maskjax.analysis.probe import pca_points, probe_accuracy, tsne_points
 from maskjax.errors import InputError
@@ -212,7 +212,7 @@ def _scatter(axes: "Axes", points: Frame, name: str, labels: Sequence[str]) -> N
     groups |= {label: points[points["label"] == label] for label in labels}
     for number, (label, own) in enumerate(groups.items(), -1):
         if len(own):
-            style = OTHER if number < 0 else look(number)._asdict()
+            style = OTHER if number < 0 else line_style(number)._asdict()
             axes.plot(own[f"{name} 1"], own[f"{name} 2"], **(style | POINTS), label=label)
 
 

@@ -193,19 +193,19 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(part[-depth:]) for part in parts]
 
 
-def _check_same(first: Run, other: Run, what: Same) -> None:
-    a, b = (_identity(run, what) for run in (first, other))
+def _check_same(first: Run, second: Run, aspect: Same) -> None:
+    a, b = (_identity(run, aspect) for run in (first, second))
     if a != b:
         raise InputError(
-            f"{other.name}: expected a run with the same {what} as {first.name}, which has "
+            f"{second.name}: expected a run with the same {aspect} as {first.name}, which has "
             f"{a}, got {b}."
         )
 
 
-def _identity(run: Run, what: Same) -> str:
+def _identity(run: Run, aspect: Same) -> str:
     task, base = run.task, run.file.meta["base"]
     labels = f"{task.kind} of {', '.join(task.labels) or 'a number'}"
-    match what:
+    match aspect:
         case "base":
             return f"{base['name']} of digest {base['digest'][:12]}"
         case "label set":

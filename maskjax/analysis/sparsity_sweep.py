@@ -33,7 +33,7 @@ def sparsity_sweep(
     offline: bool = False,
     sparsities: tuple[float, ...] = SPARSITIES,
     masks: tuple[Masks, ...] = MASKS,
-    start: DroppingInit = "uniform",
+    initializer: DroppingInit = "uniform",
 ) -> None:
     """Trains masks from several sparsities on, and heads over masks that nothing learned.
 
@@ -51,7 +51,7 @@ def sparsity_sweep(
         start: How the scores of learned masks start.
     """
     configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
-    plans = sparsity_plans(configs, sparsities, masks, start)
+    plans = sparsity_plans(configs, sparsities, masks, initializer)
     settings = {"masks": str, "sparsity": lambda sparsity: f"{100 * sparsity:g}%"}
     frame = run_sweep(plans, out, split=split, settings=settings)
     save_figure(draw_sparsity(frame), out / "sparsity", frame)

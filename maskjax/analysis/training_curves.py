@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maskjax.analysis.figures import look, new_figure
+from maskjax.analysis.figures import line_style, new_figure
 from maskjax.config import parse_json
 from maskjax.errors import InputError
 from maskjax.taskfile import METRICS_FILE
@@ -45,7 +45,7 @@ def draw_curves(curves: Mapping[str, Mapping[str, Curve]]) -> "Figure":
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             for number, (run, found) in enumerate(curves.items()):
                 steps, values = found.get(name, ([], []))
-                style = look(number)._asdict()
+                style = line_style(number)._asdict()
                 if len(steps) > MOST_MARKED:
                     style["marker"] = None
                 axes.plot(steps, values, label=run, linewidth=1.2, **{"markersize": 3, **style})

@@ -65,14 +65,14 @@ def transfer(
     save_figure(draw_transfer(frame, note), out / "transfer", frame)
 
 
-def map_labels(labels: np.ndarray, names: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+def map_labels(labels: np.ndarray, names: Sequence[str], target_names: Sequence[str]) -> np.ndarray:
     """Class ids of one data set as those of another that has the same labels in another order.
 
     Example:
         >>> map_labels(np.array([0, 1, 1]), ("no", "yes"), ("yes", "no")).tolist()
         [1, 0, 0]
     """
-    return np.array([list(wanted).index(name) for name in names], np.int32)[labels]
+    return np.array([list(target_names).index(name) for name in names], np.int32)[labels]
 
 
 def majority_share(labels: np.ndarray) -> float:

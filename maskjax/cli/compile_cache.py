@@ -12,7 +12,7 @@ import jax
 from maskjax.cli.show import show
 from maskjax.errors import InputError
 from maskjax.extras import require
-from maskjax.places import cache_folder
+from maskjax.folders import cache_folder
 
 VARIABLE = "MASKJAX_COMPILE_CACHE"
 """The environment variable that holds a folder, a gs:// address, or `off`."""
@@ -20,7 +20,7 @@ SHORTEST = 0.5
 """Seconds of compiling from which a program is kept; reading one back costs some milliseconds."""
 
 
-def use_compile_cache(*, wanted: bool = True) -> None:
+def use_compile_cache(*, enabled: bool = True) -> None:
     """Turns JAX's persistent compile cache on, unless it is turned off or has a place already.
 
     JAX reads these settings when it first compiles, so this comes before any array is made. A
@@ -28,7 +28,7 @@ def use_compile_cache(*, wanted: bool = True) -> None:
     `MASKJAX_COMPILE_CACHE` names another place; else it is `compiled` in `cache_folder()`.
     """
     place = os.environ.get(VARIABLE)
-    if not wanted or place == "off":
+    if not enabled or place == "off":
         jax.config.update("jax_enable_compilation_cache", False)
     elif place or not jax.config.values["jax_compilation_cache_dir"]:
         place = _make(place) if place else _make_default()

@@ -48,31 +48,32 @@ def evaluate(
         predictor = run.load()
         data = predictor.load_rows(path, split, eval_rows)
         names = wanted_splits(data, split)
-        found = {name: predictor.evaluate(data.splits[name]) for name in names}
+        evaluations = {name: predictor.evaluate(data.splits[name]) for name in names}
     show_notes(data)
     if output:
-        splits = {name: evaluation.to_json() for name, evaluation in found.items()}
+        splits = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
         record = {"run": str(run.run), "metric": predictor.task.metric, "splits": splits}
         write_atomically(output, json.dumps(record, indent=2).encode())
-    _print(str(run.run), found)
+    _print(str(run.run), evaluations)
 
 
-def _print(title: str, found: "Mapping[str, Evaluation]") -> None:
-    scores = next(iter(found.values())).scores
+def _print(title: str, evaluations: "Mapping[str, Evaluation]") -> None:
+    scores = next(iter(evaluations.values())).scores
     rows = [
         (name, f"{evaluation.rows:,}", *(f"{score:.4f}" for score in evaluation.scores.values()))
-        for name, evaluation in found.items()
+        for name, evaluation in evaluations.items()
     ]
     print_table(("split", "rows", *scores), rows, title=title)
-    for name, evaluation in found.items():
+    for name, evaluation in evaluations.items():
         if evaluation.confusion is not None:
             _print_classes(name, evaluation, evaluation.confusion)
             _print_confusion(name, evaluation.confusion)
 
 
-def _print_classes(name: str, evaluation: "Evaluation", found: "Confusion") -> None:
+def _print_classes(name: str, evaluation: "Evaluation", confusion: "Confusion") -> None:
     unit = "rows" if evaluation.units == evaluation.rows else "words"
-    columns = (found.names, found.precision, found.recall, found.f1, found.support)
+    scores = confusion.precision, confusion.recall, confusion.f1
+    columns = confusion.names, *scores, confusion.support
     rows = [
         (label, *(f"{share:.4f}" for share in shares), f"{support:,}")
         for label, *shares, support in zip(*columns, strict=True)
@@ -80,15 +81,15 @@ def _print_classes(name: str, evaluation: "Evaluation", found: "Confusion") -> N
     print_table(("class", "precision", "recall", "F1", unit), rows, title=f"{name}, by class")
 
 
-def _print_confusion(name: str, found: "Confusion") -> None:
-    if len(found.names) > MOST_COLUMNS:
+def _print_confusion(name: str, confusion: "Confusion") -> None:
+    if len(confusion.names) > MOST_COLUMNS:
         title = f"{name}, most frequent confusions (--output has the whole matrix)"
-        mistakes = [(*pair, f"{count:,}") for *pair, count in found.mistakes(MISTAKES)]
+        mistakes = [(*pair, f"{count:,}") for *pair, count in confusion.mistakes(MISTAKES)]
         print_table(("label", "predicted", "count"), mistakes, title=title, names=2)
         return
-    columns = found.columns
+    columns = confusion.columns
     rows = [
         (label, *(f"{count:,}" for count in counts[: len(columns)]))
-        for label, counts in zip(found.names, found.counts.tolist(), strict=True)
+        for label, counts in zip(confusion.names, confusion.counts.tolist(), strict=True)
     ]
     print_table(("", *columns), rows, title=f"{name}, labels by row and predictions by column")

@@ -29,7 +29,7 @@ def info(
         picture: Also draw the zeros as a heat map into this .png, .svg or .pdf file.
         count: Decode the masks of a file of format 1, which does not say how many zeros they have.
     """
-    from maskjax.analysis.picture import save_picture, zeros_by_block_and_kind
+    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_kind
     from maskjax.masking.packed import count_packed
     from maskjax.taskfile import find_task_file, read_content, read_task_header
 

@@ -214,7 +214,7 @@ def _prepare_jax(*, compile_cache: bool) -> None:
         if clash := _clash():
             raise InputError(clash) from error
         raise
-    use_compile_cache(wanted=compile_cache)
+    use_compile_cache(enabled=compile_cache)
 
 
 def _clash() -> str:

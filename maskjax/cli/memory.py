@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from maskjax.analysis.figures import Frame, look, new_figure, save_figure
+from maskjax.analysis.figures import Frame, line_style, new_figure, save_figure
 from maskjax.cli.show import show, show_progress
 from maskjax.errors import InputError
 from maskjax.extras import require
@@ -73,7 +73,7 @@ def _draw(megabytes: Frame, base: str) -> "Figure":
         for number, (method, name) in enumerate(NAMES.items()):
             if method in megabytes:
                 sizes = megabytes[method].dropna()
-                axes.plot(sizes.index, sizes, **look(number)._asdict(), label=name)
+                axes.plot(sizes.index, sizes, **line_style(number)._asdict(), label=name)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.xaxis.set_major_formatter("{x:.0f}")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from maskjax.errors import InputError
-from maskjax.places import expand_home
+from maskjax.folders import expand_home
 
 
 @contextmanager

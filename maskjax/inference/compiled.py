@@ -77,12 +77,12 @@ def _compile_model(
 ) -> CompiledModel:
     model = build_model(config, width, kind=kind, compute_dtype=jnp.dtype(dtype))
 
-    def forward(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
-        leaves = _with_masks(leaves, planes, kernel=kernel)
+    def forward(leaves: Leaves, bit_planes: Leaves, inputs: Inputs) -> jax.Array:
+        leaves = _with_masks(leaves, bit_planes, kernel=kernel)
         return model.apply(update_leaves(model.abstract, leaves), inputs)
 
-    def with_head(leaves: Leaves, head: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
-        return forward(leaves | head, planes, inputs)
+    def with_head(leaves: Leaves, head: Leaves, bit_planes: Leaves, inputs: Inputs) -> jax.Array:
+        return forward(leaves | head, bit_planes, inputs)
 
     return CompiledModel(
         model,
@@ -104,24 +104,24 @@ def compile_features(config: EncoderConfig, dtype: str, *, kernel: bool = False)
     encoder = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
 
     @jax.jit
-    def run(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
+    def run(leaves: Leaves, bit_planes: Leaves, inputs: Inputs) -> jax.Array:
         # The head stays abstract; hidden states do not depend on it.
-        params = update_leaves(model.abstract, _with_masks(leaves, planes, kernel=kernel))
+        params = update_leaves(model.abstract, _with_masks(leaves, bit_planes, kernel=kernel))
         states = model.hidden_states(params, inputs)[-1].astype(jnp.float32)
         weights = inputs["attention_mask"].astype(jnp.float32)[:, :, None]
         mean = (states * weights).sum(1) / weights.sum(1)
         return jnp.stack([states[:, 0], mean], 1)
 
-    def features(leaves: Leaves, planes: Leaves, inputs: Inputs) -> jax.Array:
-        trees = leaves, planes
+    def features(leaves: Leaves, bit_planes: Leaves, inputs: Inputs) -> jax.Array:
+        trees = leaves, bit_planes
         return run(*({p: leaf for p, leaf in t.items() if p in encoder} for t in trees), inputs)
 
     return features
 
 
-def _with_masks(leaves: Leaves, planes: Leaves, *, kernel: bool) -> Leaves:
+def _with_masks(leaves: Leaves, bit_planes: Leaves, *, kernel: bool) -> Leaves:
     product = kernel_product if kernel else late_product
-    return leaves | {p: PackedWeight(leaves[p], bits, product) for p, bits in planes.items()}
+    return leaves | {p: PackedWeight(leaves[p], bits, product) for p, bits in bit_planes.items()}
 
 
 def _maskable_paths(model: Model) -> set[str]:
@@ -137,11 +137,11 @@ def stack(*trees: Any) -> Any:
 
 
 @jax.jit
-def unmask(weight: jax.Array, planes: jax.Array) -> jax.Array:
+def unmask(weight: jax.Array, bit_planes: jax.Array) -> jax.Array:
     """W ⊙ M, as an array that stays."""
-    return weight * unpack_bit_planes(planes, weight.shape[0]).astype(weight.dtype)
+    return weight * unpack_bit_planes(bit_planes, weight.shape[0]).astype(weight.dtype)
 
 
-def full_planes(shape: tuple[int, ...]) -> np.ndarray:
+def full_bit_planes(shape: tuple[int, ...]) -> np.ndarray:
     """Packed masks that keep every weight of a matrix of this shape."""
     return np.full((-(-shape[0] // 8), shape[1]), 255, np.uint8)

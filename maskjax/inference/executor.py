@@ -15,7 +15,7 @@ from maskjax.inference.compiled import (
     CompiledModel,
     Leaves,
     compile_features,
-    full_planes,
+    full_bit_planes,
     stack,
     unmask,
 )
@@ -144,7 +144,7 @@ class Executor:
         return [
             outputs[n]
             if n in outputs
-            else np.asarray(forward(task.leaves, task.planes, group_inputs))
+            else np.asarray(forward(task.leaves, task.bit_planes, group_inputs))
             for n, (task, group_inputs) in enumerate(zip(weights, inputs, strict=True))
         ]
 
@@ -154,7 +154,7 @@ class Executor:
         """Runs groups in one program; their number is filled up to a power of two."""
         count = 1 << (len(weights) - 1).bit_length()
         heads = [{path: task.leaves[path] for path in compiled.head} for task in weights]
-        trees = [(heads[n], weights[n].planes, inputs[n]) for n in range(len(weights))]
+        trees = [(heads[n], weights[n].bit_planes, inputs[n]) for n in range(len(weights))]
         filled = [trees[n % len(trees)] for n in range(count)]
         shared = {path: self._leaves[path] for path in compiled.paths if path in self._leaves}
         return list(np.asarray(compiled.batched(shared, *stack(*filled))))[: len(weights)]
@@ -166,7 +166,7 @@ class Executor:
         else:
             masked, unmasked = self._blank_tasks(compiled)
             for path in compiled.maskable:
-                unmask(masked.leaves[path], masked.planes[path])
+                unmask(masked.leaves[path], masked.bit_planes[path])
             powers = range((self._together - 1).bit_length() + 1)
             batches = [[unmasked], *([masked] * 2**power for power in powers)]
         for batch in batches:
@@ -180,8 +180,8 @@ class Executor:
         }
         head = {path: np.zeros(shapes[path], np.float32) for path in compiled.head}
         path = compiled.maskable[0]
-        planes, head = jax.device_put(({path: full_planes(shapes[path])}, head))
-        masked, unmasked = PackedTask(planes, head), PackedTask({}, head)
+        bit_planes, head = jax.device_put(({path: full_bit_planes(shapes[path])}, head))
+        masked, unmasked = PackedTask(bit_planes, head), PackedTask({}, head)
         return self.cache.complete(compiled, masked), self.cache.complete(compiled, unmasked)
 
 
@@ -222,4 +222,6 @@ def _compiled(target: Target) -> CompiledModel:
 def _shares_base(compiled: CompiledModel, weights: list[TaskWeights]) -> list[int]:
     """The numbers of tasks that are masked and have nothing of their own but the head."""
     head = set(compiled.head)
-    return [n for n, task in enumerate(weights) if task.planes and task.packed.own.keys() <= head]
+    return [
+        n for n, task in enumerate(weights) if task.bit_planes and task.packed.own.keys() <= head
+    ]

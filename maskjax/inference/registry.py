@@ -11,13 +11,13 @@ import numpy as np
 
 from maskjax.config import Config
 from maskjax.errors import InputError, suggest
+from maskjax.folders import expand_home
 from maskjax.inference.compiled import CompiledModel, Leaves, compile_model
 from maskjax.inference.preprocess import InputForm, InputSpec, PreparedRow
 from maskjax.inference.saved_run import config_of, task_of
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bit_planes
 from maskjax.models import EncoderConfig, TaskType, build_model, head_paths
-from maskjax.places import expand_home
 from maskjax.taskfile import (
     TASK_FILE,
     BaseDigests,
@@ -41,7 +41,7 @@ class PackedTask(NamedTuple):
     """All that a task adds to its base; a pytree."""
 
     # Masks as `pack_bit_planes` packs them, of the matrices of the base that the task masks.
-    planes: Leaves
+    bit_planes: Leaves
     # Leaves that replace those of the base or the model, float32: the head, trained biases,
     # finetuned matrices. Masks on them are applied already.
     own: Leaves
@@ -191,7 +191,7 @@ def pack_task(file: TaskFile, base: Leaves, compiled: CompiledModel) -> PackedTa
             f"{file.meta['task']['kind']} does not have."
         )
     delta = file.delta
-    planes = {
+    bit_planes = {
         path: pack_bit_planes(mask.unpack())
         for path, mask in file.masks.items()
         if path in compiled.maskable and len(delta.operations[path]) == 1
@@ -199,10 +199,10 @@ def pack_task(file: TaskFile, base: Leaves, compiled: CompiledModel) -> PackedTa
     weights = {**base, **delta.weights}  # the base has no head; the task has all of it
     own = {
         path: delta.apply_to(path, np.asarray(weights[path], np.float32))
-        for path in delta.operations.keys() - planes.keys()
+        for path in delta.operations.keys() - bit_planes.keys()
     }
     widened = {path: _widened(np.asarray(leaf), shapes[path].shape) for path, leaf in own.items()}
-    return PackedTask(planes, widened)
+    return PackedTask(bit_planes, widened)
 
 
 def tree_bytes(tree: Any) -> int:

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from maskjax.inference.compiled import CompiledModel, Leaves, full_planes, unmask
+from maskjax.inference.compiled import CompiledModel, Leaves, full_bit_planes, unmask
 from maskjax.inference.registry import PackedTask, tree_bytes
 
 Key = TypeVar("Key", bound=Hashable)
@@ -78,7 +78,7 @@ class TaskWeights(NamedTuple):
     """A task on the device, as its programs take it."""
 
     leaves: Leaves  # all leaves of the model; unchanged ones are the base's own arrays
-    planes: Leaves  # masks of all maskable matrices; empty where the leaves are masked already
+    bit_planes: Leaves  # masks of all maskable matrices; empty where the leaves are masked already
     packed: PackedTask  # the part that is not shared
 
 
@@ -127,7 +127,7 @@ class WeightCache(Generic[Key]):
         if weights is None:
             task = self._host.pop(key)
             weights = self._put_on_device(key, self._read(key) if task is None else task)
-        if weights.planes and self._streaks.get(key, 0) >= PATIENCE:
+        if weights.bit_planes and self._streaks.get(key, 0) >= PATIENCE:
             return self._promote(key, weights)
         return weights
 
@@ -136,7 +136,7 @@ class WeightCache(Generic[Key]):
         packed = [weights.packed for weights in self._device.values()]
         return {
             "base": tree_bytes([dict(self._base), dict(self._full)]),
-            "packed": tree_bytes([task.planes for task in packed]),
+            "packed": tree_bytes([task.bit_planes for task in packed]),
             "heads": tree_bytes([task.own for task in packed]),
             "hot": self._merged.size,
             "host": self._host.size,
@@ -145,17 +145,19 @@ class WeightCache(Generic[Key]):
     def complete(self, compiled: CompiledModel, task: PackedTask) -> TaskWeights:
         """Completes a task with the arrays that it shares with the base."""
         leaves = {p: task.own[p] if p in task.own else self._base[p] for p in compiled.paths}
-        if not task.planes:
+        if not task.bit_planes:
             return TaskWeights(leaves, {}, task)
-        planes = {
-            path: task.planes[path] if path in task.planes else self._all_ones(leaves[path].shape)
+        bit_planes = {
+            path: task.bit_planes[path]
+            if path in task.bit_planes
+            else self._all_ones(leaves[path].shape)
             for path in compiled.maskable
         }
-        return TaskWeights(leaves, planes, task)
+        return TaskWeights(leaves, bit_planes, task)
 
     def _all_ones(self, shape: tuple[int, ...]) -> jax.Array:
         if shape not in self._full:
-            self._full[shape] = jax.device_put(full_planes(shape))
+            self._full[shape] = jax.device_put(full_bit_planes(shape))
         return self._full[shape]
 
     def _put_on_device(self, key: Key, task: PackedTask) -> TaskWeights:
@@ -172,11 +174,11 @@ class WeightCache(Generic[Key]):
 
     def _promote(self, key: Key, weights: TaskWeights) -> TaskWeights:
         """Merges the masks of a task, unless tasks of this run would have to make room."""
-        planes = weights.packed.planes
-        size = tree_bytes([weights.leaves[path] for path in planes])
+        bit_planes = weights.packed.bit_planes
+        size = tree_bytes([weights.leaves[path] for path in bit_planes])
         if size > self._merged.free_bytes(keep=self._streaks):
             return weights
-        masked = {path: unmask(weights.leaves[path], bits) for path, bits in planes.items()}
+        masked = {path: unmask(weights.leaves[path], bits) for path, bits in bit_planes.items()}
         merged = TaskWeights(weights.leaves | masked, {}, PackedTask({}, masked))
         self._merged.put(key, merged, size)
         for _ in self._merged.evict(keep=self._streaks):

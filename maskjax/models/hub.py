@@ -13,11 +13,11 @@ from huggingface_hub.errors import (
 )
 
 from maskjax.errors import InputError, one_line
+from maskjax.folders import expand_home
 from maskjax.models.hub_retry import with_backoff
 from maskjax.models.minilm import NAME as MINILM
 from maskjax.models.minilm import minilm_folder
 from maskjax.models.weights import has_weights
-from maskjax.places import expand_home
 
 FILES = [
     "config.json",

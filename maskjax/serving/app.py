@@ -99,36 +99,36 @@ class Service:
         """`POST /` and `POST /models/{task}`: inputs in, answers or pooled vectors out."""
         body = await read_body(request, self._limits.body_bytes)
         name, tasks = request.path_params.get("task"), self._predictor.tasks
-        asked = read_request(body, name, tasks, vectors=vectors)
-        count, limit = len(asked.rows), self._limits.request_rows
+        inference_request = read_request(body, name, tasks, vectors=vectors)
+        count, limit = len(inference_request.rows), self._limits.request_rows
         if count > limit:
             raise HTTPException(413, f"inputs: expected at most {limit}, got {count}")
         start = time.perf_counter()
-        answers = await _unless_hung_up(request, self._answers(asked))
+        answers = await _unless_hung_up(request, self._answers(inference_request))
         if answers is None:
             return Response(status_code=CLIENT_GONE)
-        self._metrics.observe_latency(asked.task or BASE, time.perf_counter() - start)
-        return Json(shape_answers(asked, answers))
+        self._metrics.observe_latency(inference_request.task or BASE, time.perf_counter() - start)
+        return Json(shape_answers(inference_request, answers))
 
-    async def _answers(self, asked: InferenceRequest) -> list[Answer]:
-        with self._batcher.admit(len(asked.rows)):
+    async def _answers(self, inference_request: InferenceRequest) -> list[Answer]:
+        with self._batcher.admit(len(inference_request.rows)):
             try:
-                return await self._batcher.answer(await self._prepare(asked))
+                return await self._batcher.answer(await self._prepare(inference_request))
             except InputError as error:
-                status = 422 if asked.task in {None, *self._predictor.tasks} else 404
+                status = 422 if inference_request.task in {None, *self._predictor.tasks} else 404
                 raise HTTPException(status, str(error)) from error
 
-    async def _prepare(self, asked: InferenceRequest) -> list[PreparedRow]:
+    async def _prepare(self, inference_request: InferenceRequest) -> list[PreparedRow]:
         """Tokenizes in parts: other requests get their turn, and a client that hangs up ends it."""
         loop, limit = asyncio.get_running_loop(), self._limits.request_tokens
         prepare = partial(
             self._predictor.prepare,
-            task=asked.task,
-            vector=asked.kind == VECTORS,
-            function=asked.parameters.function_to_apply,
+            task=inference_request.task,
+            vector=inference_request.kind == VECTORS,
+            function=inference_request.parameters.function_to_apply,
         )
         rows: list[PreparedRow] = []
-        for part in split_rows(asked.rows):
+        for part in split_rows(inference_request.rows):
             rows += await loop.run_in_executor(self._tokenizing, prepare, part)
             tokens = sum(row.padded_tokens for row in rows)
             if tokens > limit:

@@ -76,7 +76,7 @@ class Watcher:
             for path in self.changed_files():
                 self.update(path)
             if self._seen is not None and not self.ready:
-                self._start()
+                self._compile()
         except Exception as error:  # the next poll may succeed
             self._warn_once(f"{type(error).__name__}: {error}; its tasks stay", trace=True)
 
@@ -148,7 +148,7 @@ class Watcher:
     def _name(self, path: Path) -> str:
         return task_name(path, self._folder)
 
-    def _start(self) -> None:
+    def _compile(self) -> None:
         """Compiles; where that fails, each request for such a task gets its own error."""
         try:
             if self._warm_up:

@@ -7,8 +7,8 @@ from huggingface_hub import CommitOperationAdd, HfApi, hf_hub_download, try_to_l
 from huggingface_hub.errors import RemoteEntryNotFoundError, RepositoryNotFoundError
 
 from maskjax.errors import InputError, one_line
+from maskjax.folders import expand_home
 from maskjax.models.hub_retry import with_backoff
-from maskjax.places import expand_home
 from maskjax.taskfile.find_runs import find_runs
 from maskjax.taskfile.model_card import task_card
 from maskjax.taskfile.published import reduced, without_folders

@@ -17,7 +17,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from maskjax.places import cache_folder
+from maskjax.folders import cache_folder
 from maskjax.tasks.encode import Encoded, WordPiece, encode
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split

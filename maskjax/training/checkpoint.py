@@ -18,7 +18,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from maskjax.errors import InputError, one_line
-from maskjax.places import expand_home
+from maskjax.folders import expand_home
 from maskjax.training import distributed
 from maskjax.training.orbax_noise import silence_orbax
 from maskjax.training.plain import Plain, digest_plain, from_plain, to_plain
@@ -183,9 +183,9 @@ def _delete(folder: epath.Path) -> None:
             time.sleep(wait)
 
 
-def _check_digest(found: dict[str, Any]) -> None:
-    digest = found.pop(DIGEST)
-    if not np.array_equal(digest, digest_plain(found)):
+def _check_digest(tensors: dict[str, Any]) -> None:
+    digest = tensors.pop(DIGEST)
+    if not np.array_equal(digest, digest_plain(tensors)):
         raise ValueError("numbers have changed since they were written")
 
 

@@ -49,4 +49,4 @@ def _make_predict(model: Model, layout: Layout) -> Predict:
     if layout.mesh is None:
         return make_predict(model)
     apply = jax.jit(lambda params, inputs: model.apply(layout.gather(params), inputs))
-    return lambda params, inputs: layout.whole(apply(params, layout.batch(inputs)))
+    return lambda params, inputs: layout.replicate(apply(params, layout.batch(inputs)))

@@ -90,7 +90,7 @@ def fit_seeds(
         InputError: If a checkpoint cannot be read or written.
         StoppedError: If SIGTERM comes and there are checkpoints; the last one is of that moment.
     """
-    training = _start(experiments)
+    training = _initialize(experiments)
     first, seeds = experiments[0], training.seeds
     step = _make_step(first, seeds)
     best = KeepBest()
@@ -114,7 +114,7 @@ def fit_seeds(
     seconds = training.seconds()
     return [
         FitResult(
-            seeds.one(best.state.trainable, seed),
+            seeds.take(best.state.trainable, seed),
             int(best.state.step[seed]),
             float(best.state.score[seed]),
             training.step,
@@ -124,20 +124,20 @@ def fit_seeds(
     ]
 
 
-def _start(experiments: Sequence[Experiment]) -> Training:
+def _initialize(experiments: Sequence[Experiment]) -> Training:
     """The training before its first step."""
     begun, first = time.perf_counter(), experiments[0]
-    seeds = Seeds([some.params for some in experiments], first.config.train.seed_loop)
+    seeds = Seeds([experiment.params for experiment in experiments], first.config.train.seed_loop)
     ends = cycle_ends(first.config.optimizer, first.total_steps)
-    keys = [jax.random.key(some.config.train.seed) for some in experiments]
+    keys = [jax.random.key(experiment.config.train.seed) for experiment in experiments]
 
     def init(keys: list[jax.Array], params: list[Any]) -> TrainState:
-        one = first.adaptation, first.optimizer
+        parts = first.adaptation, first.optimizer
         return seeds.stack(
-            [init_state(*one, p, k, first.penalty) for k, p in zip(keys, params, strict=True)]
+            [init_state(*parts, p, k, first.penalty) for k, p in zip(keys, params, strict=True)]
         )
 
-    state = first.layout.make(init, keys, [some.params for some in experiments])
+    state = first.layout.make(init, keys, [experiment.params for experiment in experiments])
     steps = frozenset((*_evaluations(first), *ends))
     running = np.full(seeds.count, True)
     return Training(experiments, seeds, state, steps, ends, running, begun=begun)

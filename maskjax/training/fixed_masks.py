@@ -32,11 +32,12 @@ def take_masks(
 
 
 def _check_task(file: TaskHeader, task: Task) -> None:
-    came = file.meta["task"]
-    if (came["kind"], tuple(came["labels"])) != (task.kind, task.labels):
+    of_masks = file.meta["task"]
+    if (of_masks["kind"], tuple(of_masks["labels"])) != (task.kind, task.labels):
         raise InputError(
-            f"adaptation.masks: expected the {task.kind} of {_some(task.labels)}, got "
-            f"{file.name}, a {came['kind']} of {_some(came['labels'])}, whose head does not fit."
+            f"adaptation.masks: expected the {task.kind} of {_first_labels(task.labels)}, got "
+            f"{file.name}, a {of_masks['kind']} of {_first_labels(of_masks['labels'])}, whose head "
+            "does not fit."
         )
 
 
@@ -52,5 +53,5 @@ def _check_arrays(file: TaskHeader, head: set[str]) -> None:
         )
 
 
-def _some(labels: tuple[str, ...] | list[str]) -> str:
+def _first_labels(labels: tuple[str, ...] | list[str]) -> str:
     return ", ".join(labels[:4]) + (", ..." if len(labels) > 4 else "") or "a number"

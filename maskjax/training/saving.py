@@ -23,7 +23,7 @@ def save_trainable(
 ) -> int:
     """Saves what a run has learned as a task file."""
     base = flatten_with_paths(experiment.base.params)
-    kept = experiment.layout.whole(_kept(experiment, trainable))
+    kept = experiment.layout.replicate(_kept(experiment, trainable))
     start, _ = run_keys(jax.random.key(experiment.config.train.seed))
     specs = random_mask_specs(experiment.config.adaptation, start, kept.masks)
     meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)

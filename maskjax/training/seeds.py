@@ -56,7 +56,7 @@ class Seeds:
             return values[0]
         return jax.tree.map(_stack_leaves, *values)
 
-    def one(self, value: Value, seed: int) -> Value:
+    def take(self, value: Value, seed: int) -> Value:
         """The value of one seed, by its place, out of those of all."""
         return value if self.count == 1 else jax.tree.map(lambda leaf: leaf[seed], value)
 
@@ -95,7 +95,7 @@ class Seeds:
             return self.vmap(function)
 
         def seed_after_seed(states: Any, params: Params, *rest: Any) -> tuple[Any, Any]:
-            def one(states: Any, seed: jax.Array) -> tuple[Any, Any]:
+            def step_one_seed(states: Any, seed: jax.Array) -> tuple[Any, Any]:
                 state, own = jax.tree.map(lambda leaf: leaf[seed], (states, rest))
                 drawn = jax.tree.map(
                     lambda axis, leaf: leaf if axis is None else leaf[seed],
@@ -106,7 +106,7 @@ class Seeds:
                 state, output = function(state, drawn, *own)
                 return jax.tree.map(lambda old, new: old.at[seed].set(new), states, state), output
 
-            return jax.lax.scan(one, states, jnp.arange(self.count))
+            return jax.lax.scan(step_one_seed, states, jnp.arange(self.count))
 
         return seed_after_seed
 

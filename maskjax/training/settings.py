@@ -7,7 +7,7 @@ from typing import Any
 
 from maskjax.config import Config, TaskConfig, config_to_dict, flat_settings, load_config
 from maskjax.errors import InputError
-from maskjax.places import expand_home
+from maskjax.folders import expand_home
 from maskjax.taskfile.find_runs import CONFIG_FILE
 from maskjax.tasks import REGISTRY
 

@@ -89,8 +89,8 @@ class Layout:
         """
         return self._constrain(self.keep(params), self._whole_rows)
 
-    def whole(self, tree: Tree) -> Tree:
-        """A copy of a value that every device holds all of."""
+    def replicate(self, tree: Tree) -> Tree:
+        """Copies a value in full to every device."""
         return tree if self.mesh is None else self._copy(tree)
 
     def shardings(self, tree: Any) -> Any:

@@ -5,13 +5,13 @@ import csv
 import numpy as np
 from pandas import DataFrame
 
-from maskjax.analysis.figures import COLORS, draw_bands, look, new_figure, save_figure
+from maskjax.analysis.figures import COLORS, draw_bands, line_style, new_figure, save_figure
 
 
 def test_a_figure_is_saved_with_its_numbers(tmp_path):
     frame = DataFrame([{"x": 1, "y": 0.1}, {"x": 2, "y": 0.25}])
     with new_figure(3, 2) as figure:
-        figure.subplots().plot([1, 2], [0.1, 0.25], **look(1)._asdict(), label="a line")
+        figure.subplots().plot([1, 2], [0.1, 0.25], **line_style(1)._asdict(), label="a line")
     save_figure(figure, tmp_path / "figures" / "a.b", frame)
     files = [tmp_path / "figures" / f"a.b.{end}" for end in ("svg", "png", "csv")]
     svg, png, table = (file.read_bytes() for file in files)
@@ -22,8 +22,8 @@ def test_a_figure_is_saved_with_its_numbers(tmp_path):
 
 
 def test_lines_differ_in_dashes_and_markers():
-    looks = [look(number) for number in range(len(COLORS))]
-    for column in zip(*looks, strict=True):
+    styles = [line_style(number) for number in range(len(COLORS))]
+    for column in zip(*styles, strict=True):
         assert len(set(map(str, column))) == len(COLORS)
 
 

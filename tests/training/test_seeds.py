@@ -45,9 +45,9 @@ def test_step_of_all_seeds_equals_the_step_of_each(loop):
         seeds.stack(states), seeds.params, seeds.stack(batches)
     )
     for seed, alone in enumerate(map(step, states, PARAMS, batches)):
-        np.testing.assert_allclose(seeds.one(found, seed)["x"], alone[0]["x"], rtol=1e-6)
+        np.testing.assert_allclose(seeds.take(found, seed)["x"], alone[0]["x"], rtol=1e-6)
         np.testing.assert_allclose(outputs[seed], alone[1], rtol=1e-6)
-        assert seeds.one(found, seed)["step"] == seed + 1
+        assert seeds.take(found, seed)["step"] == seed + 1
 
 
 def test_mapped_seeds_take_the_temporaries_of_one():
@@ -77,7 +77,7 @@ def test_best_keeps_the_first_of_equals_and_counts_patience():
         assert best.waited.tolist() == [2, 4][:count]
         assert best.has_patience(3).tolist() == [True, False][:count]
         assert best.has_patience(None).all()
-        kept = [seeds.one(best.trainable, seed)["a"][0] for seed in range(count)]
+        kept = [seeds.take(best.trainable, seed)["a"][0] for seed in range(count)]
         assert kept == [3, 1][:count]
 
 

@@ -48,7 +48,7 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
 
 
 def _draw(predictor: "SavedRun", out: Path) -> Path:
-    from maskjax.analysis.picture import save_picture, zeros_by_block_and_kind
+    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_kind
     from maskjax.masking.packed import count_packed
 
     name = predictor.task.name

@@ -107,8 +107,8 @@ def _describe(comparison: Comparison) -> str:
     )
 
 
-def _difference(score: float, other: float) -> str:
-    points = 100 * (score - other)
+def _difference(score: float, reference: float) -> str:
+    points = 100 * (score - reference)
     return f"{abs(points):.1f} points {'above' if points >= 0 else 'below'}"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from maskjax.masking.packed.packing import PackedMask
 from maskjax.masking.packed.philox import RandomMaskSpec
+from maskjax.taskfile.codec.density_fit import FittedModel, all_classes, fit_model
 from maskjax.taskfile.codec.header import (
     HEAD,
     MAX_LANE_SYMBOLS,
@@ -21,7 +22,6 @@ from maskjax.taskfile.codec.header import (
 )
 from maskjax.taskfile.codec.initial_mask import initial_mask, is_well_formed
 from maskjax.taskfile.codec.layout import table_shape
-from maskjax.taskfile.codec.model_selection import FittedModel, all_classes, fit_model
 from maskjax.taskfile.codec.rans import RansEncoder
 
 _BYTES_PER_LANE = 1000

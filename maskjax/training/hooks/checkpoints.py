@@ -101,16 +101,16 @@ class Sigterm:
     processes are joined, JAX takes the signal for all of them, from the moment that they are.
 
     Attributes:
-        came: Whether the signal has come to this process.
+        received: Whether the signal has come to this process.
 
     Example:
         >>> with Sigterm() as sigterm:
         ...     signal.raise_signal(signal.SIGTERM)
-        ...     sigterm.came
+        ...     sigterm.received
         True
     """
 
-    came: bool = False
+    received: bool = False
     _before: Any = None
 
     def __enter__(self) -> Self:
@@ -132,8 +132,8 @@ class Sigterm:
         """Whether to stop now; joined processes stop at the same step, whichever got the signal."""
         if jax.distributed.is_initialized():
             return multihost_utils.reached_preemption_sync_point(step)
-        return self.came
+        return self.received
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del number, frame
-        self.came = True
+        self.received = True

@@ -66,7 +66,7 @@ class Training:
 
     def trainable(self, seed: int) -> Any:
         """What a seed has learned by now, by its place in `experiments`."""
-        return self.seeds.one(self.state.trainable, seed)
+        return self.seeds.take(self.state.trainable, seed)
 
     def label(self, seed: int) -> str:
         """What a message about a seed begins with; nothing where there is one seed."""

@@ -67,12 +67,12 @@ class LogMetrics(Hook):
         measured = jax.device_get(measured)
         common = self._common(training)
         for seed in training.running_seeds():
-            of_seed = seeds.one(losses, seed)
+            of_seed = seeds.take(losses, seed)
             if not np.isfinite(of_seed).all():
                 first = training.step - len(self._losses) + 1
                 text = _describe(training.trainable(seed), first, training.step)
                 raise NotFiniteError(training.label(seed) + text)
-            numbers = {"loss": of_seed.mean(), **seeds.one(measured, seed), **common}
+            numbers = {"loss": of_seed.mean(), **seeds.take(measured, seed), **common}
             training.numbers[seed] |= {name: float(value) for name, value in numbers.items()}
 
     def _common(self, training: Training) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class CompareMasks(Hook):
         self.state = MaskHistory(self.state.initial, bits)
         counts = jax.device_get(counts)
         for seed in training.running_seeds():
-            training.numbers[seed] |= _values(seeds.one(counts, seed))
+            training.numbers[seed] |= _values(seeds.take(counts, seed))
 
 
 def _difference(first: Bits, second: Bits, total: int) -> Any:

@@ -49,7 +49,7 @@ def test_counted_zeros_match_the_mask():
 @pytest.mark.parametrize("shape", [(1 << 11, 1 << 14), ((1 << 25) - 3,), (8, 1 << 22)])
 def test_decoding_memory_is_near_the_size_of_the_masks(shape, monkeypatch):
     """One matrix, tall or wide."""
-    monkeypatch.setattr("maskjax.taskfile.codec.model_selection.STRIDES", ())  # encodes faster
+    monkeypatch.setattr("maskjax.taskfile.codec.density_fit.STRIDES", ())  # encodes faster
     bits = np.full(-(-int(np.prod(shape)) // 8), 255, np.uint8)
     bits[::97] = 127
     bits[-1:] >>= -int(np.prod(shape)) % 8
