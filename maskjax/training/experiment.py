@@ -22,7 +22,6 @@ from maskjax.models import (
 )
 from maskjax.models.model import Params
 from maskjax.progress import announced
-from maskjax.taskfile import check_meta, make_meta
 from maskjax.tasks import (
     Encoded,
     LoadedTask,
@@ -38,6 +37,7 @@ from maskjax.training.optimizer import make_optimizer, make_schedule
 from maskjax.training.settings import resolve_config
 from maskjax.training.sharding import Layout, make_layout
 from maskjax.training.sparsity_penalty import SparsityPenalty, make_sparsity_penalty
+from maskjax.training.validate import validate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -106,9 +106,7 @@ def prepare(config: Config) -> Experiment:
             config.model.base, revision=config.model.revision, offline=config.model.offline
         )
     base = reinitialize(base, config.model.reinit, config.model.reinit_seed)
-    _check_lengths(config, base)
-    # Labels and names that no task file may hold are refused now, not after training.
-    check_meta(make_meta(data.task, base, config, {}), "the task file of this run")
+    validate(config, base, data)
     model = build_model(
         base.config.with_dropout(config.train.dropout),
         data.task.num_outputs,
@@ -189,11 +187,6 @@ def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Bas
     dtype = config.model.frozen_dtype
     if dtype == "float32":
         return base, params
-    if config.adaptation.method == "finetune":
-        raise InputError(
-            f"model.frozen_dtype: finetuning freezes nothing that could be held in {dtype}; leave "
-            "it out, or use another --adaptation.method."
-        )
     on_host = base._replace(params=jax.tree.map(np.asarray, base.params))
     return on_host, cast_matrices(params, model, dtype)
 
@@ -209,12 +202,3 @@ def _check_rules(adaptation: Adaptation, params: Params) -> None:
         jax.eval_shape(adaptation.init, jax.random.key(0), params)
     except ValueError as error:
         raise InputError(f"adaptation: {error}") from error
-
-
-def _check_lengths(config: Config, base: Base) -> None:
-    longest, positions = config.task.max_length, base.config.max_positions
-    if longest > positions:
-        raise InputError(
-            f"task.max_length: {base.name} has {positions} positions, got {longest}; "
-            f"set --task.max-length {positions}."
-        )

@@ -14,7 +14,6 @@ import optax
 from maskjax.adaptation import Adaptation, make_soft_sparsity
 from maskjax.adaptation.score_init import KEEP_ALL, sparsity_of
 from maskjax.config import AdaptationConfig, Config
-from maskjax.errors import InputError
 from maskjax.masking import (
     constant_sparsity,
     cubic_sparsity,
@@ -94,7 +93,6 @@ def sparsity_target(config: AdaptationConfig, steps: int) -> Schedule | None:
     """
     if config.target_sparsity is None:
         return None
-    _check(config)
     start = 0.0 if config.initializer in KEEP_ALL else sparsity_of(config)
     final, end = config.target_sparsity, max(steps // 2, 1)
     match config.sparsity_schedule:
@@ -117,16 +115,3 @@ def measure_sparsity(adaptation: Adaptation) -> Callable[[Any, Any], dict[str, j
         return {"sparsity": mean_sparsity(masks)} if masks else {}
 
     return measure
-
-
-def _check(config: AdaptationConfig) -> None:
-    if config.method != "mask":
-        raise InputError(
-            f"adaptation.target_sparsity: {config.method} has no masks; leave it out, or use "
-            "--adaptation.method mask."
-        )
-    if config.binarizer.endswith("top_k"):
-        raise InputError(
-            f"adaptation.target_sparsity: {config.binarizer} keeps its sparsity throughout; leave "
-            "it out and set --adaptation.sparsity, or use --adaptation.binarizer threshold."
-        )
