@@ -1,4 +1,4 @@
-"""Settings that do not fit each other, the base or the rows are refused before anything is computed."""
+"""Settings that do not fit each other, the base or the rows are refused before any work."""
 
 from dataclasses import replace
 
