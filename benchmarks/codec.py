@@ -11,7 +11,6 @@ zstandard brotli constriction pyroaring`) are left out.
 
 import importlib
 import lzma
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tyro
 
+from benchmarks.harness import timed
 from maskjax.masking.packed import count_packed
 from maskjax.taskfile import binary_entropy, entropy_bytes, load_task_file
 from maskjax.taskfile.codec import (
@@ -63,8 +63,8 @@ def main(files: tuple[Path, ...] = (), bert: bool = False) -> None:
 def print_codecs(label: str, masks: Masks) -> None:
     """Prints one row per codec."""
     for name, codec in codecs().items():
-        payload, encode_seconds = timed(lambda codec=codec: codec.encode(masks))
-        decoded, decode_seconds = timed(lambda codec=codec, p=payload: codec.decode(p, masks))
+        payload, encode_seconds = fastest(lambda codec=codec: codec.encode(masks))
+        decoded, decode_seconds = fastest(lambda codec=codec, p=payload: codec.decode(p, masks))
         check(decoded, masks)
         size = codec.size(payload)
         print(
@@ -168,8 +168,8 @@ def print_bar(
     label: str, masks: Masks, starts: dict[str, RandomMaskSpec] | None, density: float
 ) -> None:
     """Prints one row; the ratio is to the entropy of the zeros or of the flips."""
-    payload, encode_seconds = timed(lambda: encode_masks(masks, starts))
-    decoded, decode_seconds = timed(lambda: decode_ours(payload, masks))
+    payload, encode_seconds = fastest(lambda: encode_masks(masks, starts))
+    decoded, decode_seconds = fastest(lambda: decode_ours(payload, masks))
     check(decoded, masks)
     bits = sum(8 * len(mask.bits) for mask in masks.values()) * binary_entropy(density)
     print(
@@ -210,14 +210,10 @@ def entropy(masks: Masks) -> float:
     return entropy_bytes(count_packed(masks).values())
 
 
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
+def fastest(call: Callable[[], Any]) -> tuple[Any, float]:
     """A result, and the seconds of the fastest of three times."""
-    results, seconds = [], []
-    for _ in range(3):
-        start = time.perf_counter()
-        results = [function()]
-        seconds.append(time.perf_counter() - start)
-    return results[0], min(seconds)
+    runs = [timed(call) for _ in range(3)]
+    return runs[-1][0], min(seconds for _, seconds in runs)
 
 
 def check(decoded: Masks, masks: Masks) -> None:

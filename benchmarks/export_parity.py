@@ -8,8 +8,6 @@ The file needs the run's text columns; labels are not read. Needs PyTorch.
 import importlib.util
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +17,7 @@ import torch
 import transformers
 import tyro
 
+from benchmarks.harness import timed
 from maskjax.export import export_hf, export_torch_masks
 from maskjax.inference import SavedRun, load_predictor
 from maskjax.tasks import Split, Table, encode, read_table, read_texts
@@ -76,10 +75,10 @@ def _compare_masks(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: 
     ).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     task = shipped.load_task(folder)
-    applying = _seconds(lambda: shipped.apply(model, task))
-    switching = _seconds(lambda: shipped.switch(model, task))
+    applying = timed(lambda: shipped.apply(model, task))[1]
+    switching = timed(lambda: shipped.switch(model, task))[1]
     theirs = _logits(model, predictor, texts)
-    undoing = _seconds(lambda: shipped.undo(model))
+    undoing = timed(lambda: shipped.undo(model))[1]
     after = model.state_dict()
     same = list(after) == list(before) and all(torch.equal(before[n], after[n]) for n in before)
     print(f"torch-masks  max |logit difference| {np.abs(ours - theirs).max():.2e}")
@@ -110,12 +109,6 @@ def _load_module(path: Path) -> Any:
     sys.modules["maskjax_torch"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
-
-
-def _seconds(action: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -28,10 +28,11 @@ import numpy as np
 import psutil
 import tyro
 
+from benchmarks.harness import say
 from benchmarks.hostile_clients import hang_up, probe, stay_silent
 from benchmarks.hostile_requests import Request, agree, make_requests
 from benchmarks.poison import poison
-from benchmarks.serving import Running, running_server, tell, write_tasks
+from benchmarks.serving import Running, running_server, write_tasks
 
 SAMPLE_SECONDS = 0.25
 TIMEOUT = aiohttp.ClientTimeout(total=300)
@@ -212,7 +213,7 @@ def main(
             poisoning.join()
             here.send("stop")
             load = os.getloadavg()[1]
-            tell(f"{os.cpu_count()} cores, on which {load:.1f} processes wanted to run at a time")
+            say(f"{os.cpu_count()} cores, on which {load:.1f} processes wanted to run at a time")
             _report_requests(outcome, requests, seconds)
             _report_probes(here.recv())
             memory.stop()
@@ -251,19 +252,19 @@ def _put_slowly(files: Iterator[Path], seconds: float) -> None:
 
 
 def _report_requests(outcome: Outcome, requests: int, seconds: float) -> None:
-    tell(
+    say(
         f"{requests:,} requests in {seconds:.0f} s, by status {dict(outcome.statuses)}; "
         f"lost or wrong: {len(outcome.lost)}; sent again after 429: {outcome.retried}; "
         f"silent connections at most {outcome.most_silent}"
     )
     for line in outcome.lost[:5]:
-        tell(line[:300])
+        say(line[:300])
 
 
 def _report_probes(seconds: dict[str, list[float]]) -> None:
     for path, times in seconds.items():
         p50, p99, longest = 1e3 * np.percentile(times, [50, 99, 100])
-        tell(
+        say(
             f"{path}: {len(times)} looks, p50 {p50:.0f} ms, p99 {p99:.0f} ms, "
             f"longest {longest:.0f} ms"
         )
@@ -273,7 +274,7 @@ def _report_memory(samples: Sequence[int]) -> None:
     """The spread about the middle of what was sampled after the warm-up."""
     low, middle, high = np.percentile(samples, [0, 50, 100]) / 1e6
     first, last = (np.median(part) / 1e6 for part in (samples[:20], samples[-20:]))
-    tell(
+    say(
         f"resident memory after the warm-up: {first:.0f} MB, at the end {last:.0f} MB; "
         f"{low:.0f} to {high:.0f} MB, {100 * (low / middle - 1):+.1f} % to "
         f"{100 * (high / middle - 1):+.1f} % of the median"
@@ -294,8 +295,8 @@ def _report_files(server: Running, added: str, log: Path) -> None:
         )
     ]
     text = log.read_text(errors="replace")
-    tell(f"a task added at the end: {status}; {'; '.join(lines)}")
-    tell(f"lines of the log: {len(text.splitlines())}, tracebacks: {text.count('Traceback')}")
+    say(f"a task added at the end: {status}; {'; '.join(lines)}")
+    say(f"lines of the log: {len(text.splitlines())}, tracebacks: {text.count('Traceback')}")
 
 
 if __name__ == "__main__":

@@ -12,16 +12,13 @@ loop stood still for a batch, over those of its steps, in windows without compil
 import os
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import tyro
-from rich.console import Console
 
+from benchmarks.harness import say, timed
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.models.hub import resolve
 from maskjax.tasks import (
@@ -71,9 +68,9 @@ def _tokenize(config: Config) -> Encoded:
     def encode() -> Encoded:
         return encode_cached(split, tokenizer, config.task.max_length)[0]
 
-    cold, encoded = _timed(encode)
-    cached, _ = _timed(encode)
-    _tell(f"tokenizing {encoded.rows:,} rows: {cold:.2f} s cold, {cached:.2f} s cached")
+    encoded, cold = timed(encode)
+    _, cached = timed(encode)
+    say(f"tokenizing {encoded.rows:,} rows: {cold:.2f} s cold, {cached:.2f} s cached")
     return encoded
 
 
@@ -82,9 +79,9 @@ def _batch(config: Config, encoded: Encoded) -> None:
     batches = train_batches(
         encoded, batch_size=train.batch_size, buckets=train.buckets, pad_id=0, seed=0, epoch=0
     )
-    seconds, _ = _timed(lambda: [jax.block_until_ready(jax.device_put(b)) for b in batches])
+    _, seconds = timed(lambda: [jax.block_until_ready(jax.device_put(b)) for b in batches])
     each = seconds / num_batches(encoded, train.batch_size)
-    _tell(f"a batch of {train.batch_size}: {1e3 * each:.2f} ms to collate and put on the device")
+    say(f"a batch of {train.batch_size}: {1e3 * each:.2f} ms to collate and put on the device")
 
 
 def _train(config: Config, steps: int) -> None:
@@ -94,7 +91,7 @@ def _train(config: Config, steps: int) -> None:
     heard = _Waits()
     fit(prepare(replace(config, task=task, train=train)), [heard])
     share, step = statistics.fmean(heard.shares), rows / statistics.median(heard.speeds)
-    _tell(f"waiting: {share:.3%} of a step of {step:.3f} s; worst window {max(heard.shares):.3%}")
+    say(f"waiting: {share:.3%} of a step of {step:.3f} s; worst window {max(heard.shares):.3%}")
 
 
 class _Waits(Hook):
@@ -109,16 +106,6 @@ class _Waits(Hook):
         if "input_wait" in numbers:
             self.shares.append(numbers["input_wait"])
             self.speeds.append(numbers["examples_per_second"])
-
-
-def _timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = call()
-    return time.perf_counter() - start, result
-
-
-def _tell(line: str) -> None:
-    Console().print(line, highlight=False)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
+from benchmarks.harness import Size
 from benchmarks.random_base import write_random_base
-from benchmarks.speed import Size
 from maskjax.config import (
     AdaptationConfig,
     Config,

@@ -22,8 +22,8 @@ import numpy as np
 import psutil
 import tyro
 
+from benchmarks.harness import SIZES, median_ratio, seconds_in_turns
 from benchmarks.random_base import write_random_base
-from benchmarks.speed import SIZES
 from maskjax.adaptation import Delta
 from maskjax.analysis.footprint import live_bytes
 from maskjax.config import Config, ModelConfig
@@ -145,19 +145,11 @@ def _from_disk(
 
 def _times(base: Path, files: Sequence[Path], many: int, rounds: int) -> dict[str, Any]:
     forms = _forms(base, files, many)
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for name in forms:
-        for _ in range(5):  # until the hot task is merged
-            forms[name]()
-    for _ in range(rounds):
-        for name, form in forms.items():
-            start = time.perf_counter()
-            form()
-            times[name].append(time.perf_counter() - start)
+    times = seconds_in_turns(forms, rounds, warm_up=5)  # until the hot task is merged
     found: dict[str, dict[str, Any]] = {}
     for name, each in times.items():
         against = "one row, dense" if "one row" in name else "16 rows, dense"
-        ratio = statistics.median(a / b for a, b in zip(each, times[against], strict=True))
+        ratio = median_ratio(each, times[against])
         fastest = min(each) / min(times[against])
         median = statistics.median(each)
         found[name] = {"seconds": each, "median": median, "ratio": ratio, "fastest": fastest}

@@ -11,8 +11,7 @@ change of the machine's speed meets both. The bar is a ratio of 1.3.
 
 import json
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
+from benchmarks.harness import median_ratio, seconds_in_turns, timed
 from maskjax.analysis.interpolation import line, mix
 from maskjax.analysis.landscape import Landscape
 from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
@@ -86,20 +86,10 @@ def _measure(experiments: Sequence[Experiment], points: int, rounds: int) -> dic
         return np.array(scores)
 
     ways = {"together": together, "one by one": one_by_one}
-    first_time = {f"{name}, compiling": _time(way) for name, way in ways.items()}
-    times = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            times[name].append(_time(way))
-    ratios = [a / b for a, b in zip(times["together"], times["one by one"], strict=True)]
+    first_time = {f"{name}, compiling": timed(way)[1] for name, way in ways.items()}
+    times = seconds_in_turns(ways, rounds, warm_up=0)
     medians = {name: statistics.median(seconds) for name, seconds in times.items()}
-    return first_time | medians | {"ratio": statistics.median(ratios)}
-
-
-def _time(way: Callable[[], np.ndarray]) -> float:
-    start = time.perf_counter()
-    way()
-    return time.perf_counter() - start
+    return first_time | medians | {"ratio": median_ratio(times["together"], times["one by one"])}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ against its own dense batch of the same rows, since the two differ in that alrea
 
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import tyro
 from peft import LoraConfig, get_peft_model  # pyright: ignore[reportMissingImports]
 from transformers import AutoModelForSequenceClassification
 
+from benchmarks.harness import median_ratio, seconds_in_turns
 from benchmarks.many_tasks import MIXED, TOKENS, dense_batch, write_tasks
 from maskjax.inference import Predictor
 from maskjax.models import load_base
@@ -36,17 +36,10 @@ def main(*, rounds: int = 15, threads: int = 2) -> None:
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         forms = _masks(Path(folder)) | _adapters()
-    times: dict[str, list[float]] = {name: [] for name in forms}
-    for form in (*forms.values(), *forms.values()):
-        form()
-    for _ in range(rounds):
-        for name, form in forms.items():
-            start = time.perf_counter()
-            form()
-            times[name].append(time.perf_counter() - start)
+    times = seconds_in_turns(forms, rounds, warm_up=2)
     for name, each in times.items():
         dense = times[name.split(",")[0] + ", dense"]
-        ratio = statistics.median(a / b for a, b in zip(each, dense, strict=True))
+        ratio = median_ratio(each, dense)
         print(f"{name:24} {1e3 * statistics.median(each):7.0f} ms, {ratio:.2f} of its dense batch")
 
 

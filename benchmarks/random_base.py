@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from benchmarks.speed import Size, make_encoder, random_params
+from benchmarks.harness import Size, make_encoder, random_params
 from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, swap_layout, torch_name
 from maskjax.models.minilm import minilm_folder

@@ -24,7 +24,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed import SIZES, make_batch, make_encoder, random_params
+from benchmarks.harness import (
+    SIZES,
+    make_batch,
+    make_encoder,
+    median_ratio,
+    random_params,
+    seconds_in_turns,
+)
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig
 from maskjax.models import Model, build_model, init_head
@@ -74,7 +81,7 @@ def main(
         "one by one": _one_by_one(model, params, batches),
         **{way: _together(model, params, batches, way) for way in WAYS},
     }
-    times = _time(ways, rounds)
+    times = seconds_in_turns({name: way.step for name, way in ways.items()}, rounds)
     bound = _bytes(base) + seeds * _state_bytes(model, base)
     alone = times["one by one"]
     found = {name: _row(way, times[name], alone, steps) for name, way in ways.items()}
@@ -86,23 +93,11 @@ def main(
         out.write_text(json.dumps(found, indent=2))
 
 
-def _time(ways: dict[str, Timed], rounds: int) -> dict[str, list[float]]:
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for way in ways.values():
-        way.step()
-    for _ in range(rounds):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way.step()
-            times[name].append(time.perf_counter() - start)
-    return times
-
-
 def _row(way: Timed, seconds: list[float], alone: list[float], steps: int) -> dict[str, Any]:
     median = statistics.median(seconds)
     return {
         "median_seconds": median,
-        "ratio": statistics.median(a / b for a, b in zip(seconds, alone, strict=True)),
+        "ratio": median_ratio(seconds, alone),
         "seconds": seconds,
         "compile_seconds": way.compile_seconds,
         "run_seconds": way.compile_seconds + steps * median,

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -28,8 +28,8 @@ import httpx2
 import jax
 import numpy as np
 import tyro
-from rich.console import Console
 
+from benchmarks.harness import say, timed
 from maskjax.adaptation import Delta, masked_rules
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig
 from maskjax.inference import Predictor
@@ -82,7 +82,7 @@ def main(
     names = [f"task{number:03}" for number in range(tasks)]
     texts = [" ".join(random.choice(WORDS, text_length(random))) for _ in range(requests)]
     asked = [names[number] for number in random.integers(tasks, size=requests)]
-    timed: list[list[float]] = []
+    ratios: list[list[float]] = []
     with tempfile.TemporaryDirectory() as folder:
         write_tasks(Path(folder), base, names, random)
         predictor = Predictor(base, sorted(Path(folder).glob("*.safetensors")))
@@ -96,19 +96,21 @@ def main(
         with running_server(base, Path(folder)) as (address, _):
             for number in range(repeats + 1):
                 latencies: list[float] = []
-                direct = [_timed(lambda rows=rows: call(rows)) for rows in (clients, requests)]
-                seconds = _timed(lambda into=latencies: _load(address, texts, asked, clients, into))
+                direct = [timed(lambda rows=rows: call(rows))[1] for rows in (clients, requests)]
+                _, seconds = timed(
+                    lambda into=latencies: _load(address, texts, asked, clients, into)
+                )
                 if number:  # the first one is for what is compiled or loaded late
-                    timed.append([each / seconds for each in direct])
+                    ratios.append([each / seconds for each in direct])
                     _report(latencies, seconds, *direct)
-    few, all_rows = np.median(timed, axis=0)
-    tell(f"of the predictor: {few:.2f} with {clients} rows a call, {all_rows:.2f} with all rows")
+    few, all_rows = np.median(ratios, axis=0)
+    say(f"of the predictor: {few:.2f} with {clients} rows a call, {all_rows:.2f} with all rows")
 
 
 def _report(latencies: list[float], seconds: float, few: float, all_rows: float) -> None:
     rows = len(latencies)
     p50, p99 = 1e3 * np.percentile(latencies, [50, 99])
-    tell(
+    say(
         f"{rows:,} answers, no error; p50 {p50:.0f} ms, p99 {p99:.0f} ms, {rows / seconds:.1f} "
         f"requests/s; the predictor {rows / few:.1f} rows/s, with all at once {rows / all_rows:.1f}"
     )
@@ -206,17 +208,6 @@ def _load(
             await asyncio.gather(*(ask(session) for _ in range(clients)))
 
     asyncio.run(ask_all())
-
-
-def _timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def tell(line: str) -> None:
-    """Prints a line."""
-    Console().print(line, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

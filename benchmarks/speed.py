@@ -9,7 +9,6 @@ medians and ratios are over the rounds. Counted for a step of dense products: 6 
 floating-point operations for finetuning and masking alike, 2 for forward and 4 for backward.
 """
 
-import dataclasses
 import json
 import statistics
 import time
@@ -19,32 +18,23 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.harness import (
+    SIZES,
+    Size,
+    make_batch,
+    make_encoder,
+    median_ratio,
+    random_params,
+    seconds_in_turns,
+)
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, OptimizerConfig
-from maskjax.models import EncoderConfig, Model, build_model, read_config
+from maskjax.models import Model, build_model
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
-
-
-class Size(NamedTuple):
-    """An encoder and the batch that it is timed on."""
-
-    num_layers: int
-    hidden_size: int
-    intermediate_size: int
-    rows: int
-    tokens: int = 64
-    heads: int = 12
-
-
-SIZES = {
-    "minilm": Size(6, 384, 1536, rows=32),
-    "base": Size(12, 768, 3072, rows=16),
-}
 
 
 class Timed(NamedTuple):
@@ -104,23 +94,15 @@ def _measure(size: Size, rounds: int, dtype: str, dropout: float, torch: bool) -
         from benchmarks.torch_reference import masked_step
 
         steps["torch, mask, all blocks"] = Timed(masked_step(model.config, batch), None, None)
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for name in [*steps, *steps]:
-        steps[name].step()
-    for _ in range(rounds):
-        for name, timed in steps.items():
-            start = time.perf_counter()
-            timed.step()
-            times[name].append(time.perf_counter() - start)
+    calls = {name: timed.step for name, timed in steps.items()}
+    times = seconds_in_turns(calls, rounds, warm_up=2)
     return {name: _row(timed, times[name], times["finetune"]) for name, timed in steps.items()}
 
 
 def _row(timed: Timed, seconds: list[float], finetune: list[float]) -> dict[str, Any]:
     return {
         "median_seconds": statistics.median(seconds),
-        "ratio_to_finetune": statistics.median(
-            a / b for a, b in zip(seconds, finetune, strict=True)
-        ),
+        "ratio_to_finetune": median_ratio(seconds, finetune),
         "seconds": seconds,
         "compile_seconds": timed.compile_seconds,
         "temp_bytes": timed.temp_bytes,
@@ -143,45 +125,6 @@ def _jax_step(
         jax.block_until_ready(holder[0])
 
     return Timed(step, seconds, compiled.memory_analysis().temp_size_in_bytes)
-
-
-def make_encoder(size: Size, dropout: float) -> EncoderConfig:
-    """A BERT of this size, with this rate of all dropout."""
-    values = {
-        "model_type": "bert",
-        "vocab_size": 30522,
-        "hidden_size": size.hidden_size,
-        "num_hidden_layers": size.num_layers,
-        "num_attention_heads": size.heads,
-        "intermediate_size": size.intermediate_size,
-        "max_position_embeddings": 512,
-    }
-    config = read_config(values, "benchmark")
-    return dataclasses.replace(
-        config, hidden_dropout=dropout, attention_dropout=dropout, head_dropout=dropout
-    )
-
-
-def random_params(model: Model) -> dict[str, Any]:
-    """Weights as small as those of a pretrained model."""
-    random = np.random.default_rng(0)
-    return jax.tree.map(
-        lambda leaf: jnp.asarray(0.02 * random.standard_normal(leaf.shape), leaf.dtype),
-        model.abstract,
-    )
-
-
-def make_batch(size: Size, vocabulary: int, seed: int = 0) -> dict[str, Any]:
-    """Rows of random tokens without padding, labeled at random."""
-    random = np.random.default_rng(seed)
-    shape = (size.rows, size.tokens)
-    return {
-        "input_ids": random.integers(1000, vocabulary, shape).astype(np.int32),
-        "attention_mask": np.ones(shape, np.int32),
-        "token_type_ids": np.zeros(shape, np.int32),
-        "labels": random.integers(0, 2, size.rows).astype(np.int32),
-        "weights": np.ones(size.rows, np.float32),
-    }
 
 
 def _print(title: str, rows: dict[str, Any]) -> None:

@@ -32,7 +32,7 @@ from packaging.version import Version
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed import Size, make_batch, make_encoder
+from benchmarks.harness import Size, make_batch, make_encoder
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
 from maskjax.models import Model, build_model, cast_matrices

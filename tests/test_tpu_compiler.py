@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks.speed import make_encoder
+from benchmarks.harness import make_encoder
 from benchmarks.tpu_memory import SIZES, compile_step, make_tpu_layout, one_chip
 from maskjax.config import MeshConfig
 from maskjax.masking import flatten_with_paths, update_leaves
