@@ -35,14 +35,11 @@ jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_compilation_cache_dir", os.path.abspath(".pytest_cache/jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
-import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 from maskjax.adaptation import Delta, make_adaptation
 from maskjax.config import (
@@ -58,16 +55,12 @@ from maskjax.models import (
     build_model,
     head_paths,
     load_base,
-    read_config,
-    swap_layout,
-    torch_name,
     with_head,
 )
-from maskjax.models.model import pretrained_part
 from maskjax.taskfile import TASK_FILE, make_meta, make_task_file, save_task_file
 from maskjax.tasks import Task
+from tests.tiny import write_random_base, write_toy_base, write_toy_rows
 
-WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
 LETTERS = "abcdefghijklmnopqrst"
 SHAPE = {
     "vocab_size": 25,
@@ -127,57 +120,19 @@ def timed_events() -> list[str]:
 @pytest.fixture(scope="session")
 def write_base() -> Callable[..., Path]:
     """Writes a checkpoint in which every parameter, biases and norms too, is random."""
-
-    def write(folder: Path, values: dict, words: list[str], *, scale: float, seed: int = 0) -> Path:
-        folder.mkdir(exist_ok=True)
-        (folder / "config.json").write_text(json.dumps(values))
-        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
-        (folder / "vocab.txt").write_text("\n".join(words))
-        model = build_model(read_config(values, "tiny"), num_outputs=1)
-        random, tensors = np.random.default_rng(seed), {}
-        for path, leaf in flatten_with_paths(pretrained_part(model)).items():
-            array = random.normal(0, scale, leaf.shape) + path.endswith("scale")
-            array = np.ascontiguousarray(swap_layout(path, array.astype(np.float32)))
-            tensors[torch_name(path, values["model_type"])] = array
-        save_file(tensors, folder / "model.safetensors")
-        return folder
-
-    return write
+    return write_random_base
 
 
 @pytest.fixture(scope="session")
-def toy_base(tmp_path_factory: pytest.TempPathFactory, write_base: Callable[..., Path]) -> Path:
+def toy_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two blocks with random weights and a vocabulary of ten words, as a local folder."""
-    values = {
-        "model_type": "bert",
-        "vocab_size": 16,
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-        "max_position_embeddings": 32,
-        "hidden_dropout_prob": 0.0,
-        "attention_probs_dropout_prob": 0.0,
-    }
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s"]
-    return write_base(tmp_path_factory.mktemp("toy-base"), values, words, scale=0.4)
+    return write_toy_base(tmp_path_factory.mktemp("toy-base"))
 
 
 @pytest.fixture(scope="session")
 def toy_rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Sentences whose label is whether they say good or bad, as train.tsv, dev.tsv, test.tsv."""
-    folder = tmp_path_factory.mktemp("toy-rows")
-    random = np.random.default_rng(0)
-    for split, rows in {"train": 96, "dev": 41, "test": 20}.items():
-        lines = ["text\tlabel"]
-        for row in range(rows):
-            filler = random.choice(WORDS[2:], random.integers(2, 14))
-            word = ("bad", "good")[row % 2]
-            place = int(random.integers(len(filler) + 1))
-            text = " ".join([*filler[:place], word, *filler[place:]])
-            lines.append(f"{text}\t{('negative', 'positive')[row % 2]}")
-        (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n")
-    return folder
+    return write_toy_rows(tmp_path_factory.mktemp("toy-rows"))
 
 
 @pytest.fixture(scope="session")

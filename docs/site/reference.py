@@ -139,6 +139,12 @@ def package_page(package: str) -> str:
     return "\n".join(parts)
 
 
+EXAMPLES = """Every example of the reference runs in the tests. Those that need files use the names ``base`` for
+the folder of a pretrained encoder, ``rows`` for a folder with train.tsv, dev.tsv and test.tsv,
+``config`` for a short run on both, ``trained`` for the folder of that run, and ``folder`` for an empty one.
+"""
+
+
 def root_page() -> str:
     """The page of `maskjax` itself, whose names are those of packages and link to them."""
     parts = [heading("maskjax", "="), ".. automodule:: maskjax\n"]
@@ -146,7 +152,7 @@ def root_page() -> str:
         source = imported_from("maskjax")[name]
         parts.append(f"- ``maskjax.{name}`` is :py:obj:`{source}.{name}`")
     error = ".. autoexception:: maskjax.errors.InputError\n"
-    return "\n".join([*parts, "", heading("Errors", "-"), error])
+    return "\n".join([*parts, "", EXAMPLES, heading("Errors", "-"), error])
 
 
 def module_page(package: str) -> str:

@@ -58,6 +58,17 @@ def make_adaptation(
     Raises:
         InputError: If a setting does not fit the model.
         ValueError: If there are masks and the configuration names none, or the other way round.
+
+    Example:
+        >>> import jax
+        >>> from maskjax.models import build_model, load_base, with_head
+        >>> pretrained = load_base(base)
+        >>> model = build_model(pretrained.config, num_outputs=2)
+        >>> params = with_head(pretrained.params, model, jax.random.key(0))
+        >>> adaptation = make_adaptation(AdaptationConfig(method="lora", rank=2), model)
+        >>> trainable = adaptation.init(jax.random.key(1), params)
+        >>> sorted(trainable)
+        ['head', 'lora']
     """
     if (masks is None) != (config.masks is None):
         raise ValueError(f"Expected the masks of {config.masks}, got {masks and list(masks)}.")
@@ -77,6 +88,13 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
 
     Raises:
         InputError: If a setting does not fit the model.
+
+    Example:
+        >>> from maskjax.models import build_model, load_base
+        >>> model = build_model(load_base(base).config, num_outputs=2)
+        >>> transform = make_mask_transform(AdaptationConfig(blocks=(1, 1)), model)
+        >>> transform._fields
+        ('init', 'apply', 'masks', 'float_masks')
     """
     where = masked_rules(config, model)
     granularity = _granularity(config, model)

@@ -54,6 +54,12 @@ def export_hf(predictor: SavedRun, folder: Path) -> None:
     Raises:
         InputError: If the folder is not empty or cannot be written, or if transformers has no
             model for such a task.
+
+    Example:
+        >>> from maskjax.inference import load_predictor
+        >>> export_hf(load_predictor(trained), folder / "exported")
+        >>> (folder / "exported" / "model.safetensors").exists()
+        True
     """
     config = hf_config(predictor)
     with new_folder(folder) as temporary:

@@ -42,6 +42,12 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
     Raises:
         InputError: If the task has no masks or a base that was re-initialized, or if the folder is
             not empty or cannot be written.
+
+    Example:
+        >>> from maskjax.inference import load_predictor
+        >>> export_torch_masks(load_predictor(trained), folder / "masks")
+        >>> (folder / "masks" / "maskjax_torch.py").exists()
+        True
     """
     delta = predictor.file.delta
     if not delta.masks or delta.without(Mask).without(Weight).operations:

@@ -53,6 +53,14 @@ class Predictor:
 
     Raises:
         InputError: If the base or a task cannot be read, or they do not belong together.
+
+    Example:
+        >>> predictor = Predictor(base, tasks=[trained])
+        >>> list(predictor.tasks)
+        ['run']
+        >>> answer = predictor(["a bad play"], "run")[0]
+        >>> answer[0]["label"] in ("negative", "positive"), 0.5 <= answer[0]["score"] <= 1
+        (True, True)
     """
 
     def __init__(

@@ -197,6 +197,12 @@ def load_predictor(
 
     Raises:
         InputError: If the run or its base cannot be read, or they do not belong together.
+
+    Example:
+        >>> predictor = load_predictor(trained)
+        >>> prediction = predictor([("a good film",)])[0]
+        >>> prediction["label"] in ("negative", "positive"), 0.5 <= prediction["score"] <= 1
+        (True, True)
     """
     path = Path(folder)
     header = read_task_header(find_task_file(path, offline=offline))

@@ -46,6 +46,11 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
     Raises:
         InputError: If it cannot be found, is not a supported encoder, or has incomplete or damaged
             files.
+
+    Example:
+        >>> pretrained = load_base(base)
+        >>> pretrained.config.family, pretrained.config.num_layers, sorted(pretrained.params)
+        ('bert', 2, ['embeddings', 'encoder', 'pooler'])
     """
     folder, commit = resolve(str(name), revision, offline=offline)
     source = folder / "config.json"

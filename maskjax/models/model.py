@@ -193,6 +193,14 @@ def with_head(pretrained: Params, model: Model, key: jax.Array) -> Params:
 
     Returns:
         The parameters of `model.apply`. The arrays of the base are shared, not copied.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> pretrained = load_base(base)
+        >>> model = build_model(pretrained.config, num_outputs=3)
+        >>> params = with_head(pretrained.params, model, jax.random.key(0))
+        >>> params["classifier"]["kernel"].shape
+        (16, 3)
     """
     return _part(pretrained, pretrained_part(model)) | init_head(model, key)
 

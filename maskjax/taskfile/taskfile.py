@@ -103,6 +103,12 @@ def save_task_file(path: Path, file: TaskFile) -> int:
 
     Raises:
         InputError: If it cannot be written, or if a reader would reject it.
+
+    Example:
+        >>> task = load_task_file(trained / "task.safetensors")
+        >>> size = save_task_file(folder / "copy.safetensors", task)
+        >>> size == (trained / "task.safetensors").stat().st_size
+        True
     """
     content = Content(file.delta, file.digests)
     payload = make_payload(content, file.meta, file.initial_masks, file.digest_format, str(path))
@@ -122,6 +128,11 @@ def load_task_file(path: Path, base: Mapping[str, HasShape] | None = None) -> Ta
 
     Raises:
         InputError: If the file is missing, damaged, of an unknown format or of another base.
+
+    Example:
+        >>> task = load_task_file(trained / "task.safetensors")
+        >>> task.meta["task"]["labels"], sorted(task.masks)[0]
+        (['negative', 'positive'], 'encoder/layer/0/attention/output/dense/kernel')
     """
     return read_content(read_task_header(path, base))
 

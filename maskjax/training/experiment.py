@@ -96,6 +96,11 @@ def prepare(config: Config) -> Experiment:
 
     Raises:
         InputError: If the base, the rows or a setting cannot be used.
+
+    Example:
+        >>> experiment = prepare(config)
+        >>> experiment.data.task.labels, experiment.total_steps
+        (('negative', 'positive'), 6)
     """
     config = resolve_config(config)
     layout = make_layout(config)

@@ -62,6 +62,17 @@ def fit(experiment: Experiment, hooks: Sequence[Hook] = ()) -> FitResult:
 
     Raises:
         NotFiniteError: If the loss or a trainable array becomes infinite or NaN.
+
+    Example:
+        >>> from maskjax.training import Hook, prepare
+        >>> class CountSteps(Hook):
+        ...     steps = 0
+        ...     def __call__(self, training):
+        ...         self.steps += 1
+        >>> counter = CountSteps()
+        >>> result = fit(prepare(config), [counter])
+        >>> counter.steps
+        6
     """
     return fit_seeds([experiment], hooks)[0]
 

@@ -80,6 +80,12 @@ def run(
         NotFiniteError: If training diverges.
         StoppedError: If SIGTERM comes while it trains; it is saved.
         ValueError: If the configuration is for several seeds.
+
+    Example:
+        >>> from maskjax.training import run
+        >>> result = run(config, folder / "run")
+        >>> sorted(result.scores), (folder / "run" / "task.safetensors").exists()
+        (['dev', 'test'], True)
     """
     if config.train.seeds != 1:
         raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
@@ -128,6 +134,13 @@ def run_seeds(
             first step, no folder is made.
         NotFiniteError: If the training of a seed diverges.
         StoppedError: If SIGTERM comes while they train; they are saved.
+
+    Example:
+        >>> from dataclasses import replace
+        >>> two = replace(config, train=replace(config.train, seeds=2))
+        >>> result = run_seeds(two, folder / "runs")
+        >>> sorted(path.name for path in (folder / "runs").glob("seed-*"))
+        ['seed-0', 'seed-1']
     """
     config, folder = resolve_config(config), Path(folder)
     with ExitStack() as stack:
