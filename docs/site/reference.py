@@ -139,9 +139,10 @@ def package_page(package: str) -> str:
     return "\n".join(parts)
 
 
-EXAMPLES = """Every example of the reference runs in the tests. Those that need files use the names ``base`` for
-the folder of a pretrained encoder, ``rows`` for a folder with train.tsv, dev.tsv and test.tsv,
-``config`` for a short run on both, ``trained`` for the folder of that run, and ``folder`` for an empty one.
+EXAMPLES = """The tests run every example of the reference. Examples that need files use the names
+``base`` for the folder of a pretrained encoder, ``rows`` for a folder with train.tsv, dev.tsv and
+test.tsv, ``config`` for a short run on both, ``trained`` for the folder of that run, and ``folder``
+for an empty one.
 """
 
 
