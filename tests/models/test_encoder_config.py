@@ -15,17 +15,17 @@ OTHER_SIZES = {
 }
 
 
-def test_absent_keys_have_the_defaults_of_transformers(family, tiny_config):
+def test_absent_keys_have_the_defaults_of_transformers(every_family, tiny_config):
     transformers = pytest.importorskip("transformers")
-    from_file = tiny_config(family)
-    hf = getattr(transformers, f"{ARCHITECTURES[family].torch_name}Config")(
+    from_file = tiny_config(every_family)
+    hf = getattr(transformers, f"{ARCHITECTURES[every_family].torch_name}Config")(
         vocab_size=32,
         hidden_size=8,
         num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=18,
-        **({"hidden_dim": 12} if family == "distilbert" else {"intermediate_size": 12}),
-        **OTHER_SIZES.get(family, {}),
+        **({"hidden_dim": 12} if every_family == "distilbert" else {"intermediate_size": 12}),
+        **OTHER_SIZES.get(every_family, {}),
     )
     assert read_config(hf.to_dict(), "transformers") == from_file
 

@@ -119,17 +119,17 @@ def assert_close(ours, oracle) -> None:
 
 
 @pytest.mark.parametrize("kind", HEADS)
-def test_random_models_match_transformers(family, kind, tmp_path):
+def test_random_models_match_transformers(every_family, kind, tmp_path):
     seed = list(HEADS).index(kind)
-    oracle = make_oracle(family, seed, kind)
+    oracle = make_oracle(every_family, seed, kind)
     oracle.save_pretrained(tmp_path)
     base = load_base(tmp_path)
     model = build_model(base.config, OUTPUTS[kind], kind=kind)
     inputs = make_inputs(base.config, seed)
     with torch.no_grad():
-        expected = oracle(**torch_inputs(family, kind, inputs), output_hidden_states=True)
+        expected = oracle(**torch_inputs(every_family, kind, inputs), output_hidden_states=True)
 
-    params = to_params(model, oracle, family)
+    params = to_params(model, oracle, every_family)
     for path, leaf in flatten_with_paths(base.params).items():
         np.testing.assert_array_equal(leaf, flatten_with_paths(params)[path])
     run = jax.jit(lambda p: (model.hidden_states(p, inputs), model.apply(p, inputs)))

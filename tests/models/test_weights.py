@@ -83,18 +83,18 @@ def test_distilbert_names_map_to_canonical_paths(checkpoint, tmp_path):
         np.testing.assert_array_equal(found[path], source.tensors[f"transformer.layer.1.{name}"].T)
 
 
-def test_prefix_and_other_heads_change_nothing(family, checkpoint, tmp_path):
-    plain = checkpoint(family)
+def test_prefix_and_other_heads_change_nothing(every_family, checkpoint, tmp_path):
+    plain = checkpoint(every_family)
     expected = leaves(plain.write(tmp_path / "plain"))
     roberta = ("lm_head.dense.weight", "pooler.dense.weight", "classifier.out_proj.bias")
     extra = {
         "bert": ("embeddings.position_ids", "cls.predictions.bias", "classifier.weight"),
         "distilbert": ("vocab_projector.bias", "pre_classifier.weight", "classifier.bias"),
         "electra": ("discriminator_predictions.dense.weight", "classifier.out_proj.bias"),
-    }.get(family, roberta)
+    }.get(every_family, roberta)
     extra += ("qa_outputs.weight", "qa_outputs.bias")
-    full = checkpoint(family)
-    prefix = {"xlm-roberta": "roberta", "camembert": "roberta"}.get(family, family)
+    full = checkpoint(every_family)
+    prefix = {"xlm-roberta": "roberta", "camembert": "roberta"}.get(every_family, every_family)
     full.tensors = {f"{prefix}.{name}": tensor for name, tensor in full.tensors.items()}
     full.tensors |= {name: np.zeros(3, np.int64) for name in extra}
     assert_same_leaves(leaves(full.write(tmp_path / "full")), expected)
@@ -142,25 +142,25 @@ def test_a_tied_tensor_is_read_under_its_other_name(checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize("clue", ["class", "prefix", "shape"])
-def test_an_absent_model_type_is_settled_by_names(clue, family, checkpoint, tmp_path):
-    source = checkpoint(family)
+def test_an_absent_model_type_is_settled_by_names(clue, every_family, checkpoint, tmp_path):
+    source = checkpoint(every_family)
     expected = leaves(source.write(tmp_path / "plain"))
     del source.config["model_type"]
     if clue == "class":
-        source.config["architectures"] = [f"{ARCHITECTURES[family].torch_name}ForMaskedLM"]
-    prefix = ARCHITECTURES[family].prefix
+        source.config["architectures"] = [f"{ARCHITECTURES[every_family].torch_name}ForMaskedLM"]
+    prefix = ARCHITECTURES[every_family].prefix
     if clue == "prefix":
         source.tensors = {f"{prefix}.{name}": value for name, value in source.tensors.items()}
     folder = source.write(tmp_path / "untyped")
     is_settled = {
         "class": True,
-        "prefix": prefix == family != "roberta",  # which names its relatives too
-        "shape": family in ("bert", "distilbert", "mpnet"),
+        "prefix": prefix == every_family != "roberta",  # which names its relatives too
+        "shape": every_family in ("bert", "distilbert", "mpnet"),
     }[clue]
     if is_settled:
-        assert load_base(folder).config.family == family
+        assert load_base(folder).config.family == every_family
         assert_same_leaves(leaves(folder), expected)
-    elif (clue, family) != ("shape", "electra"):  # has the shape of a BERT without pooler
+    elif (clue, every_family) != ("shape", "electra"):  # has the shape of a BERT without pooler
         with pytest.raises(
             InputError, match=r"config.json: key 'model_type' is missing.*add one of"
         ):
