@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 # The names of jaxtyping exist for type checkers only, so a process of its own imports the packages
 # as a type checker sees them. The examples of all docstrings then run with every call checked.
 PROGRAM = """
-import doctest, importlib, pkgutil, sys, typing
+import doctest, importlib, pkgutil, sys, tempfile, typing
+from pathlib import Path
 import beartype, jax, jax.numpy as jnp, numpy as np, pytest
 import maskjax.masking, maskjax.models
 from jaxtyping import TypeCheckError, install_import_hook
@@ -23,12 +25,15 @@ with install_import_hook(["maskjax.masking", "maskjax.models"], "beartype.bearty
     from maskjax.masking import binarizers, hard_threshold
     from maskjax.models import block, layers
 typing.TYPE_CHECKING = False
+from tests.tiny import write_toy_base
 
+base = str(write_toy_base(Path(tempfile.mkdtemp())))
 examples = 0
 for package in (maskjax.masking, maskjax.models):
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-        result = doctest.testmod(importlib.import_module(found.name), optionflags=flags)
+        module = importlib.import_module(found.name)
+        result = doctest.testmod(module, optionflags=flags, extraglobs={"base": base})
         assert not result.failed, found.name
         examples += result.attempted
 assert examples > 100, examples
@@ -61,14 +66,14 @@ print(examples)
 
 def test_calls_keep_to_the_annotated_shapes():
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 0, (done.stdout + done.stderr)[-5000:]
     assert int(done.stdout) > 100
 
 
 def test_jaxtyping_is_imported_for_type_checkers_only():
-    package = Path(__file__).parents[1] / "maskjax"
+    package = ROOT / "maskjax"
     users = [p for p in package.rglob("*.py") if "jaxtyping" in p.read_text(encoding="utf8")]
     assert len(users) > 5
     for path in users:

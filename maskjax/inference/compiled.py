@@ -31,7 +31,7 @@ Leaves = dict[str, Any]
 """Arrays by path, of NumPy or on a device."""
 Inputs = Mapping[str, Any]
 Forward = Callable[[Leaves, Leaves, Inputs], jax.Array]
-"""`(leaves, planes, inputs) -> outputs`. Planes are packed masks by path, for all maskable matrices
+"""`(leaves, bit_planes, inputs) -> outputs`. Bit planes are packed masks by path, for all maskable matrices
 or, where the leaves are masked already, for none."""
 
 
@@ -47,7 +47,7 @@ class CompiledModel:
     paths: tuple[str, ...]  # paths of all leaves
     maskable: tuple[str, ...]  # paths of the matrices that may be masked, sorted
     forward: Forward
-    # `(leaves of the base, heads, planes, inputs) -> logits`; all but the first have a leading
+    # `(leaves of the base, heads, bit_planes, inputs) -> logits`; all but the first have a leading
     # axis of groups.
     batched: Callable[[Leaves, Leaves, Leaves, Inputs], jax.Array]
 

@@ -79,7 +79,7 @@ def test_cache_matches_a_brute_force_model(budgets):
                 loaded = cache.fetch(key)
                 shadow.fetch(key, sizes)
                 np.testing.assert_array_equal(
-                    loaded.planes["a/kernel"], tasks[key].planes["a/kernel"]
+                    loaded.bit_planes["a/kernel"], tasks[key].bit_planes["a/kernel"]
                 )
                 np.testing.assert_array_equal(loaded.leaves["head"], tasks[key].own["head"])
                 assert loaded.leaves["a/kernel"] is BASE["a/kernel"]
@@ -105,11 +105,11 @@ def test_merged_copies_stay_for_tasks_in_use():
         cache.begin(keys)
         weights = {key: cache.fetch(key) for key in keys}
         for key in keys:
-            bits = np.unpackbits(tasks[key].planes["a/kernel"][None], axis=0, bitorder="little")
+            bits = np.unpackbits(tasks[key].bit_planes["a/kernel"][None], axis=0, bitorder="little")
             expected = BASE["a/kernel"] * bits.reshape(16, 4)
-            if not weights[key].planes:
+            if not weights[key].bit_planes:
                 np.testing.assert_array_equal(weights[key].leaves["a/kernel"], expected)
-        return {key for key in keys if not weights[key].planes}
+        return {key for key in keys if not weights[key].bit_planes}
 
     for _ in range(PATIENCE - 1):
         assert hot("abc") == set()
