@@ -31,8 +31,8 @@ Leaves = dict[str, Any]
 """Arrays by path, of NumPy or on a device."""
 Inputs = Mapping[str, Any]
 Forward = Callable[[Leaves, Leaves, Inputs], jax.Array]
-"""`(leaves, bit_planes, inputs) -> outputs`. Bit planes are packed masks by path, for all maskable matrices
-or, where the leaves are masked already, for none."""
+"""`(leaves, bit_planes, inputs) -> outputs`. Bit planes are packed masks by path, for all maskable
+matrices or, where the leaves are masked already, for none."""
 
 
 @dataclass(frozen=True, eq=False)
