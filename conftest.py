@@ -7,18 +7,22 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import pytest
 
-from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
-from maskjax.training import run
-from tests.tiny import write_toy_base, write_toy_rows
+if TYPE_CHECKING:
+    from maskjax.config import Config
+
+# tests/conftest.py sets the environment that jax and huggingface_hub read when they are imported,
+# and it is loaded after this file: so each fixture imports what it needs.
 
 
 @pytest.fixture(scope="session")
-def example_config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+def example_config(tmp_path_factory: pytest.TempPathFactory) -> "Config":
+    from maskjax.config import Config, ModelConfig, OptimizerConfig, TaskConfig, TrainConfig
+    from tests.tiny import write_toy_base, write_toy_rows
+
     base, rows = (tmp_path_factory.mktemp(name) for name in ("base", "rows"))
     return Config(
         model=ModelConfig(base=str(write_toy_base(base))),
@@ -29,7 +33,11 @@ def example_config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 
 
 @pytest.fixture(scope="session")
-def example_run(example_config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def example_run(example_config: "Config", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import jax
+
+    from maskjax.training import run
+
     folder = tmp_path_factory.mktemp("trained") / "run"
     with jax.numpy_dtype_promotion("standard"):
         run(example_config, folder)
@@ -44,10 +52,12 @@ def names_of_examples(
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return
+    import jax
+
     source = "".join(example.source for example in request.node.dtest.examples)
     mentioned = set(re.findall(r"\w+", source))
     if mentioned & {"config", "base", "rows"}:
-        config: Config = request.getfixturevalue("example_config")
+        config = request.getfixturevalue("example_config")
         doctest_namespace |= {"config": config, "base": config.model.base, "rows": config.task.path}
     if "trained" in mentioned:
         doctest_namespace["trained"] = request.getfixturevalue("example_run")

@@ -1,5 +1,6 @@
 """Project files name existing commands and paths, and the current version."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -74,3 +75,11 @@ def test_templates_for_issues_are_forms():
         assert form["name"]
         assert form["description"]
         assert all(part["type"] in ("textarea", "input", "dropdown") for part in form["body"])
+
+
+def test_the_first_conftest_imports_nothing_that_reads_the_environment():
+    """tests/conftest.py, which pytest loads after it, sets the platform and turns the Hub off."""
+    nodes = ast.parse((ROOT / "conftest.py").read_text(encoding="utf8")).body
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    assert names == {"re", "collections.abc", "pathlib", "typing", "pytest"}

@@ -1,7 +1,7 @@
 """An architecture: all that is particular to a family of encoders, in one record."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flax import nnx
@@ -119,7 +119,7 @@ class Architecture:
                 )
         fields = self._fields(values, source)
         try:
-            return EncoderConfig(family=self.name, **fields)
+            return _with_offset(EncoderConfig(family=self.name, **fields))
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
 
@@ -138,10 +138,10 @@ class Architecture:
                     f"{source}: key {key!r} is missing; is it the config of an encoder?"
                 )
         fields["activation"] = self._activation(fields["activation"], source)
-        return _with_offset(fields) if fields.get("positions") == "tokens" else fields
+        return fields
 
-    def _activation(self, name: str, source: str) -> Activation:
-        if name not in ACTIVATIONS:
+    def _activation(self, name: Any, source: str) -> Activation:
+        if not isinstance(name, str) or name not in ACTIVATIONS:
             raise InputError(
                 f"{source}: {self.keys['activation']} {name!r} is not supported, only "
                 f"{', '.join(ACTIVATIONS)}"
@@ -149,10 +149,10 @@ class Architecture:
         return ACTIVATIONS[name]
 
 
-def _with_offset(fields: dict[str, Any]) -> dict[str, Any]:
+def _with_offset(config: EncoderConfig) -> EncoderConfig:
     """Sets aside the rows of the position embeddings up to that of padding, as RoBERTa does."""
-    offset = fields["pad_token_id"] + 1
-    return fields | {
-        "position_offset": offset,
-        "max_positions": fields["max_positions"] - offset,
-    }
+    if config.positions == "columns":
+        return config
+    offset = config.pad_token_id + 1
+    usable = config.max_positions - offset
+    return replace(config, position_offset=offset, max_positions=usable)

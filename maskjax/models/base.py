@@ -66,5 +66,6 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
 
 def _has_pooler(folder: Path, config: EncoderConfig) -> bool:
     """Says whether a checkpoint has a pooler, even if only a part of it."""
-    names = [normalize_name(name, config.family) for name in tensor_names(folder)]
-    return config.has_pooler and any(name.startswith("pooler.") for name in names)
+    return config.has_pooler and any(
+        normalize_name(name, config.family).startswith("pooler.") for name in tensor_names(folder)
+    )

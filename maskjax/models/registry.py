@@ -59,8 +59,9 @@ def guess_family(values: Mapping[str, Any], names: Container[str], source: str) 
     Its `architectures` settle it, else the prefix of its tensors, else the names of a block; among
     families with BERT's names, its token types and padding.
     """
-    classes = values.get("architectures") or [""]
-    named = [a for a in ARCHITECTURES.values() if str(classes[0]).startswith(a.torch_name)]
+    classes = values.get("architectures")
+    class_name = str(classes[0]) if isinstance(classes, list) and classes else ""
+    named = [a for a in ARCHITECTURES.values() if class_name.startswith(a.torch_name)]
     if named:
         return max(named, key=lambda a: len(a.torch_name)).name
     fitting = [a.name for a in ARCHITECTURES.values() if f"{a.prefix}.{a.rename(QUERY)}" in names]

@@ -69,6 +69,9 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("bert", {"initializer_range": float("inf")}, "initializer_range is inf"),
         ("bert", {"pad_token_id": -1}, "pad_token_id is -1; expected an integer, 0 or more"),
         ("roberta", {"max_position_embeddings": 2}, "max_positions is 0"),
+        ("roberta", {"pad_token_id": "1"}, "pad_token_id is '1'; expected an integer, 0 or more"),
+        ("roberta", {"max_position_embeddings": "18"}, "max_positions is '18'"),
+        ("bert", {"hidden_act": ["gelu"]}, r"hidden_act .'gelu'. is not supported"),
     ],
 )
 def test_unsupported_configurations_are_refused(tiny_config, family, changes, message):

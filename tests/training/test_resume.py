@@ -255,7 +255,7 @@ def test_full_disk_is_a_one_line_error_without_partial_files(tmp_path, caplog):
     assert "\n" not in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"1"}
     assert checkpoints.restore(STATE)["step"] == 1
-    gc.collect()  # asyncio logs what nobody took when it is collected
+    gc.collect()  # asyncio logs an exception that was never retrieved when its future is collected
     assert not [record for record in caplog.records if record.name == "asyncio"]
 
 
