@@ -10,6 +10,8 @@ ROOT = Path(__file__).parents[1]
 PROGRAM = """
 import doctest, importlib, pkgutil, sys, tempfile, typing
 from pathlib import Path
+# First: old releases of IPython add a folder to the path that has a package "tests" of its own.
+from tests.tiny import write_toy_base
 import beartype, jax, jax.numpy as jnp, numpy as np, pytest
 import maskjax.masking, maskjax.models
 from jaxtyping import TypeCheckError, install_import_hook
@@ -25,7 +27,6 @@ with install_import_hook(["maskjax.masking", "maskjax.models"], "beartype.bearty
     from maskjax.masking import binarizers, hard_threshold
     from maskjax.models import block, layers
 typing.TYPE_CHECKING = False
-from tests.tiny import write_toy_base
 
 base = str(write_toy_base(Path(tempfile.mkdtemp())))
 examples = 0
