@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 # The names of jaxtyping exist for type checkers only, so a process of its own imports the packages
 # as a type checker sees them. The examples of all docstrings then run with every call checked.
@@ -65,6 +67,7 @@ print(examples)
 """
 
 
+@pytest.mark.slow
 def test_calls_keep_to_the_annotated_shapes():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True, cwd=ROOT

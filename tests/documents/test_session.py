@@ -104,7 +104,7 @@ def script_of(blocks, excuses, port):
         text = block.text.replace("localhost:8000", f"localhost:{port}")
         if block.language == "python":
             text = f"python - <<'END_OF_PYTHON'\n{text}END_OF_PYTHON"
-        parts += [f"echo '=== {block.place}'", text]
+        parts += [f'echo "=== {block.place} at $SECONDS s"', text]
     return "\n".join(parts) + "\n"
 
 

@@ -9,6 +9,7 @@ import time
 
 import chex
 import numpy as np
+import pytest
 from safetensors import safe_open
 
 from maskjax.adaptation import Mask
@@ -81,6 +82,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["t.bin"]
 
 
+@pytest.mark.slow
 def test_a_killed_save_leaves_the_old_file_or_the_new_one(tmp_path):
     """A process that saves two contents in turn without end is killed at four moments."""
     path = tmp_path / "t.bin"

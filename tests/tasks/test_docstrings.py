@@ -234,6 +234,7 @@ def test_only_correct_endings_make_sentences_of_the_corpus(tasks):
                 assert (_words(f"{row.beginning} {ending}") in corpus) == (label == row.label)
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_hash_seed():
     script = f"""
 import pandas as pd

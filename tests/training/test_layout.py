@@ -73,6 +73,7 @@ def test_mesh_training_equals_one_device(configured, listener, alone):
     assert_same(fit(experiment, [recorded]), recorded, alone)
 
 
+@pytest.mark.slow
 def test_run_resumes_with_another_number_of_devices(
     configured, listener, alone, tmp_path, sigterm_at
 ):

@@ -122,6 +122,7 @@ def test_resume_after_kill_equals_the_uninterrupted_run(toy_config, alone, tmp_p
     same_results(tmp_path / "run", alone(config))
 
 
+@pytest.mark.slow
 def test_sigterm_saves_the_step_that_was_reached(toy_config, alone, tmp_path):
     config = noisy(toy_config)
     with start(config, tmp_path / "run") as process:
@@ -136,6 +137,7 @@ def test_sigterm_saves_the_step_that_was_reached(toy_config, alone, tmp_path):
     same_results(tmp_path / "run", alone(config))
 
 
+@pytest.mark.slow
 def test_several_seeds_resume_together(toy_config, tmp_path, sigterm_at):
     """SIGTERM comes in the middle of a window of losses, while patience is being counted."""
     config = noisy(
