@@ -77,6 +77,13 @@ CONFIGS = {
     "camembert": {"model_type": "camembert", "pad_token_id": 1, "type_vocab_size": 1, **SHAPE},
     "electra": {"model_type": "electra", "pad_token_id": 0, "embedding_size": 8, **SHAPE},
     "mpnet": {"model_type": "mpnet", "pad_token_id": 1, **SHAPE},
+    "modernbert": {
+        "model_type": "modernbert",
+        "pad_token_id": 0,
+        "classifier_pooling": "mean",
+        "local_attention": 6,
+        **SHAPE,
+    },
     "distilbert": {
         "model_type": "distilbert",
         "vocab_size": 25,
@@ -194,7 +201,8 @@ def _write_run(
     model = build_model(loaded.config, task.num_outputs, kind=task.kind)
     params = with_head(loaded.params, model, jax.random.key(seed))
     drawn = flatten_with_paths(params)
-    params = update_leaves(params, {path: 30 * drawn[path] for path in head_paths(model)})
+    scale = 0.6 / loaded.config.head_std  # logits of about one
+    params = update_leaves(params, {path: scale * drawn[path] for path in head_paths(model)})
     method = make_adaptation(adaptation, model)
     trained = jax.tree.map(_shaken, method.init(jax.random.key(seed + 1), params))
     leaves = flatten_with_paths(params)

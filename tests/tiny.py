@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
+from tokenizers import BertWordPieceTokenizer
 
+from maskjax.export.huggingface import to_torch
 from maskjax.masking import flatten_with_paths
-from maskjax.models import build_model, read_config, swap_layout, torch_name
+from maskjax.models import build_model, read_config
 from maskjax.models.model import pretrained_part
 
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
@@ -31,16 +33,28 @@ def write_random_base(
     """Writes a checkpoint in which every parameter, biases and norms too, is random."""
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(values))
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
-    (folder / "vocab.txt").write_text("\n".join(words))
+    write_tokenizer(folder, words, in_one_file=values["model_type"] == "modernbert")
     model = build_model(read_config(values, "tiny"), num_outputs=1)
-    random, tensors = np.random.default_rng(seed), {}
+    random, leaves = np.random.default_rng(seed), {}
     for path, leaf in flatten_with_paths(pretrained_part(model)).items():
         array = random.normal(0, scale, leaf.shape) + path.endswith("scale")
-        in_torch = np.ascontiguousarray(swap_layout(path, array.astype(np.float32)))
-        tensors[torch_name(path, values["model_type"])] = in_torch
-    save_file(tensors, folder / "model.safetensors")
+        leaves[path] = array.astype(np.float32)
+    save_file(to_torch(leaves, values["model_type"]), folder / "model.safetensors")
     return folder
+
+
+def write_tokenizer(folder: Path, words: list[str], *, in_one_file: bool) -> None:
+    """Writes BERT's tokenizer, as a vocabulary or as encoders of today have it."""
+    if not in_one_file:
+        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+        (folder / "vocab.txt").write_text("\n".join(words))
+        return
+    tokenizer = BertWordPieceTokenizer({word: i for i, word in enumerate(words)})
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "pad", "cls", "sep", "mask")}
+    values = {"tokenizer_class": "PreTrainedTokenizerFast", **names}
+    values["model_input_names"] = ["input_ids", "attention_mask"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(values))
 
 
 def write_toy_base(folder: Path) -> Path:

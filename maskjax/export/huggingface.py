@@ -16,7 +16,7 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
-from maskjax.models import ARCHITECTURES, TaskType, state_dict_key, swap_layout
+from maskjax.models import ARCHITECTURES, TaskType, fused_paths, state_dict_key, swap_layout
 from maskjax.tasks import Task, load_tokenizer
 from maskjax.tasks.tokenizer import import_transformers
 
@@ -78,11 +78,17 @@ def torch_params(predictor: SavedRun) -> dict[str, np.ndarray]:
 
 
 def to_torch(leaves: Mapping[str, Any], family: str) -> dict[str, np.ndarray]:
-    """Spells leaves, or their masks, as PyTorch does."""
-    return {
-        state_dict_key(path, family): np.ascontiguousarray(swap_layout(path, np.asarray(leaf)))
-        for path, leaf in leaves.items()
-    }
+    """Spells leaves, or their masks, as PyTorch does.
+
+    Of matrices that PyTorch stores as one, all or none have to be there.
+    """
+    tensors = {}
+    for path in leaves:
+        parts = fused_paths(path, family)
+        if path == parts[0]:
+            arrays = [swap_layout(part, np.asarray(leaves[part])) for part in parts]
+            tensors[state_dict_key(path, family)] = np.ascontiguousarray(np.concatenate(arrays))
+    return tensors
 
 
 def architecture(task: Task, family: str) -> str:

@@ -11,11 +11,11 @@ MASK, ORIGINAL = "_mask", "_orig"
 WRAPPERS = frozenset((
     "_orig_mod",  # torch.compile
     "module",  # DataParallel, DistributedDataParallel
-    "model",  # the attribute of a LightningModule, among others
+    "model",  # the attribute of a LightningModule, among others; ModernBERT's prefix
     "_fsdp_wrapped_module",
     "_checkpoint_wrapped_module",
 ))  # fmt: skip
-"""Parts of a name that wrappers add; no encoder has a module of these names."""
+"""Parts of a name that wrappers add; no module within an encoder has these names."""
 LISTED = 4
 
 

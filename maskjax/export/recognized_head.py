@@ -4,7 +4,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from maskjax.models import ARCHITECTURES, TaskType
-from maskjax.models.heads import GeluHead, PoolerHead, PreClassifierHead, SummaryHead, TanhHead
+from maskjax.models.heads import (
+    GeluHead,
+    NormedPoolerHead,
+    PoolerHead,
+    PreClassifierHead,
+    SummaryHead,
+    TanhHead,
+)
 
 OUTPUT = "classifier.weight"
 
@@ -47,10 +54,9 @@ def recognize_head(names: Iterable[str], family: str, outputs: int) -> Recognize
         return RecognizedHead("tokens", None)
     if outputs == 1:
         return RecognizedHead("regression", "choice")
-    # Taggers of transformers 2 have a pooler, which they do not use.
-    return RecognizedHead(
-        "classification", "tokens" if heads["classification"] is PoolerHead else None
-    )
+    # Taggers of transformers 2 have a pooler, which they do not use; those of ModernBERT use it.
+    has_pooler = heads["classification"] in (PoolerHead, NormedPoolerHead)
+    return RecognizedHead("classification", "tokens" if has_pooler else None)
 
 
 def _has_hidden_layer(names: set[str], family: str) -> bool:
@@ -58,4 +64,4 @@ def _has_hidden_layer(names: set[str], family: str) -> bool:
     if ARCHITECTURES[family].heads["classification"] is PreClassifierHead:
         return "pre_classifier.weight" in names
     is_whole = any(name.startswith("embeddings.") for name in names)
-    return "pooler.dense.weight" in names or not is_whole
+    return ARCHITECTURES[family].rename("pooler.dense.weight") in names or not is_whole

@@ -11,7 +11,7 @@ from maskjax.errors import InputError
 from maskjax.export.parameter_names import MASK, ORIGINAL, list_names, spell_name
 from maskjax.export.stored_array import ArraySource
 from maskjax.masking import flatten_with_paths
-from maskjax.models import Model, head_paths, is_ignored, swap_layout, torch_name
+from maskjax.models import Model, fused_paths, head_paths, is_ignored, swap_layout, torch_name
 from maskjax.models.hf_names import is_kernel
 
 StateDict = Mapping[str, ArraySource]
@@ -27,12 +27,22 @@ class StateTensor(NamedTuple):
         suffix: `_mask`, `_orig`, or "".
         name: Its name in the state dict.
         array: The tensor, in PyTorch's layout.
+        part: Which of how many equal parts of the tensor's rows the path is.
     """
 
     path: str
     suffix: str
     name: str
     array: ArraySource
+    part: tuple[int, int] = (0, 1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the path's part, in the layout of params; rows that do not split stay."""
+        shape, parts = self.array.shape, self.part[1]
+        if len(shape) == 2 and shape[0] % parts == 0:
+            shape = (shape[0] // parts, shape[1])
+        return _swap(self.path, shape)
 
     def read(self) -> np.ndarray:
         """Reads the tensor in the layout of params and in its own dtype.
@@ -41,10 +51,13 @@ class StateTensor(NamedTuple):
             InputError: If this part of the file is damaged.
         """
         try:
-            # Contiguous, since safetensors writes the memory of an array and ignores its strides.
-            return np.ascontiguousarray(swap_layout(self.path, np.asarray(self.array)))
+            array = np.asarray(self.array)
         except InputError as error:
             raise InputError(f"the file of {list_names([self.name])} {error}.") from error
+        number, parts = self.part
+        array = np.split(array, parts)[number] if array.ndim == 2 else array
+        # Contiguous, since safetensors writes the memory of an array and ignores its strides.
+        return np.ascontiguousarray(swap_layout(self.path, array))
 
     def read_weight(self) -> np.ndarray:
         """Reads the tensor as float32."""
@@ -76,14 +89,18 @@ class StateParts(NamedTuple):
 def sort_state(state: StateDict, model: Model) -> StateParts:
     """Finds the path of each tensor; unknown tensors are an error."""
     family = model.config.family
-    paths = {torch_name(path, family): path for path in flatten_with_paths(model.abstract)}
+    paths = {
+        torch_name(path, family): fused_paths(path, family)
+        for path in flatten_with_paths(model.abstract)
+    }
     groups: defaultdict[tuple[str, bool], list[StateTensor]] = defaultdict(list)
     unused, unknown = [], []
     for key, array in state.items():
         name, suffix = spell_name(key, family)
         if name in paths:
-            path = paths[name]
-            groups[path, suffix == MASK].append(StateTensor(path, suffix, key, array))
+            for number, path in enumerate(paths[name]):
+                part = (number, len(paths[name]))
+                groups[path, suffix == MASK].append(StateTensor(path, suffix, key, array, part))
         elif not is_ignored(name, family) and not re.fullmatch(HELPERS, name):
             unknown.append(key)
         elif suffix == MASK:
@@ -116,19 +133,14 @@ def _misfits(parts: StateParts, model: Model) -> Iterator[str]:
         if path not in parts.weights:
             yield f"{torch_name(path, model.config.family)} of the head is missing"
     for path, entry in parts.weights.items():
-        if _shape(entry) != shapes[path]:
+        if entry.shape != shapes[path]:
             yield _unexpected(entry, shapes[path])
         # By name, since NumPy does not count the dtypes of ml_dtypes as floating.
         elif not entry.array.dtype.name.startswith(("float", "bfloat")):
             yield f"{entry.name} has dtype {entry.array.dtype}, expected a floating one"
     for path, entry in parts.masks.items():
-        if _shape(entry) not in _mask_shapes(path, shapes[path], model.config.num_heads):
+        if entry.shape not in _mask_shapes(path, shapes[path], model.config.num_heads):
             yield _unexpected(entry, shapes[path])
-
-
-def _shape(entry: StateTensor) -> tuple[int, ...]:
-    """The shape of a tensor in the layout of params."""
-    return _swap(entry.path, entry.array.shape)
 
 
 def _swap(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -136,7 +148,8 @@ def _swap(path: str, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _unexpected(entry: StateTensor, expected: tuple[int, ...]) -> str:
-    shape = _swap(entry.path, expected)
+    rows, *columns = _swap(entry.path, expected)
+    shape = (rows * entry.part[1], *columns)
     return f"{entry.name} has shape {entry.array.shape}, expected {shape}"
 
 

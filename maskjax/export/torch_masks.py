@@ -5,7 +5,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from maskjax.export.huggingface import architecture, label_names, problem_type, 
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bits
-from maskjax.models import head_paths, state_dict_key
+from maskjax.models import fused_paths, head_paths, state_dict_key
 
 FORMAT = 1
 SHIPPED = Path(__file__).with_name("maskjax_torch.py")
@@ -61,8 +61,8 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
             "fit no published model; use --to hf."
         )
     family = predictor.base.config.family
-    masks = to_torch({path: mask.unpack() for path, mask in delta.masks.items()}, family)
-    weights = to_torch(delta.weights, family)
+    masks = to_torch(_whole_masks(predictor), family)
+    weights = to_torch(_with_fused(delta.weights, predictor), family)
     packed = {name: pack_bits(mask) for name, mask in masks.items()}
     info = json.dumps(_info(predictor, masks | weights), indent=1, ensure_ascii=False)
     with new_folder(folder) as temporary:
@@ -70,6 +70,22 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
         (temporary / "weights.safetensors").write_bytes(save(weights))
         (temporary / "task.json").write_text(info + "\n", encoding="utf8")
         shutil.copyfile(SHIPPED, temporary / SHIPPED.name)
+
+
+def _with_fused(leaves: Iterable[str], predictor: SavedRun) -> dict[str, np.ndarray]:
+    """The leaves of a task, and the others of the matrices that PyTorch stores as one."""
+    family, params = predictor.base.config.family, flatten_with_paths(predictor.params)
+    paths = {part for path in leaves for part in fused_paths(path, family)}
+    return {path: np.asarray(params[path]) for path in sorted(paths)}
+
+
+def _whole_masks(predictor: SavedRun) -> dict[str, np.ndarray]:
+    """The masks; a matrix without one keeps all weights if PyTorch stores it with a masked one."""
+    masks = {path: mask.unpack() for path, mask in predictor.file.masks.items()}
+    return {
+        path: masks.get(path, np.ones(leaf.shape, bool))
+        for path, leaf in _with_fused(masks, predictor).items()
+    }
 
 
 def _info(predictor: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -94,7 +110,8 @@ def _info(predictor: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, An
 def _fingerprint(predictor: SavedRun) -> dict[str, list[float]]:
     """The first weights, in torch's order, of each masked matrix of the base."""
     file = predictor.file
-    base = flatten_with_paths(predictor.base.params)
+    base, family = flatten_with_paths(predictor.base.params), predictor.base.config.family
     paths = file.masks.keys() & base.keys() - file.delta.weights.keys()
-    masked = to_torch({path: base[path] for path in sorted(paths)}, predictor.base.config.family)
+    whole = sorted({part for path in paths for part in fused_paths(path, family)})
+    masked = to_torch({path: base[path] for path in whole}, family)
     return {name: array.ravel()[:FINGERPRINT].tolist() for name, array in masked.items()}

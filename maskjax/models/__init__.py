@@ -9,6 +9,7 @@ from maskjax.models.base import Base, load_base
 from maskjax.models.cast import cast_matrices
 from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.hf_names import (
+    fused_paths,
     is_ignored,
     normalize_name,
     state_dict_key,
@@ -47,6 +48,7 @@ __all__ = [
     "count_by_block",
     "count_by_type",
     "encoder_rules",
+    "fused_paths",
     "head_paths",
     "init_head",
     "is_ignored",

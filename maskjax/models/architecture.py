@@ -54,7 +54,9 @@ DEFAULTS: dict[str, Any] = {
 
 COPIES = {
     "embedding_size": "hidden_size",
+    "embedding_dropout": "hidden_dropout",
     "head_dropout": "hidden_dropout",
+    "head_std": "initializer_range",
     "token_dropout": "head_dropout",
     "choice_dropout": "head_dropout",
 }
@@ -83,7 +85,13 @@ class Architecture:
         copies: Field → the field whose value it takes where it has none.
         computed: Key of `config.json` → the only value that is computed.
         traits: Fields of `EncoderConfig` that the family fixes.
+        refine: `(config, values) -> config` for what takes more than a look at one key of
+            `config.json`; it raises InputError on a variant that is not computed.
         renames: Parts of PyTorch's names: ours → theirs, in the order of replacement.
+        fused: Modules of a block whose kernels PyTorch stores in one matrix, each with an equal
+            share of its rows, in the order of the rows.
+        pooler_in_base: Whether a pretrained pooler belongs to the encoder in PyTorch, and so has
+            its prefix.
         unused: Full-match patterns of tensors that a model may have no use for: buffers, language
             model heads, heads of other tasks, poolers.
         encoder: `(config, dtype, remat) -> module` of the encoder.
@@ -99,31 +107,31 @@ class Architecture:
     computed: Mapping[str, Any] = field(default_factory=lambda: COMPUTED)
     copies: Mapping[str, str] = field(default_factory=lambda: COPIES)
     traits: Mapping[str, Any] = field(default_factory=dict)
+    refine: Callable[[EncoderConfig, Mapping[str, Any]], EncoderConfig] = lambda config, _: config
     renames: tuple[tuple[str, str], ...] = ()
+    fused: tuple[tuple[str, ...], ...] = ()
+    pooler_in_base: bool = True
     unused: tuple[str, ...] = ()
     encoder: Callable[[EncoderConfig, DTypeLike, bool], nnx.Module] = Encoder
     lowest_masked: Callable[[int], int] = lambda num_layers: num_layers // 6
 
     def rename(self, name: str) -> str:
-        """Spells a name of the encoder's tensors, which is BERT's, as the family's class does."""
+        """Spells the name of a tensor, which is BERT's, as the family's class does."""
         for ours, theirs in self.renames:
             name = name.replace(ours, theirs)
         return name
 
     def read_config(self, values: Mapping[str, Any], source: str) -> EncoderConfig:
         """Reads the content of a `config.json`; errors name `source`."""
-        for key, value in self.computed.items():
-            if values.get(key, value) != value:
-                raise InputError(
-                    f"{source}: {key} {values[key]!r} is not supported, only {value!r}"
-                )
-        fields = self._fields(values, source)
         try:
-            return _with_offset(EncoderConfig(family=self.name, **fields))
+            for key, value in self.computed.items():
+                if values.get(key, value) != value:
+                    raise InputError(f"{key} {values[key]!r} is not supported, only {value!r}")
+            return self.refine(EncoderConfig(family=self.name, **self._fields(values)), values)
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
 
-    def _fields(self, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    def _fields(self, values: Mapping[str, Any]) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         for name, key in self.keys.items():
             value = values.get(key)
@@ -134,25 +142,21 @@ class Architecture:
                 fields[name] = fields[other]
         for name, key in self.keys.items():
             if fields[name] is None:
-                raise InputError(
-                    f"{source}: key {key!r} is missing; is it the config of an encoder?"
-                )
-        fields["activation"] = self._activation(fields["activation"], source)
+                raise InputError(f"key {key!r} is missing; is it the config of an encoder?")
+        fields["activation"] = self._activation(fields["activation"])
         return fields
 
-    def _activation(self, name: Any, source: str) -> Activation:
+    def _activation(self, name: Any) -> Activation:
         if not isinstance(name, str) or name not in ACTIVATIONS:
             raise InputError(
-                f"{source}: {self.keys['activation']} {name!r} is not supported, only "
+                f"{self.keys['activation']} {name!r} is not supported, only "
                 f"{', '.join(ACTIVATIONS)}"
             )
         return ACTIVATIONS[name]
 
 
-def _with_offset(config: EncoderConfig) -> EncoderConfig:
+def after_padding(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConfig:
     """Sets aside the rows of the position embeddings up to that of padding, as RoBERTa does."""
-    if config.positions == "columns":
-        return config
+    del values
     offset = config.pad_token_id + 1
-    usable = config.max_positions - offset
-    return replace(config, position_offset=offset, max_positions=usable)
+    return replace(config, position_offset=offset, max_positions=config.max_positions - offset)

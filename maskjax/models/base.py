@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maskjax.models.config import EncoderConfig
-from maskjax.models.hf_names import normalize_name
+from maskjax.models.hf_names import normalize_name, torch_name
 from maskjax.models.hub import resolve
 from maskjax.models.model import Params, build_model, pretrained_part
 from maskjax.models.registry import guess_family, read_config
@@ -40,8 +40,8 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
         offline: Never use the network. A local copy is preferred in any case.
 
     Returns:
-        The base. If the checkpoint of a BERT has no pooler, such as that of a masked language model
-        or a tagger, heads draw theirs at random, as in transformers.
+        The base. If a checkpoint has no pooler where the family has one, such as that of a
+        masked language model or a tagger of BERT, heads draw theirs at random, as in transformers.
 
     Raises:
         InputError: If it cannot be found, is not a supported encoder, or has incomplete or damaged
@@ -58,14 +58,14 @@ def load_base(name: str | Path, *, revision: str | None = None, offline: bool = 
     if values.get("model_type") is None:
         values["model_type"] = guess_family(values, tensor_names(folder), str(source))
     config = read_config(values, str(source))
-    config = dataclasses.replace(config, has_pooler=_has_pooler(folder, config))
+    if config.has_pooler:
+        config = dataclasses.replace(config, has_pooler=_has_pooler(folder, config.family))
     leaves = pretrained_part(build_model(config, num_outputs=1))
     params = load_weights(folder, config.family, leaves)
     return Base(config, params, str(name), commit, folder)
 
 
-def _has_pooler(folder: Path, config: EncoderConfig) -> bool:
+def _has_pooler(folder: Path, family: str) -> bool:
     """Says whether a checkpoint has a pooler, even if only a part of it."""
-    return config.has_pooler and any(
-        normalize_name(name, config.family).startswith("pooler.") for name in tensor_names(folder)
-    )
+    parts = {torch_name(f"pooler/dense/{leaf}", family) for leaf in ("kernel", "bias")}
+    return any(normalize_name(name, family) in parts for name in tensor_names(folder))

@@ -9,19 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
+from maskjax.models.attention import Projected, attend, merge_heads, split_heads
 from maskjax.models.config import EncoderConfig
 from maskjax.models.layers import ACTIVATIONS, Dense, LayerNorm, dropout, site_key
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, PRNGKeyArray
 
-Biases = tuple[jax.Array | None, jax.Array]
-"""What is added to attention scores: a bias per head and distance, float32 [1, heads, seq, seq], or
-None; and a bias that hides padding, float32 [batch, 1, 1, seq]."""
+Biases = tuple[jax.Array, ...]
+"""What is added to attention scores: a bias per head and distance, float32 [1, heads, seq, seq],
+where the family has it; and last a bias that excludes padding, float32 [batch, 1, 1, seq]."""
 
 
 class SelfAttention(nnx.Module):
@@ -41,35 +41,10 @@ class SelfAttention(nnx.Module):
         key: PRNGKeyArray | None,
     ) -> Float[Array, "tokens hidden"]:
         """Lets each token gather values from the tokens of its sequence."""
-        batch, seq = biases[1].shape[0], biases[1].shape[-1]
-        queries = self._split_heads(self.query(x), batch, seq)
-        keys = self._split_heads(self.key(x), batch, seq)
-        values = self._split_heads(self.value(x), batch, seq)
-        scores = _batched_dot(queries, keys, contract=(3, 3), dtype=jnp.float32)
-        scores = scores * self.config.head_size**-0.5
-        scores = scores if biases[0] is None else scores + biases[0]
-        weights = jax.nn.softmax(scores + biases[1])
-        weights = dropout(weights, self.config.attention_dropout, key).astype(x.dtype)
-        context = _batched_dot(weights, values, contract=(3, 2), dtype=x.dtype)
-        return context.transpose(0, 2, 1, 3).reshape(x.shape)
-
-    def _split_heads(
-        self, x: Float[Array, "tokens hidden"], batch: int, seq: int
-    ) -> Float[Array, "batch heads seq size"]:
-        heads = x.reshape(batch, seq, self.config.num_heads, self.config.head_size)
-        return heads.transpose(0, 2, 1, 3)
-
-
-def _batched_dot(
-    a: Float[Array, "batch heads _ _"],
-    b: Float[Array, "batch heads _ _"],
-    *,
-    contract: tuple[int, int],
-    dtype: DTypeLike,
-) -> Float[Array, "batch heads _ _"]:
-    """Multiplies [batch, heads, ...] arrays over one axis of each."""
-    dimensions = (((contract[0],), (contract[1],)), ((0, 1), (0, 1)))
-    return jax.lax.dot_general(a, b, dimensions, preferred_element_type=dtype)
+        batch, size = biases[-1].shape[0], self.config.head_size
+        projections = (self.query, self.key, self.value)
+        projected = Projected(*(split_heads(project(x), batch, size) for project in projections))
+        return merge_heads(attend(projected, biases, self.config.attention_dropout, key))
 
 
 class ResidualOutput(nnx.Module):

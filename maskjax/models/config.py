@@ -8,11 +8,26 @@ from maskjax.errors import InputError
 
 TaskType = Literal["classification", "regression", "tokens", "choice"]
 """What a head predicts: one class, one number, a class for each word, or one of several texts."""
-Positions = Literal["columns", "tokens"]
-"""Whether positions number the columns of a batch, or the tokens that are not padding."""
+Positions = Literal["columns", "tokens", "rotary"]
+"""Whether a table has a row for each column of a batch, or for each token that is not padding, or
+queries and keys are rotated by their column."""
+Pooling = Literal["first", "mean"]
+"""Whether the head of a row sees the first token, or the mean of all that are not padding."""
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 
-RATES = ("hidden_dropout", "attention_dropout", "head_dropout", "token_dropout", "choice_dropout")
+RATES = (
+    "embedding_dropout",
+    "hidden_dropout",
+    "attention_dropout",
+    "head_dropout",
+    "token_dropout",
+    "choice_dropout",
+)
+CHOICES = {
+    "activation": get_args(Activation),
+    "positions": get_args(Positions),
+    "pooling": get_args(Pooling),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,18 +47,27 @@ class EncoderConfig:
         max_positions: The longest sequence, in tokens.
         positions: How tokens are numbered.
         position_offset: Row of the position embeddings that belongs to the first token.
+        thetas: For each block the base of the angles by which queries and keys are rotated; empty
+            without rotation.
+        windows: For each block how far to either side a token attends, in tokens, 0 for any
+            distance; empty for any distance in all blocks.
+        pooling: What the head of a row sees.
         relative_buckets: Buckets of distances with a learned bias per head; 0 for none.
         type_vocab_size: Number of token types (segments); 0 where the family has none.
         uses_token_types: Whether token types come with the inputs; else all tokens have type 0.
         pad_token_id: The token id of padding.
         layer_norm_eps: Added to the variance in LayerNorm.
-        hidden_dropout: Dropout rate of the residual stream.
+        hidden_dropout: Dropout rate of the residual stream; of the feed-forward half where that is
+            gated.
+        embedding_dropout: Dropout rate of the embeddings.
         drops_attention_output: Whether that rate holds after the attention output too.
         attention_dropout: Dropout rate of the attention probabilities.
         head_dropout: Dropout rate in the head of a class or a number.
         token_dropout: Dropout rate in the head of words.
         choice_dropout: Dropout rate in the head of choices.
-        initializer_range: Standard deviation of newly drawn kernels.
+        initializer_range: Standard deviation of newly drawn kernels of the encoder.
+        head_std: Standard deviation of newly drawn kernels of a head.
+        biases: Whether dense layers and norms have biases; the output of a head always has one.
         has_pooler: Whether a pretrained pooler comes with it, as with BERT. RoBERTa was trained
             without one: where a checkpoint holds a pooler, it holds random numbers.
     """
@@ -59,18 +83,24 @@ class EncoderConfig:
     max_positions: int
     positions: Positions = "columns"
     position_offset: int = 0
+    thetas: tuple[float, ...] = ()
+    windows: tuple[int, ...] = ()
+    pooling: Pooling = "first"
     relative_buckets: int = 0
     type_vocab_size: int
     uses_token_types: bool
     pad_token_id: int
     layer_norm_eps: float
     hidden_dropout: float
+    embedding_dropout: float
     drops_attention_output: bool = True
     attention_dropout: float
     head_dropout: float
     token_dropout: float
     choice_dropout: float
     initializer_range: float
+    head_std: float
+    biases: bool = True
     has_pooler: bool = False
 
     def __post_init__(self) -> None:
@@ -81,6 +111,12 @@ class EncoderConfig:
             raise InputError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
             )
+        for name in ("thetas", "windows"):
+            if (values := getattr(self, name)) and len(values) != self.num_layers:
+                raise InputError(
+                    f"{name} has {len(values)} entries; expected one for each of "
+                    f"{self.num_layers} blocks"
+                )
 
     @property
     def head_size(self) -> int:
@@ -102,21 +138,25 @@ class EncoderConfig:
         return self if rate is None else dataclasses.replace(self, **dict.fromkeys(RATES, rate))
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
 def _check(name: str, value: Any) -> None:
     is_integer = isinstance(value, int) and not isinstance(value, bool)
     is_number = is_integer or (isinstance(value, float) and math.isfinite(value))
     match name:
         case "family":
             valid, expected = isinstance(value, str), "a name"
-        case "activation":
-            valid, expected = value in get_args(Activation), f"one of {get_args(Activation)}"
-        case "positions":
-            valid, expected = value in get_args(Positions), f"one of {get_args(Positions)}"
         case "position_offset" | "type_vocab_size" | "pad_token_id" | "relative_buckets":
             valid, expected = is_integer and value >= 0, "an integer, 0 or more"
-        case "layer_norm_eps" | "initializer_range":
+        case _ if name in CHOICES:
+            valid, expected = value in CHOICES[name], f"one of {CHOICES[name]}"
+        case "thetas" | "windows":
+            valid, expected = all(_is_size(entry) for entry in value), "numbers, 0 or more"
+        case "layer_norm_eps" | "initializer_range" | "head_std":
             valid, expected = is_number and value > 0, "a number above 0"
-        case "has_pooler" | "uses_token_types" | "drops_attention_output":
+        case "biases" | "has_pooler" | "uses_token_types" | "drops_attention_output":
             valid, expected = isinstance(value, bool), "a bool"
         case _ if name in RATES:
             valid, expected = is_number and 0 <= value < 1, "a rate in [0, 1)"

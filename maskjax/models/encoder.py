@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
+from maskjax.models.attention import padding_bias
 from maskjax.models.block import Block
 from maskjax.models.config import EncoderConfig
 from maskjax.models.layers import Dense, LayerNorm, dropout, site_key
@@ -40,15 +41,17 @@ class Embedding(nnx.Module):
 
 
 class Embeddings(nnx.Module):
-    """The sum of token, token type and position embeddings, normalized."""
+    """The sum of token, token type and position embeddings, as far as there are any, normalized."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         size = config.embedding_size
         self.word_embeddings = Embedding(config.vocab_size, size)
-        self.position_embeddings = Embedding(config.position_offset + config.max_positions, size)
+        if config.positions != "rotary":
+            rows = config.position_offset + config.max_positions
+            self.position_embeddings = Embedding(rows, size)
         if config.type_vocab_size:
             self.token_type_embeddings = Embedding(config.type_vocab_size, size)
-        self.LayerNorm = LayerNorm(size, config.layer_norm_eps, dtype)
+        self.LayerNorm = LayerNorm(size, config.layer_norm_eps, dtype, has_bias=config.biases)
         self.config = config
 
     def __call__(self, inputs: Inputs, key: PRNGKeyArray | None) -> Float[Array, "tokens hidden"]:
@@ -57,9 +60,10 @@ class Embeddings(nnx.Module):
         x = self.word_embeddings(ids)
         if self.config.type_vocab_size:
             x = x + self.token_type_embeddings(self._token_types(inputs))
-        x = x + self.position_embeddings(position_ids(ids, self.config))
+        if self.config.positions != "rotary":
+            x = x + self.position_embeddings(position_ids(ids, self.config))
         x = self.LayerNorm(x.reshape(-1, self.config.embedding_size))
-        return dropout(x, self.config.hidden_dropout, key)
+        return dropout(x, self.config.embedding_dropout, key)
 
     def _token_types(self, inputs: Inputs) -> jax.Array:
         if self.config.uses_token_types:
@@ -81,29 +85,22 @@ def position_ids(
     return jnp.cumsum(is_token, axis=1) * is_token + config.pad_token_id
 
 
-def attention_bias(attention_mask: Int[Array, "batch seq"]) -> Float32[Array, "batch 1 1 seq"]:
-    """The additive bias that excludes padding from attention."""
-    lowest = jnp.finfo(jnp.float32).min
-    bias = jnp.where(attention_mask != 0, jnp.float32(0), jnp.float32(lowest))
-    return bias[:, None, None, :]
-
-
 class Blocks(nnx.Module):
     """The blocks as attributes named "0", "1", ...: the parameter paths need string keys.
 
     `nnx.List` has integer keys, and `nnx.Dict` is missing in flax 0.11, which Colab ships.
     """
 
-    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
-        for i in range(config.num_layers):
-            setattr(self, str(i), Block(config, dtype))
+    def __init__(self, blocks: Iterable[nnx.Module]) -> None:
+        for i, block in enumerate(blocks):
+            setattr(self, str(i), block)
 
 
 class Stack(nnx.Module):
     """The blocks, applied in turn."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
-        self.layer = Blocks(config, dtype)
+        self.layer = Blocks(Block(config, dtype) for _ in range(config.num_layers))
         if config.relative_buckets:
             self.relative_attention_bias = Embedding(config.relative_buckets, config.num_heads)
         self.config = config
@@ -116,7 +113,7 @@ class Stack(nnx.Module):
         key: PRNGKeyArray | None,
     ) -> tuple[Float[Array, "tokens hidden"], ...]:
         """Returns what goes into the first block and what comes out of each."""
-        biases = (self._relative_bias(padding.shape[-1]), padding)
+        biases = (*self._relative_bias(padding.shape[-1]), padding)
         states = [x]
         for i in range(self.config.num_layers):
             block = getattr(self.layer, str(i))
@@ -124,13 +121,13 @@ class Stack(nnx.Module):
             states.append(block(states[-1], biases, site_key(key, i)))
         return tuple(states)
 
-    def _relative_bias(self, seq: int) -> Float32[Array, "1 heads seq seq"] | None:
+    def _relative_bias(self, seq: int) -> tuple[Float32[Array, "1 heads seq seq"], ...]:
         if not self.config.relative_buckets:
-            return None
+            return ()
         buckets = distance_buckets(seq, self.config.relative_buckets)
         by_distance = self.relative_attention_bias(jnp.asarray(buckets)).T
         token = jnp.arange(seq)
-        return by_distance[:, token[:, None] - token[None, :] + seq - 1][None]
+        return (by_distance[:, token[:, None] - token[None, :] + seq - 1][None],)
 
 
 def distance_buckets(seq: int, buckets: int, longest: int = 128) -> np.ndarray:
@@ -164,7 +161,7 @@ class Encoder(nnx.Module):
         x = self.embeddings(inputs, site_key(key, 0))
         if hasattr(self, "embeddings_project"):
             x = self.embeddings_project(x)
-        bias = attention_bias(inputs["attention_mask"])
+        bias = padding_bias(inputs["attention_mask"])
         states = self.encoder(x, bias, site_key(key, 1))
         batch, seq = inputs["input_ids"].shape
         return tuple(state.reshape(batch, seq, -1) for state in states)

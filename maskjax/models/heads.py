@@ -1,4 +1,4 @@
-"""The heads of all families: hidden states to logits.
+"""The heads of all families: a hidden state for each row of a task, or word, to its logits.
 
 Each computes what a class of transformers computes: `...ForSequenceClassification`, which with one
 output serves regression, `...ForTokenClassification`, `...ForMultipleChoice`. The files in
@@ -15,22 +15,22 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from maskjax.models.config import EncoderConfig
-from maskjax.models.layers import Dense, dropout, gelu, site_key
+from maskjax.models.config import EncoderConfig, Pooling
+from maskjax.models.layers import Dense, LayerNorm, dropout, gelu, site_key
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Float32, PRNGKeyArray
+    from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
 
 
 class Pooler(nnx.Module):
-    """The dense layer on the first token, pretrained in BERT."""
+    """Dense, tanh: pretrained in BERT."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = Dense(config.hidden_size, config.hidden_size, dtype)
 
-    def __call__(self, first_token: Float[Array, "batch hidden"]) -> Float[Array, "batch hidden"]:
-        """Pools the hidden state of the first token."""
-        return jnp.tanh(self.dense(first_token))
+    def __call__(self, rows: Float[Array, "rows hidden"]) -> Float[Array, "rows hidden"]:
+        """Maps each row."""
+        return jnp.tanh(self.dense(rows))
 
 
 class PoolerHead(nnx.Module):
@@ -44,11 +44,41 @@ class PoolerHead(nnx.Module):
         self.rate = rate
 
     def __call__(
-        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "batch outputs"]:
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        pooled = self.pooler(hidden[:, 0])
+        pooled = self.pooler(rows)
         return self.classifier(dropout(pooled, self.rate, key))
+
+
+class NormedPooler(nnx.Module):
+    """Dense, GELU, norm: pretrained in ModernBERT."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        size = config.hidden_size
+        self.dense = Dense(size, size, dtype, has_bias=config.biases)
+        self.LayerNorm = LayerNorm(size, config.layer_norm_eps, dtype, has_bias=config.biases)
+
+    def __call__(self, rows: Float[Array, "rows hidden"]) -> Float[Array, "rows hidden"]:
+        """Maps each row."""
+        return self.LayerNorm(gelu(self.dense(rows)))
+
+
+class NormedPoolerHead(nnx.Module):
+    """Pooler with a norm, dropout, dense."""
+
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        self.pooler = NormedPooler(config, dtype)
+        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
+        self.rate = rate
+
+    def __call__(
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
+        """Returns the logits."""
+        return self.classifier(dropout(self.pooler(rows), self.rate, key))
 
 
 class DenseClassifier(nnx.Module):
@@ -63,18 +93,18 @@ class DenseClassifier(nnx.Module):
 
     def __call__(
         self,
-        first: Float[Array, "batch hidden"],
+        rows: Float[Array, "rows hidden"],
         activation: Callable[[jax.Array], jax.Array],
         key: PRNGKeyArray | None,
-    ) -> Float32[Array, "batch outputs"]:
+    ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        x = dropout(first, self.rate, site_key(key, 0))
+        x = dropout(rows, self.rate, site_key(key, 0))
         x = activation(self.dense(x))
         return self.out_proj(dropout(x, self.rate, site_key(key, 1)))
 
 
 class TanhHead(nnx.Module):
-    """`DenseClassifier` with tanh on the first token."""
+    """`DenseClassifier` with tanh."""
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
@@ -82,20 +112,20 @@ class TanhHead(nnx.Module):
         self.classifier = DenseClassifier(config, num_outputs, rate, dtype)
 
     def __call__(
-        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "batch outputs"]:
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        return self.classifier(hidden[:, 0], jnp.tanh, key)
+        return self.classifier(rows, jnp.tanh, key)
 
 
 class GeluHead(TanhHead):
-    """`DenseClassifier` with GELU on the first token."""
+    """`DenseClassifier` with GELU."""
 
     def __call__(
-        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "batch outputs"]:
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        return self.classifier(hidden[:, 0], gelu, key)
+        return self.classifier(rows, gelu, key)
 
 
 class Summary(nnx.Module):
@@ -106,7 +136,7 @@ class Summary(nnx.Module):
 
 
 class SummaryHead(nnx.Module):
-    """Dense, GELU, dropout, dense, on the first token."""
+    """Dense, GELU, dropout, dense."""
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
@@ -116,15 +146,15 @@ class SummaryHead(nnx.Module):
         self.rate = rate
 
     def __call__(
-        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "batch outputs"]:
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        x = gelu(self.sequence_summary.summary(hidden[:, 0]))
+        x = gelu(self.sequence_summary.summary(rows))
         return self.classifier(dropout(x, self.rate, key))
 
 
 class PreClassifierHead(nnx.Module):
-    """Dense, ReLU, dropout, dense, on the first token."""
+    """Dense, ReLU, dropout, dense."""
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
@@ -134,15 +164,15 @@ class PreClassifierHead(nnx.Module):
         self.rate = rate
 
     def __call__(
-        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "batch outputs"]:
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        x = jax.nn.relu(self.pre_classifier(hidden[:, 0]))
+        x = jax.nn.relu(self.pre_classifier(rows))
         return self.classifier(dropout(x, self.rate, key))
 
 
 class TokenHead(nnx.Module):
-    """Dropout, dense, on every token."""
+    """Dropout, dense."""
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
@@ -152,12 +182,20 @@ class TokenHead(nnx.Module):
         self.rate = rate
 
     def __call__(
-        self, hidden: Float[Array, "batch seq hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "batch seq outputs"]:
-        """Returns the logits of every token."""
-        batch, seq, size = hidden.shape
-        x = dropout(hidden.reshape(-1, size), self.rate, key)
-        return self.classifier(x).reshape(batch, seq, -1)
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
+        """Returns the logits."""
+        return self.classifier(dropout(rows, self.rate, key))
+
+
+def pool(
+    hidden: Float[Array, "batch seq hidden"], mask: Int[Array, "batch seq"], pooling: Pooling
+) -> Float[Array, "batch hidden"]:
+    """Makes a row of its tokens: the first one, or the mean of those that are not padding."""
+    if pooling == "first":
+        return hidden[:, 0]
+    kept = (mask != 0).astype(hidden.dtype)[:, :, None]
+    return jnp.sum(hidden * kept, axis=1) / jnp.sum(kept, axis=1)
 
 
 MakeHead = Callable[[EncoderConfig, int, float, DTypeLike], nnx.Module]

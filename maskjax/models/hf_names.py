@@ -26,7 +26,8 @@ def torch_name(path: str, family: str) -> str:
         family: The family of the checkpoint.
 
     Returns:
-        Its key in the state dict of `BertModel` and its like.
+        Its key in the state dict of `BertModel` and its like, which the leaves of `fused_paths`
+        share.
 
     Example:
         >>> torch_name("encoder/layer/0/attention/self/query/kernel", "distilbert")
@@ -34,7 +35,33 @@ def torch_name(path: str, family: str) -> str:
     """
     *modules, leaf = path.split("/")
     name = ".".join([*modules, LEAF_NAMES[leaf]])
-    return ARCHITECTURES[family].rename(name) if modules[0] == "encoder" else name
+    return ARCHITECTURES[family].rename(name)
+
+
+def fused_paths(path: str, family: str) -> tuple[str, ...]:
+    """The paths whose leaves PyTorch stores in one tensor, in the order of its rows.
+
+    Args:
+        path: Path of a parameter.
+        family: The family of the checkpoint.
+
+    Returns:
+        The path itself, or the paths of all leaves of the matrix that it is a part of; each has an
+        equal share of the rows.
+
+    Example:
+        >>> fused_paths("encoder/layer/0/intermediate/gate/kernel", "modernbert")
+        ('encoder/layer/0/intermediate/dense/kernel', 'encoder/layer/0/intermediate/gate/kernel')
+        >>> fused_paths("encoder/layer/0/output/dense/kernel", "modernbert")
+        ('encoder/layer/0/output/dense/kernel',)
+    """
+    module, _, leaf = path.rpartition("/")
+    for parts in ARCHITECTURES[family].fused:
+        for part in parts:
+            if module.endswith(f"/{part}"):
+                block = module.removesuffix(part)
+                return tuple(f"{block}{other}/{leaf}" for other in parts)
+    return (path,)
 
 
 def state_dict_key(path: str, family: str) -> str:
@@ -53,9 +80,10 @@ def state_dict_key(path: str, family: str) -> str:
         >>> state_dict_key("classifier/out_proj/kernel", "roberta")
         'classifier.out_proj.weight'
     """
+    architecture, part = ARCHITECTURES[family], path.split("/", maxsplit=1)[0]
+    in_base = part in ENCODER_PARTS or (part == "pooler" and architecture.pooler_in_base)
     name = torch_name(path, family)
-    in_base = path.split("/", maxsplit=1)[0] in (*ENCODER_PARTS, "pooler")
-    return f"{ARCHITECTURES[family].prefix}.{name}" if in_base else name
+    return f"{architecture.prefix}.{name}" if in_base else name
 
 
 def is_kernel(path: str) -> bool:

@@ -26,12 +26,14 @@ class Dense(nnx.Module):
 
     Attributes:
         kernel: [in, out].
-        bias: [out].
+        bias: [out], or None.
     """
 
-    def __init__(self, in_size: int, out_size: int, dtype: DTypeLike) -> None:
+    def __init__(
+        self, in_size: int, out_size: int, dtype: DTypeLike, *, has_bias: bool = True
+    ) -> None:
         self.kernel = nnx.Param(jnp.zeros((in_size, out_size), jnp.float32))
-        self.bias = nnx.Param(jnp.zeros((out_size,), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((out_size,), jnp.float32)) if has_bias else None
         self.dtype = dtype
 
     def __call__(self, x: Float[Array, "rows in"]) -> Float[Array, "rows out"]:
@@ -41,8 +43,10 @@ class Dense(nnx.Module):
         under masked weights much slower.
         """
         kernel: Matrix = self.kernel[...]  # an array, or what computes masked weights
-        bias = self.bias[...].astype(self.dtype)
-        return x.astype(self.dtype) @ kernel.astype(self.dtype) + bias[None, :]
+        product = x.astype(self.dtype) @ kernel.astype(self.dtype)
+        return (
+            product if self.bias is None else product + self.bias[...].astype(self.dtype)[None, :]
+        )
 
 
 class LayerNorm(nnx.Module):
@@ -50,12 +54,14 @@ class LayerNorm(nnx.Module):
 
     Attributes:
         scale: [size].
-        bias: [size].
+        bias: [size], or None.
     """
 
-    def __init__(self, size: int, epsilon: float, dtype: DTypeLike) -> None:
+    def __init__(
+        self, size: int, epsilon: float, dtype: DTypeLike, *, has_bias: bool = True
+    ) -> None:
         self.scale = nnx.Param(jnp.ones((size,), jnp.float32))
-        self.bias = nnx.Param(jnp.zeros((size,), jnp.float32))
+        self.bias = nnx.Param(jnp.zeros((size,), jnp.float32)) if has_bias else None
         self.epsilon = epsilon
         self.dtype = dtype
 
@@ -64,8 +70,10 @@ class LayerNorm(nnx.Module):
         x = x.astype(jnp.float32)
         centered = x - jnp.mean(x, axis=-1, keepdims=True)
         variance = jnp.mean(centered * centered, axis=-1, keepdims=True)
-        normal = centered * jax.lax.rsqrt(variance + self.epsilon)
-        return (normal * self.scale[...][None, :] + self.bias[...][None, :]).astype(self.dtype)
+        scaled = centered * jax.lax.rsqrt(variance + self.epsilon) * self.scale[...][None, :]
+        if self.bias is not None:
+            scaled = scaled + self.bias[...][None, :]
+        return scaled.astype(self.dtype)
 
 
 def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

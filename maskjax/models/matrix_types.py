@@ -17,13 +17,15 @@ MATRIX_TYPES: dict[str, str] = {
     "value": _BLOCK + r"attention/self/value",
     "attention_output": _BLOCK + r"attention/output/dense",
     "intermediate": _BLOCK + r"intermediate/dense",
+    "gate": _BLOCK + r"intermediate/gate",
     "output": _BLOCK + r"output/dense",
     "pooler": r"pooler/dense",
     "head": r"(?:(?:pre_)?classifier(?:/dense|/out_proj)?|sequence_summary/summary)",
 }
 """Matrix type → pattern of the module that holds it. `{blocks}` stands for block numbers.
 
-`pooler` is BERT's pretrained pooler; `head` are the randomly initialized matrices: the output layer
+`gate` is the second product of a gated feed-forward half; `pooler` is the pretrained pooler of BERT
+and ModernBERT; `head` are the randomly initialized matrices: the output layer
 and, for RoBERTa and DistilBERT, the hidden layer before it.
 """
 

@@ -17,6 +17,7 @@ from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.paths import fold_in_path
 from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.encoder import Inputs
+from maskjax.models.heads import pool
 from maskjax.models.layers import site_key
 from maskjax.models.registry import architecture_of
 
@@ -130,8 +131,14 @@ def build_model(
     ) -> jax.Array:
         _check_params(params, abstract)
         hidden = encode(params, inputs, site_key(key, 0))[-1]
-        logits = nnx.merge(head_def, _part(params, head_leaves))(hidden, site_key(key, 1))
-        return logits.reshape(-1, num_outputs) if kind == "choice" else logits
+        batch, seq, size = hidden.shape
+        if kind == "tokens":
+            rows, shape = hidden.reshape(-1, size), (batch, seq, num_outputs)
+        else:
+            rows = pool(hidden, inputs["attention_mask"], config.pooling)
+            shape = (-1, num_outputs)
+        logits = nnx.merge(head_def, _part(params, head_leaves))(rows, site_key(key, 1))
+        return logits.reshape(shape)
 
     def hidden_states(params: Mapping[str, Any], inputs: Inputs) -> tuple[jax.Array, ...]:
         _check_params(_part(params, encoder_leaves), encoder_leaves)
@@ -141,7 +148,7 @@ def build_model(
 
 
 def pretrained_part(model: Model) -> Params:
-    """Selects the leaves that a checkpoint fills: the encoder, and BERT's pooler if it is used."""
+    """Selects the leaves that a checkpoint fills: the encoder, and its pooler if it is used."""
     head = _random_part(model)
     return {name: subtree for name, subtree in model.abstract.items() if name not in head}
 
@@ -162,8 +169,8 @@ def head_paths(model: Model) -> tuple[str, ...]:
 def init_head(model: Model, key: jax.Array) -> Params:
     """Initializes the leaves of the head that no checkpoint fills.
 
-    As in transformers, a kernel is normal with standard deviation `initializer_range` and a bias
-    is zero. Each leaf has its own key, which follows from its path.
+    As in transformers, a kernel is normal with standard deviation `head_std`, a bias is zero and
+    the scale of a norm one. Each leaf has its own key, which follows from its path.
 
     Args:
         model: The model.
@@ -176,7 +183,9 @@ def init_head(model: Model, key: jax.Array) -> Params:
     for path, leaf in flatten_with_paths(_random_part(model)).items():
         if path.endswith("/kernel"):
             normal = jax.random.normal(fold_in_path(key, path), leaf.shape, leaf.dtype)
-            leaves[path] = model.config.initializer_range * normal
+            leaves[path] = model.config.head_std * normal
+        elif path.endswith("/scale"):
+            leaves[path] = jnp.ones(leaf.shape, leaf.dtype)
         else:
             leaves[path] = jnp.zeros(leaf.shape, leaf.dtype)
     return update_leaves(_random_part(model), leaves)
@@ -239,7 +248,7 @@ def _check_params(params: Mapping[str, Any], abstract: Params) -> None:
 
 
 def _check_inputs(inputs: Inputs, config: EncoderConfig) -> None:
-    """Rejects sequences whose positions indexing would silently clamp."""
+    """Rejects sequences longer than any that the encoder was trained on."""
     seq = inputs["input_ids"].shape[1]
     if seq > config.max_positions:
         raise InputError(

@@ -1,7 +1,8 @@
 """Random weights in place of chosen pretrained ones, as a control.
 
 A mask over random weights shows how much of a result is due to pretraining. Weights are drawn as in
-`_init_weights` of transformers.
+`_init_weights` of transformers' BERT; ModernBERT's own draws are truncated and in some products
+narrower.
 """
 
 import re
@@ -22,7 +23,7 @@ PARTS = {
     "layer_norm": r".*/LayerNorm/(?:scale|bias)",
     "attention": r"encoder/layer/\d+/attention/self/.*|encoder/relative_attention_bias/embedding",
     "attention_output": r"encoder/layer/\d+/attention/output/dense/.*",
-    "intermediate": r"encoder/layer/\d+/intermediate/.*",
+    "intermediate": r"encoder/layer/\d+/intermediate/(?:dense|gate)/.*",
     "output": r"encoder/layer/\d+/output/dense/.*",
     "pooler": r"pooler/dense/.*",
 }

@@ -1,6 +1,6 @@
 """A strict loader of safetensors checkpoints: every leaf is filled and every key is used."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
@@ -14,7 +14,14 @@ from safetensors import SafetensorError, safe_open
 from maskjax.config import parse_json
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths, update_leaves
-from maskjax.models.hf_names import is_ignored, is_kernel, normalize_name, swap_layout, torch_name
+from maskjax.models.hf_names import (
+    fused_paths,
+    is_ignored,
+    is_kernel,
+    normalize_name,
+    swap_layout,
+    torch_name,
+)
 from maskjax.models.model import Params
 
 SINGLE_FILE = "model.safetensors"
@@ -34,15 +41,17 @@ def load_weights(folder: Path, family: str, abstract: Params) -> Params:
     """Reads the parameters of a base."""
     source, files = _weight_files(folder)
     leaves = flatten_with_paths(abstract)
-    expected = {torch_name(path, family): path for path in leaves}
+    expected = {torch_name(path, family): fused_paths(path, family) for path in leaves}
     with ExitStack() as stack:
         handles = [stack.enter_context(_open(path)) for path in files]
         tensors, problems = _find_tensors(handles, expected, family)
         for name, tensor in tensors.items():
-            problems += _misfits(tensor, expected[name], leaves[expected[name]].shape)
+            problems += _misfits(tensor, expected[name], leaves[expected[name][0]].shape)
         if problems:
             raise InputError(f"{source} is no {family} checkpoint: {'; '.join(problems)}")
-        filled = {expected[name]: _read(t, expected[name]) for name, t in tensors.items()}
+        filled: dict[str, jax.Array] = {}
+        for name, tensor in tensors.items():
+            filled |= _read(tensor, expected[name])
     return update_leaves(abstract, filled)
 
 
@@ -120,7 +129,7 @@ def _open(path: Path) -> Any:
 
 
 def _find_tensors(
-    files: list[Any], expected: dict[str, str], family: str
+    files: list[Any], expected: Collection[str], family: str
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Finds the expected tensors by name; also returns missing, unexpected and duplicate ones."""
     tensors: dict[str, Tensor] = {}
@@ -134,7 +143,7 @@ def _find_tensors(
                 tensors[name] = Tensor(file, key)
             elif not is_ignored(name, family):
                 problems.append(f"{key} is unexpected")
-    problems += [f"{name} is missing" for name in sorted(expected.keys() - tensors.keys())]
+    problems += [f"{name} is missing" for name in sorted(set(expected) - tensors.keys())]
     return tensors, problems
 
 
@@ -149,15 +158,19 @@ def _keys(file: Any) -> dict[str, str]:
     return keys | {name: key for name, key in noted.items() if name not in keys and key in keys}
 
 
-def _misfits(tensor: Tensor, path: str, shape: tuple[int, ...]) -> Iterator[str]:
+def _misfits(tensor: Tensor, paths: Sequence[str], shape: tuple[int, ...]) -> Iterator[str]:
     stored = tensor.file.get_slice(tensor.key)
-    torch_shape = shape[::-1] if is_kernel(path) else shape
-    if tuple(stored.get_shape()) != torch_shape:
-        yield f"{tensor.key} has shape {stored.get_shape()}, expected {list(torch_shape)}"
+    rows, *columns = shape[::-1] if is_kernel(paths[0]) else shape
+    expected = [rows * len(paths), *columns]
+    if stored.get_shape() != expected:
+        yield f"{tensor.key} has shape {stored.get_shape()}, expected {expected}"
     if stored.get_dtype() not in DTYPES:
         yield f"{tensor.key} has dtype {stored.get_dtype()}, expected {' or '.join(DTYPES)}"
 
 
-def _read(tensor: Tensor, path: str) -> jax.Array:
-    array = swap_layout(path, tensor.file.get_tensor(tensor.key))
-    return jnp.asarray(array.astype(np.float32, order="C"))
+def _read(tensor: Tensor, paths: Sequence[str]) -> dict[str, jax.Array]:
+    parts = zip(paths, np.split(tensor.file.get_tensor(tensor.key), len(paths)), strict=True)
+    return {
+        path: jnp.asarray(swap_layout(path, part).astype(np.float32, order="C"))
+        for path, part in parts
+    }

@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from maskjax.models import read_config
 
-FAMILIES = ("bert", "roberta", "distilbert", "electra", "mpnet")
+FAMILIES = ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert")
 OF_ROBERTA = ("xlm-roberta", "camembert")  # RoBERTa under other names
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -40,6 +40,7 @@ TINY = {
     "distilbert": DISTILBERT_CONFIG,
     "electra": {"model_type": "electra", "embedding_size": 6, **BERT_CONFIG},
     "mpnet": {"model_type": "mpnet", **BERT_CONFIG},
+    "modernbert": {"model_type": "modernbert", "pad_token_id": 1, **BERT_CONFIG},
 }
 
 
@@ -84,8 +85,26 @@ MPNET_NAMES = (
 )
 
 
+def modernbert_names(layers: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of a tiny ModernBERT with its pretrained head."""
+    names: dict[str, tuple[int, ...]] = {"embeddings.tok_embeddings.weight": (32, 8)}
+    names["embeddings.norm.weight"] = names["final_norm.weight"] = names["head.norm.weight"] = (8,)
+    names["head.dense.weight"] = (8, 8)
+    for i in range(layers):
+        names[f"layers.{i}.attn.Wqkv.weight"] = (24, 8)
+        names[f"layers.{i}.attn.Wo.weight"] = (8, 8)
+        names[f"layers.{i}.mlp_norm.weight"] = (8,)
+        names[f"layers.{i}.mlp.Wi.weight"] = (24, 8)
+        names[f"layers.{i}.mlp.Wo.weight"] = (8, 12)
+        if i:
+            names[f"layers.{i}.attn_norm.weight"] = (8,)
+    return names
+
+
 def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
     """The tensors of a tiny encoder by their names in PyTorch."""
+    if family == "modernbert":
+        return modernbert_names(2)
     names = bert_names(2)
     if family in ("distilbert", "mpnet"):
         spelling = DISTILBERT_NAMES if family == "distilbert" else MPNET_NAMES

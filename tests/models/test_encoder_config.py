@@ -11,6 +11,7 @@ from maskjax.models.layers import ACTIVATIONS
 ONE_TYPE = {"type_vocab_size": 1}
 OTHER_SIZES = {
     "electra": {"embedding_size": 6},
+    "modernbert": {"pad_token_id": 1},
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ONE_TYPE),
 }
 
@@ -101,6 +102,6 @@ def test_activations_are_those_of_transformers(name, tiny_config):
 def test_with_dropout_sets_all_rates(tiny_config, family):
     config = tiny_config(family)
     rates = [name for name in vars(config) if name.endswith("_dropout")]
-    assert len(rates) == 5
+    assert len(rates) == 6
     assert {getattr(config.with_dropout(0.3), rate) for rate in rates} == {0.3}
     assert config.with_dropout(None) == config

@@ -15,6 +15,7 @@ ROBERTA_CLASSIFIER = {"classifier/dense": (8, 8), "classifier/out_proj": (8, 3)}
 PRE_CLASSIFIER = {"pre_classifier": (8, 8), "classifier": (8, 3)}
 HEAD = {
     ("bert", "choice"): {"classifier": (8, 1)},
+    ("modernbert", "choice"): {"classifier": (8, 1)},
     ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
     ("electra", "choice"): {"sequence_summary/summary": (8, 8), "classifier": (8, 1)},
 }
@@ -24,12 +25,32 @@ for name in ("roberta", "xlm-roberta", "camembert", "mpnet", "electra"):
 for name in FAMILIES:
     HEAD[name, "tokens"] = {"classifier": (8, 3)}
 for type_of_task in ("classification", "regression"):
-    HEAD["bert", type_of_task] = {"classifier": (8, 3)}
+    HEAD["bert", type_of_task] = HEAD["modernbert", type_of_task] = {"classifier": (8, 3)}
     HEAD["distilbert", type_of_task] = PRE_CLASSIFIER
+
+
+def modernbert_shapes(kind: str) -> dict[str, tuple[int, ...]]:
+    """Biases are in the last layer only, and the first block has one norm."""
+    kernels = {"pooler/dense": (8, 8), "classifier": (8, 1 if kind == "choice" else 3)}
+    norms = ["embeddings/LayerNorm", "encoder/LayerNorm", "pooler/LayerNorm"]
+    norms += ["encoder/layer/1/attention/LayerNorm"]
+    for block in ("encoder/layer/0", "encoder/layer/1"):
+        norms.append(f"{block}/intermediate/LayerNorm")
+        for part in ("self/query", "self/key", "self/value", "output/dense"):
+            kernels[f"{block}/attention/{part}"] = (8, 8)
+        for part in ("intermediate/dense", "intermediate/gate"):
+            kernels[f"{block}/{part}"] = (8, 12)
+        kernels[f"{block}/output/dense"] = (12, 8)
+    shapes = {f"{path}/kernel": shape for path, shape in kernels.items()}
+    shapes |= {f"{path}/scale": (8,) for path in norms}
+    shapes["embeddings/word_embeddings/embedding"] = (32, 8)
+    return shapes | {"classifier/bias": kernels["classifier"][1:]}
 
 
 def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
     """Spells out the canonical paths of a tiny model with three outputs."""
+    if family == "modernbert":
+        return modernbert_shapes(kind)
     width = 6 if family == "electra" else 8
     rows = {"word_embeddings": 32, "position_embeddings": 18}
     if family not in ("distilbert", "mpnet"):
@@ -121,7 +142,11 @@ def test_each_token_has_logits_of_its_own(complete, tiny_inputs):
     run = jax.jit(lambda p: (model.apply(p, tiny_inputs), model.hidden_states(p, tiny_inputs)[-1]))
     logits, last = run(params)
     head = {name: np.asarray(leaf) for name, leaf in params["classifier"].items()}
-    np.testing.assert_allclose(logits, np.asarray(last) @ head["kernel"] + head["bias"], atol=1e-6)
+    if "pooler" not in params:  # ModernBERT's is compared with transformers elsewhere
+        expected = np.asarray(last) @ head["kernel"] + head["bias"]
+        np.testing.assert_allclose(logits, expected, atol=1e-6)
+    shuffled = {name: value[:, ::-1] for name, value in tiny_inputs.items()}
+    assert not np.allclose(jax.jit(model.apply)(params, shuffled), logits)
     assert logits.shape == (3, 7, 3)
     assert logits.dtype == jnp.float32
 

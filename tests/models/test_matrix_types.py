@@ -21,6 +21,7 @@ MODULES = {
     "value": "encoder/layer/{}/attention/self/value",
     "attention_output": "encoder/layer/{}/attention/output/dense",
     "intermediate": "encoder/layer/{}/intermediate/dense",
+    "gate": "encoder/layer/{}/intermediate/gate",
     "output": "encoder/layer/{}/output/dense",
     "pooler": "pooler/dense",
 }

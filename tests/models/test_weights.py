@@ -43,7 +43,10 @@ def write_shards(checkpoint, folder) -> list[str]:
 def test_fills_every_leaf_in_float32(family, checkpoint, tmp_path):
     source = checkpoint(family)
     found = leaves(source.write(tmp_path))
-    assert len(found) == len(source.tensors)
+    fused = sum(
+        2 * name.endswith("Wqkv.weight") + name.endswith("Wi.weight") for name in source.tensors
+    )
+    assert len(found) == len(source.tensors) + fused
     assert {leaf.dtype for leaf in found.values()} == {np.dtype("float32")}
     expected = sum(
         float(np.abs(tensor).sum(dtype=np.float64)) for tensor in source.tensors.values()
@@ -91,10 +94,12 @@ def test_prefix_and_other_heads_change_nothing(every_family, checkpoint, tmp_pat
         "bert": ("embeddings.position_ids", "cls.predictions.bias", "classifier.weight"),
         "distilbert": ("vocab_projector.bias", "pre_classifier.weight", "classifier.bias"),
         "electra": ("discriminator_predictions.dense.weight", "classifier.out_proj.bias"),
+        "modernbert": ("decoder.bias", "decoder.weight", "classifier.weight"),
     }.get(every_family, roberta)
-    extra += ("qa_outputs.weight", "qa_outputs.bias")
+    if every_family != "modernbert":
+        extra += ("qa_outputs.weight", "qa_outputs.bias")
     full = checkpoint(every_family)
-    prefix = {"xlm-roberta": "roberta", "camembert": "roberta"}.get(every_family, every_family)
+    prefix = ARCHITECTURES[every_family].prefix
     full.tensors = {f"{prefix}.{name}": tensor for name, tensor in full.tensors.items()}
     full.tensors |= {name: np.zeros(3, np.int64) for name in extra}
     assert_same_leaves(leaves(full.write(tmp_path / "full")), expected)
@@ -154,8 +159,9 @@ def test_an_absent_model_type_is_settled_by_names(clue, every_family, checkpoint
     folder = source.write(tmp_path / "untyped")
     is_settled = {
         "class": True,
-        "prefix": prefix == every_family != "roberta",  # which names its relatives too
-        "shape": every_family in ("bert", "distilbert", "mpnet"),
+        "prefix": (prefix == every_family != "roberta")
+        or every_family == "modernbert",  # which names its relatives too
+        "shape": every_family in ("bert", "distilbert", "mpnet", "modernbert"),
     }[clue]
     if is_settled:
         assert load_base(folder).config.family == every_family

@@ -1,6 +1,6 @@
 """MPNet (arXiv 2004.09297): no token types, and a learned bias per distance between tokens."""
 
-from maskjax.models.architecture import COMPUTED, KEYS, Architecture
+from maskjax.models.architecture import COMPUTED, KEYS, Architecture, after_padding
 from maskjax.models.heads import PoolerHead, TanhHead, TokenHead
 
 PAD_TOKEN_ID = 1
@@ -25,6 +25,7 @@ MPNET = Architecture(
         "type_vocab_size": 0,
         "uses_token_types": False,
     },
+    refine=after_padding,
     computed=COMPUTED | {"relative_attention_num_buckets": 32, "pad_token_id": PAD_TOKEN_ID},
     renames=(
         ("attention.self.query.", "attention.attn.q."),

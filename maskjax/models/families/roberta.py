@@ -5,7 +5,7 @@ They compute the same. Their tokenizers differ, and so do the names of their cla
 
 from dataclasses import replace
 
-from maskjax.models.architecture import COPIES, DEFAULTS, Architecture
+from maskjax.models.architecture import COPIES, DEFAULTS, Architecture, after_padding
 from maskjax.models.heads import PoolerHead, TanhHead, TokenHead
 
 ROBERTA = Architecture(
@@ -20,6 +20,7 @@ ROBERTA = Architecture(
     },
     defaults=DEFAULTS | {"pad_token_id": 1},
     traits={"positions": "tokens", "uses_token_types": False},
+    refine=after_padding,
     copies=COPIES | {"choice_dropout": "hidden_dropout"},
     unused=(
         r"embeddings\.(position_ids|token_type_ids)",

@@ -1,0 +1,181 @@
+"""Encoders of today: norms before each half of a block, rotated queries and keys, gated halves.
+
+The feed-forward half is a GEGLU (arXiv 2002.05202). Some blocks attend to all tokens, others to
+those within a window. The paths of the parameters are BERT's as far as BERT has them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+from flax import nnx
+from jax.typing import DTypeLike
+
+from maskjax.models.attention import (
+    Projected,
+    attend,
+    attend_nearby,
+    merge_heads,
+    padding_bias,
+    split_heads,
+)
+from maskjax.models.config import EncoderConfig
+from maskjax.models.encoder import Blocks, Embeddings, Inputs
+from maskjax.models.layers import ACTIVATIONS, Dense, LayerNorm, dropout, site_key
+from maskjax.models.rotary import Rotation, make_rotation, rotate
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+
+def _dense(in_size: int, out_size: int, config: EncoderConfig, dtype: DTypeLike) -> Dense:
+    return Dense(in_size, out_size, dtype, has_bias=config.biases)
+
+
+def _norm(config: EncoderConfig, dtype: DTypeLike) -> LayerNorm:
+    return LayerNorm(config.hidden_size, config.layer_norm_eps, dtype, has_bias=config.biases)
+
+
+class SelfAttention(nnx.Module):
+    """Attention with rotated queries and keys, to all tokens or to those within a window."""
+
+    def __init__(self, config: EncoderConfig, window: int, dtype: DTypeLike) -> None:
+        size = config.hidden_size
+        self.query = _dense(size, size, config, dtype)
+        self.key = _dense(size, size, config, dtype)
+        self.value = _dense(size, size, config, dtype)
+        self.config = config
+        self.window = window
+
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        mask: Int[Array, "batch seq"],
+        rotation: Rotation,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "tokens hidden"]:
+        """Lets each token gather values."""
+        batch, size = mask.shape[0], self.config.head_size
+        queries, keys, values = (
+            split_heads(project(x), batch, size) for project in (self.query, self.key, self.value)
+        )
+        turned = Projected(rotate(queries, rotation), rotate(keys, rotation), values)
+        rate = self.config.attention_dropout
+        if self.window:
+            context = attend_nearby(turned, mask != 0, self.window, rate, key)
+        else:
+            context = attend(turned, [padding_bias(mask)], rate, key)
+        return merge_heads(context)
+
+
+class Output(nnx.Module):
+    """The last product of both halves of a block."""
+
+    def __init__(self, in_size: int, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.dense = _dense(in_size, config.hidden_size, config, dtype)
+
+
+class Attention(nnx.Module):
+    """The first half of a block; that of the first block has no norm, as embeddings have theirs."""
+
+    def __init__(self, config: EncoderConfig, number: int, dtype: DTypeLike) -> None:
+        if number:
+            self.LayerNorm = _norm(config, dtype)
+        window = config.windows[number] if config.windows else 0
+        self.self = SelfAttention(config, window, dtype)
+        self.output = Output(config.hidden_size, config, dtype)
+        self.rate = config.attention_dropout
+
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        mask: Int[Array, "batch seq"],
+        rotation: Rotation,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "tokens hidden"]:
+        """Attends, and adds the result to the input."""
+        normal = self.LayerNorm(x) if hasattr(self, "LayerNorm") else x
+        context = self.self(normal, mask, rotation, site_key(key, 0))
+        return x + dropout(self.output.dense(context), self.rate, site_key(key, 1))
+
+
+class Intermediate(nnx.Module):
+    """The widening of the feed-forward half: one product is activated and gated by another."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
+        self.LayerNorm = _norm(config, dtype)
+        self.dense = _dense(config.hidden_size, config.intermediate_size, config, dtype)
+        self.gate = _dense(config.hidden_size, config.intermediate_size, config, dtype)
+        self.activation = ACTIVATIONS[config.activation]
+
+    def __call__(self, x: Float[Array, "rows hidden"]) -> Float[Array, "rows intermediate"]:
+        """Widens each row."""
+        normal = self.LayerNorm(x)
+        return self.activation(self.dense(normal)) * self.gate(normal)
+
+
+class PreNormBlock(nnx.Module):
+    """Attention, then a gated feed-forward network for each token."""
+
+    def __init__(self, config: EncoderConfig, number: int, dtype: DTypeLike) -> None:
+        self.attention = Attention(config, number, dtype)
+        self.intermediate = Intermediate(config, dtype)
+        self.output = Output(config.intermediate_size, config, dtype)
+        self.rate = config.hidden_dropout
+
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        mask: Int[Array, "batch seq"],
+        rotation: Rotation,
+        key: PRNGKeyArray | None,
+    ) -> Float[Array, "tokens hidden"]:
+        """Maps the hidden state below the block to the one above it."""
+        x = self.attention(x, mask, rotation, site_key(key, 0))
+        wide = dropout(self.intermediate(x), self.rate, site_key(key, 1))
+        return x + self.output.dense(wide)
+
+
+class PreNormStack(nnx.Module):
+    """The blocks, applied in turn, and a last norm."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
+        numbers = range(config.num_layers)
+        self.layer = Blocks(PreNormBlock(config, number, dtype) for number in numbers)
+        self.LayerNorm = _norm(config, dtype)
+        self.config = config
+        self.remat = remat
+
+    def __call__(
+        self,
+        x: Float[Array, "tokens hidden"],
+        mask: Int[Array, "batch seq"],
+        key: PRNGKeyArray | None,
+    ) -> tuple[Float[Array, "tokens hidden"], ...]:
+        """Returns what goes into each block, and what comes out of the last norm."""
+        seq, size = mask.shape[1], self.config.head_size
+        rotations = {theta: make_rotation(seq, size, theta) for theta in set(self.config.thetas)}
+        states = [x]
+        for i, theta in enumerate(self.config.thetas):
+            block = getattr(self.layer, str(i))
+            block = jax.checkpoint(block) if self.remat else block
+            states.append(block(states[-1], mask, rotations[theta], site_key(key, i)))
+        return (*states[:-1], self.LayerNorm(states[-1]))
+
+
+class PreNormEncoder(nnx.Module):
+    """The encoder, without head."""
+
+    def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool = False) -> None:
+        self.embeddings = Embeddings(config, dtype)
+        self.encoder = PreNormStack(config, dtype, remat)
+
+    def __call__(
+        self, inputs: Inputs, key: PRNGKeyArray | None
+    ) -> tuple[Float[Array, "batch seq hidden"], ...]:
+        """Encodes a batch."""
+        x = self.embeddings(inputs, site_key(key, 0))
+        states = self.encoder(x, inputs["attention_mask"], site_key(key, 1))
+        batch, seq = inputs["input_ids"].shape
+        return tuple(state.reshape(batch, seq, -1) for state in states)
