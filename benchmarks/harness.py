@@ -15,7 +15,7 @@ from maskjax.models import EncoderConfig, Model, read_config
 
 
 class Size(NamedTuple):
-    """An encoder and the batch that it is timed on."""
+    """An encoder and the batch that it is timed on; a dense encoder has no windows."""
 
     num_layers: int
     hidden_size: int
@@ -23,6 +23,8 @@ class Size(NamedTuple):
     rows: int
     tokens: int = 64
     heads: int = 12
+    family: str = "bert"
+    dense: bool = False
 
 
 SIZES = {
@@ -67,20 +69,18 @@ def median_ratio(seconds: Sequence[float], reference: Sequence[float]) -> float:
 
 
 def make_encoder(size: Size, dropout: float) -> EncoderConfig:
-    """A BERT of this size, with this rate of all dropout."""
+    """An encoder of this size, with this rate of all dropout."""
     values = {
-        "model_type": "bert",
+        "model_type": size.family,
         "vocab_size": 30522,
         "hidden_size": size.hidden_size,
         "num_hidden_layers": size.num_layers,
         "num_attention_heads": size.heads,
         "intermediate_size": size.intermediate_size,
-        "max_position_embeddings": 512,
+        "max_position_embeddings": max(512, size.tokens),
     }
-    config = read_config(values, "benchmark")
-    return dataclasses.replace(
-        config, hidden_dropout=dropout, attention_dropout=dropout, head_dropout=dropout
-    )
+    config = read_config(values, "benchmark").with_dropout(dropout)
+    return dataclasses.replace(config, windows=()) if size.dense else config
 
 
 def random_params(model: Model) -> dict[str, Any]:

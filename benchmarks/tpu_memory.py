@@ -3,6 +3,7 @@
     pip install libtpu
     python -m benchmarks.tpu_memory                              # BERT-base, 32 x 128, one chip
     python -m benchmarks.tpu_memory --chips 8 --mesh.data 4 --mesh.model 2 --mesh.fsdp
+    python -m benchmarks.tpu_memory --size modernbert-long --precisions bfloat16 [--dense]
 
 A program takes half a minute and more to compile. Peak is what the chip holds at most, arguments
 included: frozen weights, the trainable and the optimizer's state. Bytes are those that a step
@@ -43,6 +44,8 @@ SIZES = {
     "tiny": Size(2, 192, 768, rows=32, tokens=128),
     "base": Size(12, 768, 3072, rows=32, tokens=128),
     "large": Size(24, 1024, 4096, rows=32, tokens=128, heads=16),
+    "modernbert": Size(22, 768, 1152, rows=32, tokens=128, family="modernbert"),
+    "modernbert-long": Size(22, 768, 1152, rows=1, tokens=4096, family="modernbert"),
 }
 POLICIES = ("nothing", "masked_weights", "blocks")
 
@@ -109,18 +112,20 @@ def main(
     precisions: tuple[str, ...] = tuple(PRECISIONS),
     chips: int = 1,
     mesh: MeshConfig = EVERY_CHIP,
+    dense: bool = False,
     out: Path | None = None,
 ) -> None:
     """Prints a table.
 
     Args:
-        size: tiny, base or large.
+        size: tiny, base, large, modernbert or modernbert-long (1 x 4,096).
         methods: Some of finetune, mask, lora, head and bitfit.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
         precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices
             and first moments too).
         chips: 1 or 8.
         mesh: How 8 chips are divided.
+        dense: Let every block attend to all tokens, as if none had a window.
         out: A JSON file for the figures.
     """
     layout = ONE_DEVICE if chips == 1 else make_tpu_layout(mesh, chips)
@@ -136,7 +141,8 @@ def main(
         if m == "mask" or r != POLICIES[1]
     ):
         name = f"{method}, {precision}, {remat}"
-        some = compile_step(SIZES[size], method, remat, precision, layout)
+        shape = SIZES[size]._replace(dense=dense)
+        some = compile_step(shape, method, remat, precision, layout)
         found[name] = some._asdict()
         table.add_row(
             name,

@@ -66,22 +66,22 @@ def attend_nearby(
 ) -> Float[Array, "batch heads seq size"]:
     """Lets each query gather the values at most `window` tokens away.
 
-    A long sequence is cut into blocks of `window` queries. Each sees the keys of its block and of
-    the two beside it, so that time and memory grow with the length and not with its square.
+    A long sequence is cut into blocks of two windows. Each sees its own keys and those of a window
+    before and after it, so that time and memory grow with the length and not with its square.
     """
     batch, heads, seq, size = x.queries.shape
-    if seq <= 3 * window:
+    if seq <= 4 * window:
         place = jnp.arange(seq)
         near = jnp.abs(place[:, None] - place[None, :]) <= window
         return attend(x, [exclude(near[None, None] & is_token[:, None, None, :])], rate, key)
     blocks = Projected(
         _blocks(x.queries, window),
-        _with_neighbors(_blocks(x.keys, window)),
-        _with_neighbors(_blocks(x.values, window)),
+        _with_neighbors(_blocks(x.keys, window), window),
+        _with_neighbors(_blocks(x.values, window), window),
     )
-    query, other = jnp.arange(window)[:, None], jnp.arange(3 * window)[None, :] - window
+    query, other = jnp.arange(2 * window)[:, None], jnp.arange(4 * window)[None, :] - window
     near = jnp.abs(query - other) <= window
-    tokens = _with_neighbors(_blocks(is_token[:, None, :, None], window))[..., 0]
+    tokens = _with_neighbors(_blocks(is_token[:, None, :, None], window), window)[..., 0]
     bias = exclude(near[None, None, None] & tokens[:, :, :, None, :])
     context = attend(blocks, [bias], rate, key)
     return context.reshape(batch, heads, -1, size)[:, :, :seq]
@@ -98,17 +98,20 @@ def padding_bias(attention_mask: Int[Array, "batch seq"]) -> Float32[Array, "bat
 
 
 def _blocks(x: jax.Array, window: int) -> jax.Array:
-    """Cuts [batch, heads, seq, ...] into [batch, heads, blocks, window, ...], padded with zeros."""
+    """Cuts axis 2 into blocks of two windows, [..., blocks, 2 * window, ...], zeros at the end."""
     batch, heads, seq, *rest = x.shape
-    count = -(-seq // window)
-    padded = jnp.pad(x, [(0, 0), (0, 0), (0, count * window - seq)] + [(0, 0)] * len(rest))
-    return padded.reshape(batch, heads, count, window, *rest)
+    count = -(-seq // (2 * window))
+    missing = count * 2 * window - seq
+    padded = jnp.pad(x, [(0, 0), (0, 0), (0, missing)] + [(0, 0)] * len(rest))
+    return padded.reshape(batch, heads, count, 2 * window, *rest)
 
 
-def _with_neighbors(blocks: jax.Array) -> jax.Array:
-    """Puts each block between the block before it and the block after it; the ends have zeros."""
-    around = jnp.pad(blocks, [(0, 0), (0, 0), (1, 1)] + [(0, 0)] * (blocks.ndim - 3))
-    return jnp.concatenate([around[:, :, :-2], blocks, around[:, :, 2:]], axis=3)
+def _with_neighbors(blocks: jax.Array, window: int) -> jax.Array:
+    """Adds to each block the tokens within a window before and after it; the ends have zeros."""
+    ends = [(0, 0)] * (blocks.ndim - 3)
+    before = jnp.pad(blocks[:, :, :-1, window:], [(0, 0), (0, 0), (1, 0), *ends])
+    after = jnp.pad(blocks[:, :, 1:, :window], [(0, 0), (0, 0), (0, 1), *ends])
+    return jnp.concatenate([before, blocks, after], axis=3)
 
 
 def _dot(
