@@ -123,5 +123,5 @@ def _dot(
 ) -> Float[Array, "*batch _ _"]:
     """Multiplies arrays over one axis of each; the leading axes are batches."""
     batch = tuple(range(a.ndim - 2))
-    axes = tuple((axis % a.ndim,) for axis in contract)
+    axes = ((contract[0] % a.ndim,), (contract[1] % b.ndim,))
     return jax.lax.dot_general(a, b, (axes, (batch, batch)), preferred_element_type=dtype)

@@ -153,7 +153,8 @@ def _check(name: str, value: Any) -> None:
         case _ if name in CHOICES:
             valid, expected = value in CHOICES[name], f"one of {CHOICES[name]}"
         case "thetas" | "windows":
-            valid, expected = all(_is_size(entry) for entry in value), "numbers, 0 or more"
+            valid = isinstance(value, tuple) and all(_is_size(entry) for entry in value)
+            expected = "a tuple of numbers, 0 or more"
         case "layer_norm_eps" | "initializer_range" | "head_std":
             valid, expected = is_number and value > 0, "a number above 0"
         case "biases" | "has_pooler" | "uses_token_types" | "drops_attention_output":

@@ -47,6 +47,7 @@ def make_oracle(family: str, seed: int, kind: str = "classification", **changes)
         shape["layer_norm_eps"] = 1e-5
     if family == "modernbert":
         shape["hidden_size"] = heads * 2 * int(rng.integers(2, 5))
+        shape["num_hidden_layers"] = 2  # the second one has the window
         shape["local_attention"] = 6
         shape["classifier_pooling"] = ("cls", "mean")[seed % 2]
     if family in TOKEN_TYPES:
