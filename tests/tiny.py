@@ -10,7 +10,7 @@ from tokenizers import BertWordPieceTokenizer
 
 from maskjax.export.huggingface import to_torch
 from maskjax.masking import flatten_with_paths
-from maskjax.models import build_model, read_config
+from maskjax.models import build_model, normalize_name, read_config
 from maskjax.models.model import pretrained_part
 
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
@@ -39,7 +39,9 @@ def write_random_base(
     for path, leaf in flatten_with_paths(pretrained_part(model)).items():
         array = random.normal(0, scale, leaf.shape) + path.endswith("scale")
         leaves[path] = array.astype(np.float32)
-    save_file(to_torch(leaves, values["model_type"]), folder / "model.safetensors")
+    family = values["model_type"]
+    tensors = {normalize_name(name, family): t for name, t in to_torch(leaves, family).items()}
+    save_file(tensors, folder / "model.safetensors")
     return folder
 
 
