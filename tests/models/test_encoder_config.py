@@ -73,6 +73,20 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("roberta", {"pad_token_id": "1"}, "pad_token_id is '1'; expected an integer, 0 or more"),
         ("roberta", {"max_position_embeddings": "18"}, "max_positions is '18'"),
         ("bert", {"hidden_act": ["gelu"]}, r"hidden_act .'gelu'. is not supported"),
+        ("modernbert", {"norm_bias": True}, "norm_bias True is not supported, only False"),
+        ("modernbert", {"rope_scaling": {"rope_type": "yarn"}}, "rope_type 'yarn' .* only 'def"),
+        (
+            "modernbert",
+            {"rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 2.0}}},
+            "rope_type 'linear'",
+        ),
+        ("modernbert", {"rope_parameters": [1]}, "rope_parameters is .1.; expected an object"),
+        ("modernbert", {"global_rope_theta": 0}, "global_rope_theta is 0; expected a number"),
+        ("modernbert", {"layer_types": ["full_attention"]}, "thetas has 1 entries; .* 2 blocks"),
+        ("modernbert", {"layer_types": ["causal", []]}, "layer_types: expected a list of full_"),
+        ("modernbert", {"local_attention": "128"}, "local_attention is '128'; expected a number"),
+        ("modernbert", {"classifier_pooling": "max"}, "classifier_pooling 'max' .* only cls, mean"),
+        ("modernbert", {"num_attention_heads": 8}, "heads of 1 features cannot be rotated"),
     ],
 )
 def test_unsupported_configurations_are_refused(tiny_config, family, changes, message):
@@ -83,6 +97,22 @@ def test_unsupported_configurations_are_refused(tiny_config, family, changes, me
 def test_refuses_a_missing_size(family):
     with pytest.raises(InputError, match=r"^config.json: key 'vocab_size' is missing"):
         read_config({"model_type": family}, "config.json")
+
+
+def test_modernbert_reads_what_old_and_new_files_say_of_its_blocks(tiny_config):
+    old = {"num_hidden_layers": 4, "local_attention": 10, "global_attn_every_n_layers": 2}
+    config = tiny_config("modernbert", **old, global_rope_theta=7e4, local_rope_theta=3e4)
+    assert config.windows == (0, 5, 0, 5)
+    assert config.thetas == (7e4, 3e4, 7e4, 3e4)
+    assert tiny_config("modernbert", **old).thetas[:2] == (160_000.0, 10_000.0)
+    same = tiny_config("modernbert", **old, global_rope_theta=7e4, local_rope_theta=None)
+    assert set(same.thetas) == {7e4}
+    full, sliding = "full_attention", "sliding_attention"
+    new = {"num_hidden_layers": 4, "layer_types": [sliding, full, full, sliding]}
+    rope = {full: {"rope_type": "default", "rope_theta": 5e4}, sliding: {"rope_type": "default"}}
+    config = tiny_config("modernbert", **new, rope_parameters=rope)
+    assert config.windows == (64, 0, 0, 64)
+    assert config.thetas == (10_000.0, 5e4, 5e4, 10_000.0)
 
 
 def test_null_is_an_absent_key(tiny_config):
