@@ -1,4 +1,7 @@
-"""The paper's eleven tasks on its three encoders, from rows in a file to predictions."""
+"""The paper's eleven tasks on its three encoders, from rows in a file to predictions.
+
+Of other encoders, each form of a row.
+"""
 
 import json
 from pathlib import Path
@@ -33,11 +36,12 @@ SIZES = {
     "distilbert": {"dim": 8, "n_layers": 1, "n_heads": 2, "hidden_dim": 8},
 }
 SIZES["roberta"] = SIZES["bert"] | {"type_vocab_size": 1}
-CASES = [
-    pytest.param(family, task, marks=[] if (family, task) in FIRST else [pytest.mark.slow])
-    for family in SIZES
-    for task in PAPER
-]
+PAIRS = [(family, task) for family in SIZES for task in PAPER]
+SIZES["modernbert"] = SIZES["bert"] | {"num_hidden_layers": 2, "local_attention": 4}
+SIZES["eurobert"] = SIZES["bert"] | {"num_key_value_heads": 1}
+PAIRS += [(family, task) for _, task in sorted(FIRST) for family in ("modernbert", "eurobert")]
+FIRST |= {("modernbert", "trec"), ("eurobert", "pos")}
+CASES = [pytest.param(*pair, marks=[] if pair in FIRST else [pytest.mark.slow]) for pair in PAIRS]
 WORDS = [
     "[PAD]",
     "[UNK]",

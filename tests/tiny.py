@@ -13,6 +13,7 @@ from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, normalize_name, read_config
 from maskjax.models.model import pretrained_part
 
+OF_TODAY = ("modernbert", "eurobert")
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
 TOY = {
     "model_type": "bert",
@@ -33,7 +34,7 @@ def write_random_base(
     """Writes a checkpoint in which every parameter, biases and norms too, is random."""
     folder.mkdir(exist_ok=True)
     (folder / "config.json").write_text(json.dumps(values))
-    write_tokenizer(folder, words, in_one_file=values["model_type"] == "modernbert")
+    write_tokenizer(folder, words, in_one_file=values["model_type"] in OF_TODAY)
     model = build_model(read_config(values, "tiny"), num_outputs=1)
     random, leaves = np.random.default_rng(seed), {}
     for path, leaf in flatten_with_paths(pretrained_part(model)).items():

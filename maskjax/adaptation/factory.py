@@ -32,7 +32,7 @@ from maskjax.masking import (
     top_k_mask,
 )
 from maskjax.masking.packed import PackedMask
-from maskjax.models import Model, head_paths
+from maskjax.models import EncoderConfig, Model, head_paths
 from maskjax.models.matrix_types import encoder_rules
 
 WITH_HEADS = ("query", "key", "value", "attention_output")
@@ -171,9 +171,15 @@ def _granularity(config: AdaptationConfig, model: Model) -> Granularity:
             "adaptation.granularity: top_k ranks the scores of a matrix, and matrix leaves one; "
             "use --adaptation.binarizer global_top_k."
         )
-    shared = per_head(model.config.num_heads) if config.granularity == "head" else PER_MATRIX
+    shared = _per_head(model.config) if config.granularity == "head" else PER_MATRIX
     choices = dict.fromkeys(structured_rules(config, model), shared)
     return by_path({**choices, ".*": PER_WEIGHT})
+
+
+def _per_head(encoder: EncoderConfig) -> Granularity:
+    """A score for each head, of which keys and values may have fewer than queries."""
+    shared = per_head(encoder.num_kv_heads)
+    return by_path({r".*/(?:key|value)/\w+": shared, ".*": per_head(encoder.num_heads)})
 
 
 def _check_heads(kinds: tuple[str, ...], biases: bool) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HEAD_KINDS = ("query", "key", "value", "attention_output")
 """Kinds of matrices that hold the weights of attention heads."""
-NEURON_AXES = {"intermediate": 1, "output": 0}
+NEURON_AXES = {"intermediate": 1, "gate": 1, "output": 0}
 """Kinds of matrices that hold the weights of neurons, and the axis that the neurons lie along."""
 
 
@@ -77,19 +77,25 @@ def spread_along(mask: np.ndarray, axis: int) -> float:
     return float(zeros_along(mask, axis).std() / chance)
 
 
-def head_shares(masks: Mapping[str, "PackedMask"], num_heads: int) -> dict[str, np.ndarray]:
-    """The share of zeros of each attention head, over those of its matrices that are masked."""
+def head_shares(
+    masks: Mapping[str, "PackedMask"], num_heads: int, num_kv_heads: int
+) -> dict[str, np.ndarray]:
+    """The share of zeros of each attention head, over those of its matrices that are masked.
+
+    Heads that share keys and values have the same zeros in these.
+    """
     import jax.numpy as jnp
 
     from maskjax.masking import per_head
 
-    reduce = per_head(num_heads).reduce
     zeros: dict[str, np.ndarray] = {}
     sizes: dict[str, int] = {}
     for path, mask in masks.items():
         block, kind = place_of(path)
         if kind in HEAD_KINDS and len(mask.shape) == 2:
-            kept = np.asarray(reduce(path, jnp.asarray(mask.unpack(), jnp.float32)), np.float64)
+            heads = num_kv_heads if kind in ("key", "value") else num_heads
+            kept = per_head(heads).reduce(path, jnp.asarray(mask.unpack(), jnp.float32))
+            kept = np.asarray(kept, np.float64).repeat(num_heads // heads)
             zeros[block] = zeros.get(block, 0) + (1 - kept) * mask.size
             sizes[block] = sizes.get(block, 0) + mask.size
     return {block: count / sizes[block] for block, count in zeros.items()}
@@ -104,7 +110,7 @@ class Neurons(NamedTuple):
 
 
 def neuron_shares(masks: Mapping[str, "PackedMask"]) -> dict[str, Neurons]:
-    """The share of zeros of each neuron, over those of its two matrices that are masked."""
+    """The share of zeros of each neuron, over those of its matrices that are masked."""
     found: dict[str, list[tuple[np.ndarray, int]]] = {}
     for path, mask in masks.items():
         block, kind = place_of(path)

@@ -92,7 +92,9 @@ def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
 
 def head_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each attention head, a line each."""
-    for block, shares in head_shares(run.masks, run.predictor.base.config.num_heads).items():
+    encoder = run.predictor.base.config
+    by_block = head_shares(run.masks, encoder.num_heads, encoder.num_kv_heads)
+    for block, shares in by_block.items():
         for head, share in enumerate(shares):
             yield {"run": run.name, "block": block, "head": head, "sparsity": float(share)}
 

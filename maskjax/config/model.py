@@ -21,8 +21,8 @@ class ModelConfig:
 
     Attributes:
         base: A local folder or a Hugging Face Hub id with the checkpoint of an encoder in
-            safetensors: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet or
-            ModernBERT.
+            safetensors: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet,
+            ModernBERT or EuroBERT.
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
         frozen_dtype: The dtype in which frozen matrices are held while a mask or an adapter is

@@ -100,6 +100,11 @@ def architecture(task: Task, family: str) -> str:
     """
     if task.kind not in HEADS:
         raise InputError(f"task {task.name}: cannot export {task.kind}; only {', '.join(HEADS)}.")
+    if task.kind in ARCHITECTURES[family].without_class:
+        raise InputError(
+            f"task {task.name}: transformers has no {ARCHITECTURES[family].torch_name}"
+            f"{HEADS[task.kind]}, so that a head for {task.kind} cannot be exported."
+        )
     return ARCHITECTURES[family].torch_name + HEADS[task.kind]
 
 

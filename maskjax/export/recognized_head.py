@@ -6,6 +6,7 @@ from typing import NamedTuple
 from maskjax.models import ARCHITECTURES, TaskType
 from maskjax.models.heads import (
     GeluHead,
+    GeluPreClassifierHead,
     NormedPoolerHead,
     PoolerHead,
     PreClassifierHead,
@@ -61,7 +62,8 @@ def recognize_head(names: Iterable[str], family: str, outputs: int) -> Recognize
 
 def _has_hidden_layer(names: set[str], family: str) -> bool:
     """Whether there is a layer before the last, or may be: a pooler of an encoder not in here."""
-    if ARCHITECTURES[family].heads["classification"] is PreClassifierHead:
-        return "pre_classifier.weight" in names
+    architecture = ARCHITECTURES[family]
+    if architecture.heads["classification"] in (PreClassifierHead, GeluPreClassifierHead):
+        return architecture.rename("pre_classifier.weight") in names
     is_whole = any(name.startswith("embeddings.") for name in names)
-    return ARCHITECTURES[family].rename("pooler.dense.weight") in names or not is_whole
+    return architecture.rename("pooler.dense.weight") in names or not is_whole

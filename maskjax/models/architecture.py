@@ -57,6 +57,7 @@ COPIES = {
     "embedding_dropout": "hidden_dropout",
     "head_dropout": "hidden_dropout",
     "head_std": "initializer_range",
+    "num_kv_heads": "num_heads",
     "token_dropout": "head_dropout",
     "choice_dropout": "head_dropout",
 }
@@ -92,6 +93,8 @@ class Architecture:
             share of its rows, in the order of the rows.
         pooler_in_base: Whether a pretrained pooler belongs to the encoder in PyTorch, and so has
             its prefix.
+        without_class: Types of tasks for whose head transformers has no class, so that it cannot be
+            exported.
         unused: Full-match patterns of tensors that a model may have no use for: buffers, language
             model heads, heads of other tasks, poolers.
         encoder: `(config, dtype, remat) -> module` of the encoder.
@@ -111,6 +114,7 @@ class Architecture:
     renames: tuple[tuple[str, str], ...] = ()
     fused: tuple[tuple[str, ...], ...] = ()
     pooler_in_base: bool = True
+    without_class: tuple[TaskType, ...] = ()
     unused: tuple[str, ...] = ()
     encoder: Callable[[EncoderConfig, DTypeLike, bool], nnx.Module] = Encoder
     lowest_masked: Callable[[int], int] = lambda num_layers: num_layers // 6

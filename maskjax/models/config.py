@@ -11,8 +11,11 @@ TaskType = Literal["classification", "regression", "tokens", "choice"]
 Positions = Literal["columns", "tokens", "rotary"]
 """Whether a table has a row for each column of a batch, or for each token that is not padding, or
 queries and keys are rotated by their column."""
-Pooling = Literal["first", "mean"]
-"""Whether the head of a row sees the first token, or the mean of all that are not padding."""
+Pooling = Literal["first", "mean", "late"]
+"""What the head of a row sees: the first token, or the mean of all that are not padding, or each of
+these, whereupon its outputs are averaged."""
+Norm = Literal["layer_norm", "rms_norm"]
+"""Whether norms divide by the deviation from the mean or by the root mean square."""
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 
 RATES = (
@@ -27,6 +30,7 @@ CHOICES = {
     "activation": get_args(Activation),
     "positions": get_args(Positions),
     "pooling": get_args(Pooling),
+    "norm": get_args(Norm),
 }
 
 
@@ -42,6 +46,8 @@ class EncoderConfig:
         hidden_size: Width of the residual stream.
         num_layers: Number of transformer blocks.
         num_heads: Attention heads per block; divides `hidden_size`.
+        num_kv_heads: Heads of keys and values, each for as many heads of queries; divides
+            `num_heads`.
         intermediate_size: Width between the two products of the feed-forward part.
         activation: The function between these two.
         max_positions: The longest sequence, in tokens.
@@ -56,7 +62,10 @@ class EncoderConfig:
         type_vocab_size: Number of token types (segments); 0 where the family has none.
         uses_token_types: Whether token types come with the inputs; else all tokens have type 0.
         pad_token_id: The token id of padding.
-        layer_norm_eps: Added to the variance in LayerNorm.
+        norm: What norms compute.
+        normalizes_embeddings: Whether a norm follows the embeddings, in place of one in the first
+            block.
+        layer_norm_eps: Added to the variance, or to the mean square, in norms.
         hidden_dropout: Dropout rate of the residual stream; of the feed-forward half where that is
             gated.
         embedding_dropout: Dropout rate of the embeddings.
@@ -78,6 +87,7 @@ class EncoderConfig:
     hidden_size: int
     num_layers: int
     num_heads: int
+    num_kv_heads: int
     intermediate_size: int
     activation: Activation = "gelu"
     max_positions: int
@@ -90,6 +100,8 @@ class EncoderConfig:
     type_vocab_size: int
     uses_token_types: bool
     pad_token_id: int
+    norm: Norm = "layer_norm"
+    normalizes_embeddings: bool = True
     layer_norm_eps: float
     hidden_dropout: float
     embedding_dropout: float
@@ -110,6 +122,10 @@ class EncoderConfig:
         if self.hidden_size % self.num_heads:
             raise InputError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
+            )
+        if self.num_heads % self.num_kv_heads:
+            raise InputError(
+                f"num_heads {self.num_heads} is not a multiple of num_kv_heads {self.num_kv_heads}"
             )
         for name in ("thetas", "windows"):
             if (values := getattr(self, name)) and len(values) != self.num_layers:
@@ -157,7 +173,13 @@ def _check(name: str, value: Any) -> None:
             expected = "a tuple of numbers, 0 or more"
         case "layer_norm_eps" | "initializer_range" | "head_std":
             valid, expected = is_number and value > 0, "a number above 0"
-        case "biases" | "has_pooler" | "uses_token_types" | "drops_attention_output":
+        case (
+            "biases"
+            | "normalizes_embeddings"
+            | "has_pooler"
+            | "uses_token_types"
+            | "drops_attention_output"
+        ):
             valid, expected = isinstance(value, bool), "a bool"
         case _ if name in RATES:
             valid, expected = is_number and 0 <= value < 1, "a rate in [0, 1)"

@@ -51,7 +51,10 @@ class Embeddings(nnx.Module):
             self.position_embeddings = Embedding(rows, size)
         if config.type_vocab_size:
             self.token_type_embeddings = Embedding(config.type_vocab_size, size)
-        self.LayerNorm = LayerNorm(size, config.layer_norm_eps, dtype, has_bias=config.biases)
+        if config.normalizes_embeddings:
+            epsilon, has_bias = config.layer_norm_eps, config.biases
+            self.LayerNorm = LayerNorm(size, epsilon, dtype, has_bias=has_bias)
+        self.dtype = dtype
         self.config = config
 
     def __call__(self, inputs: Inputs, key: PRNGKeyArray | None) -> Float[Array, "tokens hidden"]:
@@ -62,7 +65,8 @@ class Embeddings(nnx.Module):
             x = x + self.token_type_embeddings(self._token_types(inputs))
         if self.config.positions != "rotary":
             x = x + self.position_embeddings(position_ids(ids, self.config))
-        x = self.LayerNorm(x.reshape(-1, self.config.embedding_size))
+        x = x.reshape(-1, self.config.embedding_size)
+        x = self.LayerNorm(x) if self.config.normalizes_embeddings else x.astype(self.dtype)
         return dropout(x, self.config.embedding_dropout, key)
 
     def _token_types(self, inputs: Inputs) -> jax.Array:

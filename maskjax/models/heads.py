@@ -171,6 +171,24 @@ class PreClassifierHead(nnx.Module):
         return self.classifier(dropout(x, self.rate, key))
 
 
+class GeluPreClassifierHead(nnx.Module):
+    """Dense, GELU, dropout, dense."""
+
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        self.pre_classifier = Dense(config.hidden_size, config.hidden_size, dtype)
+        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
+        self.rate = rate
+
+    def __call__(
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
+        """Returns the logits."""
+        x = gelu(self.pre_classifier(rows))
+        return self.classifier(dropout(x, self.rate, key))
+
+
 class TokenHead(nnx.Module):
     """Dropout, dense."""
 
@@ -188,14 +206,29 @@ class TokenHead(nnx.Module):
         return self.classifier(dropout(rows, self.rate, key))
 
 
+def of_each_token(
+    head: Callable[[jax.Array, jax.Array | None], jax.Array],
+    hidden: Float[Array, "batch seq hidden"],
+    key: PRNGKeyArray | None,
+) -> Float32[Array, "batch seq outputs"]:
+    """Applies a head to every token."""
+    batch, seq, size = hidden.shape
+    return head(hidden.reshape(-1, size), key).reshape(batch, seq, -1)
+
+
 def pool(
     hidden: Float[Array, "batch seq hidden"], mask: Int[Array, "batch seq"], pooling: Pooling
 ) -> Float[Array, "batch hidden"]:
     """Makes a row of its tokens: the first one, or the mean of those that are not padding."""
-    if pooling == "first":
-        return hidden[:, 0]
-    kept = (mask != 0).astype(hidden.dtype)[:, :, None]
-    return jnp.sum(hidden * kept, axis=1) / jnp.sum(kept, axis=1)
+    return hidden[:, 0] if pooling == "first" else mean_of_tokens(hidden, mask)
+
+
+def mean_of_tokens(
+    values: Float[Array, "batch seq size"], mask: Int[Array, "batch seq"]
+) -> Float[Array, "batch size"]:
+    """Averages over all tokens that are not padding; without any, the mean is zero."""
+    kept = (mask != 0).astype(values.dtype)[:, :, None]
+    return jnp.sum(values * kept, axis=1) / jnp.maximum(jnp.sum(kept, axis=1), 1)
 
 
 MakeHead = Callable[[EncoderConfig, int, float, DTypeLike], nnx.Module]

@@ -76,6 +76,26 @@ class LayerNorm(nnx.Module):
         return scaled.astype(self.dtype)
 
 
+class RMSNorm(nnx.Module):
+    """Division by the root mean square over the last axis, in float32 (arXiv 1910.07467).
+
+    Attributes:
+        scale: [size].
+    """
+
+    def __init__(self, size: int, epsilon: float, dtype: DTypeLike) -> None:
+        self.scale = nnx.Param(jnp.ones((size,), jnp.float32))
+        self.epsilon = epsilon
+        self.dtype = dtype
+
+    def __call__(self, x: Float[Array, "rows size"]) -> Float[Array, "rows size"]:
+        """Normalizes each row, in `dtype`."""
+        x = x.astype(jnp.float32)
+        square = jnp.mean(x * x, axis=-1, keepdims=True)
+        normal = x * jax.lax.rsqrt(square + self.epsilon)
+        return (normal * self.scale[...][None, :]).astype(self.dtype)
+
+
 def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """The exact GELU, `x Φ(x)`, of the same shape and dtype (arXiv 1606.08415).
 

@@ -17,7 +17,7 @@ from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.paths import fold_in_path
 from maskjax.models.config import EncoderConfig, TaskType
 from maskjax.models.encoder import Inputs
-from maskjax.models.heads import pool
+from maskjax.models.heads import mean_of_tokens, of_each_token, pool
 from maskjax.models.layers import site_key
 from maskjax.models.registry import architecture_of
 
@@ -131,14 +131,16 @@ def build_model(
     ) -> jax.Array:
         _check_params(params, abstract)
         hidden = encode(params, inputs, site_key(key, 0))[-1]
-        batch, seq, size = hidden.shape
+        head, head_key = nnx.merge(head_def, _part(params, head_leaves)), site_key(key, 1)
         if kind == "tokens":
-            rows, shape = hidden.reshape(-1, size), (batch, seq, num_outputs)
+            return of_each_token(head, hidden, head_key)
+        if config.pooling == "late":
+            of_tokens = of_each_token(head, hidden, head_key)
+            logits = mean_of_tokens(of_tokens, inputs["attention_mask"])
         else:
             rows = pool(hidden, inputs["attention_mask"], config.pooling)
-            shape = (-1, num_outputs)
-        logits = nnx.merge(head_def, _part(params, head_leaves))(rows, site_key(key, 1))
-        return logits.reshape(shape)
+            logits = head(rows, head_key)
+        return logits.reshape(-1, num_outputs)
 
     def hidden_states(params: Mapping[str, Any], inputs: Inputs) -> tuple[jax.Array, ...]:
         _check_params(_part(params, encoder_leaves), encoder_leaves)

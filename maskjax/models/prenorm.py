@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
@@ -22,7 +23,7 @@ from maskjax.models.attention import (
 )
 from maskjax.models.config import EncoderConfig
 from maskjax.models.encoder import Blocks, Embeddings, Inputs
-from maskjax.models.layers import ACTIVATIONS, Dense, LayerNorm, dropout, site_key
+from maskjax.models.layers import ACTIVATIONS, Dense, LayerNorm, RMSNorm, dropout, site_key
 from maskjax.models.rotary import Rotation, make_rotation, rotate
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def _dense(in_size: int, out_size: int, config: EncoderConfig, dtype: DTypeLike)
     return Dense(in_size, out_size, dtype, has_bias=config.biases)
 
 
-def _norm(config: EncoderConfig, dtype: DTypeLike) -> LayerNorm:
+def _norm(config: EncoderConfig, dtype: DTypeLike) -> LayerNorm | RMSNorm:
+    if config.norm == "rms_norm":
+        return RMSNorm(config.hidden_size, config.layer_norm_eps, dtype)
     return LayerNorm(config.hidden_size, config.layer_norm_eps, dtype, has_bias=config.biases)
 
 
@@ -41,10 +44,10 @@ class SelfAttention(nnx.Module):
     """Attention with rotated queries and keys, to all tokens or to those within a window."""
 
     def __init__(self, config: EncoderConfig, window: int, dtype: DTypeLike) -> None:
-        size = config.hidden_size
+        size, shared = config.hidden_size, config.num_kv_heads * config.head_size
         self.query = _dense(size, size, config, dtype)
-        self.key = _dense(size, size, config, dtype)
-        self.value = _dense(size, size, config, dtype)
+        self.key = _dense(size, shared, config, dtype)
+        self.value = _dense(size, shared, config, dtype)
         self.config = config
         self.window = window
 
@@ -60,7 +63,9 @@ class SelfAttention(nnx.Module):
         queries, keys, values = (
             split_heads(project(x), batch, size) for project in (self.query, self.key, self.value)
         )
-        turned = Projected(rotate(queries, rotation), rotate(keys, rotation), values)
+        share = self.config.num_heads // self.config.num_kv_heads
+        keys, values = (jnp.repeat(x, share, axis=1) for x in (rotate(keys, rotation), values))
+        turned = Projected(rotate(queries, rotation), keys, values)
         rate = self.config.attention_dropout
         if self.window:
             context = attend_nearby(turned, mask != 0, self.window, rate, key)
@@ -77,15 +82,15 @@ class Output(nnx.Module):
 
 
 class Attention(nnx.Module):
-    """The first half of a block; that of the first block has no norm, as embeddings have theirs."""
+    """The first half of a block; the first block has no norm where the embeddings have one."""
 
     def __init__(self, config: EncoderConfig, number: int, dtype: DTypeLike) -> None:
-        if number:
+        if number or not config.normalizes_embeddings:
             self.LayerNorm = _norm(config, dtype)
         window = config.windows[number] if config.windows else 0
         self.self = SelfAttention(config, window, dtype)
         self.output = Output(config.hidden_size, config, dtype)
-        self.rate = config.attention_dropout
+        self.rate = config.attention_dropout if config.drops_attention_output else 0.0
 
     def __call__(
         self,

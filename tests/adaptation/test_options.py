@@ -10,7 +10,7 @@ from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import PackedMask
-from maskjax.models import head_paths
+from maskjax.models import build_model, head_paths, read_config
 from maskjax.models.matrix_types import matrix_type
 
 KEY = jax.random.key(0)
@@ -107,6 +107,17 @@ def test_only_structured_kinds_share_scores(model_of, parameters, move, config, 
         else:
             assert scores.shape == mask.shape
     assert seen > set(config["structured"])
+
+
+def test_heads_that_share_keys_and_values_share_their_scores(parameters):
+    tiny = {"model_type": "eurobert", "vocab_size": 8, "max_position_embeddings": 8}
+    tiny |= {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 4}
+    tiny |= {"num_key_value_heads": 2, "intermediate_size": 4}
+    model = build_model(read_config(tiny, "tiny"), 2)
+    adaptation = make_adaptation(AdaptationConfig(granularity="head"), model)
+    scores = adaptation.init(KEY, parameters(model))["scores"]
+    found = {matrix_type(path): leaf.shape for path, leaf in scores.items()}
+    assert found == {"query": (4,), "key": (2,), "value": (2,)}
 
 
 def test_structured_kinds_must_be_masked_and_share_scores(model_of):

@@ -48,7 +48,7 @@ def test_head_and_neuron_shares_count_their_weights():
     }
     query, _, output, into, out, _ = masks.values()
     packed = {path: PackedMask.of(mask) for path, mask in masks.items()}
-    heads, neurons = head_shares(packed, num_heads=4), neuron_shares(packed)
+    heads, neurons = head_shares(packed, 4, 4), neuron_shares(packed)
     assert heads.keys() == neurons.keys() == {"1"}
     for head in range(4):
         own = slice(2 * head, 2 * head + 2)
@@ -57,6 +57,29 @@ def test_head_and_neuron_shares_count_their_weights():
     for neuron in range(10):
         kept = np.concatenate([into[:, neuron], out[neuron]])
         assert neurons["1"].shares[neuron] == pytest.approx(1 - kept.mean())
+
+
+def test_heads_that_share_keys_have_the_same_zeros_in_them():
+    key, query = draw(6, 4, seed=1), draw(6, 8, seed=2)
+    masks = {ATTENTION + "self/key/kernel": key, ATTENTION + "self/query/kernel": query}
+    packed = {path: PackedMask.of(mask) for path, mask in masks.items()}
+    for head, share in enumerate(head_shares(packed, 4, 2)["1"]):
+        of_key, of_query = key[:, 2 * (head // 2) :][:, :2], query[:, 2 * head :][:, :2]
+        # The matrices count by their sizes, as they do without sharing.
+        kept = (of_key.mean() * key.size + of_query.mean() * query.size) / (key.size + query.size)
+        assert share == pytest.approx(1 - kept, abs=1e-6)
+
+
+def test_gates_are_weights_into_a_neuron():
+    block = "encoder/layer/1"
+    masks = {
+        f"{block}/intermediate/{name}/kernel": draw(6, 10, seed=1) for name in ("dense", "gate")
+    }
+    masks[f"{block}/intermediate/gate/kernel"] = gate = draw(6, 10, seed=2)
+    dense = masks[f"{block}/intermediate/dense/kernel"]
+    shares = neuron_shares({path: PackedMask.of(mask) for path, mask in masks.items()})["1"].shares
+    kept = np.concatenate([dense, gate])
+    np.testing.assert_allclose(shares, 1 - kept.mean(axis=0), atol=1e-6)
 
 
 def test_uneven_zeros_show_in_the_spread():

@@ -8,6 +8,7 @@ import pytest
 
 from maskjax import Predictor
 from maskjax.config import AdaptationConfig
+from maskjax.errors import InputError
 from maskjax.export import export_hf, export_torch_masks
 from maskjax.export.huggingface import to_torch
 from maskjax.export.recognized_head import recognize_head
@@ -40,6 +41,11 @@ def make_inputs(predictor, sentences) -> dict[str, np.ndarray]:
     return {name: array.astype(np.int32) for name, array in inputs.items()}
 
 
+def tolerance(logits) -> float:
+    """Float32 rounds in proportion; the logits of these random models reach eight."""
+    return 1e-5 * max(1, np.abs(logits).max() / 4)
+
+
 def torch_logits(model, predictor, inputs):
     names = ["input_ids", "attention_mask"]
     names += ["token_type_ids"] if predictor.base.config.uses_token_types else []
@@ -58,6 +64,10 @@ def test_exports_compute_what_the_run_computes(  # noqa: PLR0917
     family, kind, predictor_of, base_of, sentences, tmp_path
 ):
     predictor = predictor_of(family, kind)
+    if kind in ARCHITECTURES[family].without_class:
+        with pytest.raises(InputError, match=r"transformers has no EuroBertForMultipleChoice, so"):
+            export_hf(predictor, tmp_path / "hf")
+        return
     inputs = make_inputs(predictor, sentences)
     ours = np.asarray(jax.jit(predictor.model.apply)(predictor.params, inputs))
     assert ours.std() > 1e-2
@@ -68,14 +78,14 @@ def test_exports_compute_what_the_run_computes(  # noqa: PLR0917
     assert type(exported).__name__ == exported.config.architectures[0]
     # No logits of padding, whose neighbors under a window may all be padding.
     seen = inputs["attention_mask"] > 0 if kind == "tokens" else slice(None)
-    assert np.abs(ours - torch_logits(exported, predictor, inputs))[seen].max() <= 1e-5
+    assert np.abs(ours - torch_logits(exported, predictor, inputs))[seen].max() <= tolerance(ours)
     assert load_base(tmp_path / "hf").config.family == family
 
     export_torch_masks(predictor, tmp_path / "masks")
     live = AUTO[kind].from_pretrained(base_of(family))
     before = [parameter.clone() for parameter in live.parameters()]
     shipped.apply(live, shipped.load_task(tmp_path / "masks"))
-    assert np.abs(ours - torch_logits(live, predictor, inputs))[seen].max() <= 1e-5
+    assert np.abs(ours - torch_logits(live, predictor, inputs))[seen].max() <= tolerance(ours)
     shipped.undo(live)
     assert all(map(torch.equal, live.parameters(), before))
 
@@ -90,7 +100,7 @@ def test_masks_of_a_part_of_a_fused_matrix_apply_to_it_alone(
     export_torch_masks(predictor, tmp_path / "masks")
     live = AUTO["classification"].from_pretrained(base_of("modernbert"))
     shipped.apply(live, shipped.load_task(tmp_path / "masks"))
-    assert np.abs(ours - torch_logits(live, predictor, inputs)).max() <= 1e-5
+    assert np.abs(ours - torch_logits(live, predictor, inputs)).max() <= tolerance(ours)
 
 
 @pytest.mark.parametrize("kind", AUTO)

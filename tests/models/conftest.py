@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from maskjax.models import read_config
 
-FAMILIES = ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert")
+FAMILIES = ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert", "eurobert")
 OF_ROBERTA = ("xlm-roberta", "camembert")  # RoBERTa under other names
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -41,6 +41,12 @@ TINY = {
     "electra": {"model_type": "electra", "embedding_size": 6, **BERT_CONFIG},
     "mpnet": {"model_type": "mpnet", **BERT_CONFIG},
     "modernbert": {"model_type": "modernbert", "pad_token_id": 1, **BERT_CONFIG},
+    "eurobert": {
+        "model_type": "eurobert",
+        "pad_token_id": 1,
+        **BERT_CONFIG,
+        "num_key_value_heads": 1,
+    },
 }
 
 
@@ -101,10 +107,26 @@ def modernbert_names(layers: int) -> dict[str, tuple[int, ...]]:
     return names
 
 
+def eurobert_names(layers: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of a tiny EuroBERT, two of whose heads share keys and values."""
+    names: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (32, 8), "norm.weight": (8,)}
+    for i in range(layers):
+        names[f"layers.{i}.input_layernorm.weight"] = (8,)
+        names[f"layers.{i}.post_attention_layernorm.weight"] = (8,)
+        for part, size in {"q_proj": 8, "k_proj": 4, "v_proj": 4, "o_proj": 8}.items():
+            names[f"layers.{i}.self_attn.{part}.weight"] = (size, 8)
+        for part in ("gate_proj", "up_proj"):
+            names[f"layers.{i}.mlp.{part}.weight"] = (12, 8)
+        names[f"layers.{i}.mlp.down_proj.weight"] = (8, 12)
+    return names
+
+
 def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
     """The tensors of a tiny encoder by their names in PyTorch."""
     if family == "modernbert":
         return modernbert_names(2)
+    if family == "eurobert":
+        return eurobert_names(2)
     names = bert_names(2)
     if family in ("distilbert", "mpnet"):
         spelling = DISTILBERT_NAMES if family == "distilbert" else MPNET_NAMES

@@ -12,6 +12,7 @@ ONE_TYPE = {"type_vocab_size": 1}
 OTHER_SIZES = {
     "electra": {"embedding_size": 6},
     "modernbert": {"pad_token_id": 1},
+    "eurobert": {"pad_token_id": 1, "num_key_value_heads": 1},
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ONE_TYPE),
 }
 

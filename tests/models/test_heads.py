@@ -16,6 +16,7 @@ PRE_CLASSIFIER = {"pre_classifier": (8, 8), "classifier": (8, 3)}
 HEAD = {
     ("bert", "choice"): {"classifier": (8, 1)},
     ("modernbert", "choice"): {"classifier": (8, 1)},
+    ("eurobert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
     ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
     ("electra", "choice"): {"sequence_summary/summary": (8, 8), "classifier": (8, 1)},
 }
@@ -26,7 +27,7 @@ for name in FAMILIES:
     HEAD[name, "tokens"] = {"classifier": (8, 3)}
 for type_of_task in ("classification", "regression"):
     HEAD["bert", type_of_task] = HEAD["modernbert", type_of_task] = {"classifier": (8, 3)}
-    HEAD["distilbert", type_of_task] = PRE_CLASSIFIER
+    HEAD["distilbert", type_of_task] = HEAD["eurobert", type_of_task] = PRE_CLASSIFIER
 
 
 def modernbert_shapes(kind: str) -> dict[str, tuple[int, ...]]:
@@ -47,10 +48,29 @@ def modernbert_shapes(kind: str) -> dict[str, tuple[int, ...]]:
     return shapes | {"classifier/bias": kernels["classifier"][1:]}
 
 
+def eurobert_shapes(kind: str) -> dict[str, tuple[int, ...]]:
+    """Biases are in the head only, and keys and values have one head."""
+    shapes = {"embeddings/word_embeddings/embedding": (32, 8), "encoder/LayerNorm/scale": (8,)}
+    for block in ("encoder/layer/0", "encoder/layer/1"):
+        shapes[f"{block}/attention/LayerNorm/scale"] = (8,)
+        shapes[f"{block}/intermediate/LayerNorm/scale"] = (8,)
+        for part, size in {"query": 8, "key": 4, "value": 4}.items():
+            shapes[f"{block}/attention/self/{part}/kernel"] = (8, size)
+        shapes[f"{block}/attention/output/dense/kernel"] = (8, 8)
+        for part in ("dense", "gate"):
+            shapes[f"{block}/intermediate/{part}/kernel"] = (8, 12)
+        shapes[f"{block}/output/dense/kernel"] = (12, 8)
+    for module, shape in HEAD["eurobert", kind].items():
+        shapes |= {f"{module}/kernel": shape, f"{module}/bias": shape[1:]}
+    return shapes
+
+
 def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
     """Spells out the canonical paths of a tiny model with three outputs."""
     if family == "modernbert":
         return modernbert_shapes(kind)
+    if family == "eurobert":
+        return eurobert_shapes(kind)
     width = 6 if family == "electra" else 8
     rows = {"word_embeddings": 32, "position_embeddings": 18}
     if family not in ("distilbert", "mpnet"):

@@ -95,8 +95,9 @@ def test_prefix_and_other_heads_change_nothing(every_family, checkpoint, tmp_pat
         "distilbert": ("vocab_projector.bias", "pre_classifier.weight", "classifier.bias"),
         "electra": ("discriminator_predictions.dense.weight", "classifier.out_proj.bias"),
         "modernbert": ("decoder.bias", "decoder.weight", "classifier.weight"),
+        "eurobert": ("lm_head.weight", "dense.weight", "classifier.bias"),
     }.get(every_family, roberta)
-    if every_family != "modernbert":
+    if every_family not in ("modernbert", "eurobert"):
         extra += ("qa_outputs.weight", "qa_outputs.bias")
     full = checkpoint(every_family)
     prefix = ARCHITECTURES[every_family].prefix
@@ -159,9 +160,8 @@ def test_an_absent_model_type_is_settled_by_names(clue, every_family, checkpoint
     folder = source.write(tmp_path / "untyped")
     is_settled = {
         "class": True,
-        "prefix": (prefix == every_family != "roberta")
-        or every_family == "modernbert",  # which names its relatives too
-        "shape": every_family in ("bert", "distilbert", "mpnet", "modernbert"),
+        "prefix": prefix == every_family != "roberta" or prefix == "model",
+        "shape": every_family in ("bert", "distilbert", "mpnet", "modernbert", "eurobert"),
     }[clue]
     if is_settled:
         assert load_base(folder).config.family == every_family

@@ -8,6 +8,7 @@ from maskjax.errors import InputError
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig
 from maskjax.models.heads import NormedPoolerHead
+from maskjax.models.json_values import check_rotated, read_object, read_positive, read_rope
 from maskjax.models.prenorm import PreNormEncoder
 
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
@@ -22,11 +23,10 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
         raise InputError(
             f"classifier_pooling {pooling!r} is not supported, only {', '.join(POOLINGS)}"
         )
-    if config.head_size % 2:
-        raise InputError(f"heads of {config.head_size} features cannot be rotated; expected even")
+    check_rotated(config)
     types = _block_types(config, values)
     thetas = {kind: _theta(kind, values) for kind in THETAS}
-    window = _positive(values, "local_attention", 128) // 2
+    window = read_positive(values, "local_attention", 128) // 2
     return replace(
         config,
         head_std=config.hidden_size**-0.5,
@@ -40,7 +40,7 @@ def _block_types(config: EncoderConfig, values: Mapping[str, Any]) -> list[str]:
     """What newer files list, or what older ones say of every n-th block."""
     types = values.get("layer_types")
     if types is None:
-        every = _positive(values, "global_attn_every_n_layers", 3)
+        every = read_positive(values, "global_attn_every_n_layers", 3)
         types = [LOCAL if block % every else GLOBAL for block in range(config.num_layers)]
     if not isinstance(types, list) or not all(kind in (GLOBAL, LOCAL) for kind in types):
         raise InputError(f"layer_types: expected a list of {GLOBAL} and {LOCAL}, got {types!r}")
@@ -49,29 +49,11 @@ def _block_types(config: EncoderConfig, values: Mapping[str, Any]) -> list[str]:
 
 def _theta(kind: str, values: Mapping[str, Any]) -> float:
     """The base of the angles: of newer files, else of older ones, else the published one."""
-    rope = _object(_object(values, "rope_parameters"), kind)
-    name = (rope | _object(values, "rope_scaling")).get("rope_type", "default")
-    if name != "default":
-        raise InputError(f"rope_type {name!r} is not supported, only 'default'")
-    every = _positive(values, "global_rope_theta", THETAS[GLOBAL])
+    rope = read_rope(values, read_object(values, "rope_parameters"), kind)
+    every = read_positive(values, "global_rope_theta", THETAS[GLOBAL])
     is_absent = "local_rope_theta" not in values  # null means that of all other blocks
-    local = THETAS[LOCAL] if is_absent else _positive(values, "local_rope_theta", every)
-    return _positive(rope, "rope_theta", local if kind == LOCAL else every)
-
-
-def _positive(values: Mapping[str, Any], key: str, default: Any) -> Any:
-    """A number above 0, of the type of the default."""
-    value = default if values.get(key) is None else values[key]
-    if isinstance(value, bool) or not isinstance(value, (int, type(default))) or not value > 0:
-        raise InputError(f"{key} is {value!r}; expected a number above 0")
-    return value
-
-
-def _object(values: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = values.get(key)
-    if value is not None and not isinstance(value, dict):
-        raise InputError(f"{key} is {value!r}; expected an object")
-    return value or {}
+    local = THETAS[LOCAL] if is_absent else read_positive(values, "local_rope_theta", every)
+    return read_positive(rope, "rope_theta", local if kind == LOCAL else every)
 
 
 MODERNBERT = Architecture(

@@ -1,0 +1,38 @@
+"""Values of a `config.json` that hold more than one number: rotations and their parameters."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from maskjax.errors import InputError
+from maskjax.models.config import EncoderConfig
+
+
+def read_positive(values: Mapping[str, Any], key: str, default: Any) -> Any:
+    """A number above 0, of the type of the default."""
+    value = default if values.get(key) is None else values[key]
+    if isinstance(value, bool) or not isinstance(value, (int, type(default))) or not value > 0:
+        raise InputError(f"{key} is {value!r}; expected a number above 0")
+    return value
+
+
+def read_object(values: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """An object, which may be absent."""
+    value = values.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise InputError(f"{key} is {value!r}; expected an object")
+    return value or {}
+
+
+def read_rope(values: Mapping[str, Any], parameters: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The parameters of rotations under a key; scaled ones, such as YaRN, are refused."""
+    rope = read_object(parameters, key)
+    name = (rope | read_object(values, "rope_scaling")).get("rope_type", "default")
+    if name != "default":
+        raise InputError(f"rope_type {name!r} is not supported, only 'default'")
+    return rope
+
+
+def check_rotated(config: EncoderConfig) -> None:
+    """Refuses heads that do not consist of pairs of features."""
+    if config.head_size % 2:
+        raise InputError(f"heads of {config.head_size} features cannot be rotated; expected even")
