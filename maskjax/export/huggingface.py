@@ -87,7 +87,8 @@ def to_torch(leaves: Mapping[str, Any], family: str) -> dict[str, np.ndarray]:
         parts = fused_paths(path, family)
         if path == parts[0]:
             arrays = [swap_layout(part, np.asarray(leaves[part])) for part in parts]
-            tensors[state_dict_key(path, family)] = np.ascontiguousarray(np.concatenate(arrays))
+            whole = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]  # which would copy
+            tensors[state_dict_key(path, family)] = np.ascontiguousarray(whole)
     return tensors
 
 

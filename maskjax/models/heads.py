@@ -33,24 +33,6 @@ class Pooler(nnx.Module):
         return jnp.tanh(self.dense(rows))
 
 
-class PoolerHead(nnx.Module):
-    """Pooler, dropout, dense."""
-
-    def __init__(
-        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
-    ) -> None:
-        self.pooler = Pooler(config, dtype)
-        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
-        self.rate = rate
-
-    def __call__(
-        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "rows outputs"]:
-        """Returns the logits."""
-        pooled = self.pooler(rows)
-        return self.classifier(dropout(pooled, self.rate, key))
-
-
 class NormedPooler(nnx.Module):
     """Dense, GELU, norm: pretrained in ModernBERT."""
 
@@ -64,13 +46,15 @@ class NormedPooler(nnx.Module):
         return self.LayerNorm(gelu(self.dense(rows)))
 
 
-class NormedPoolerHead(nnx.Module):
-    """Pooler with a norm, dropout, dense."""
+class PoolerHead(nnx.Module):
+    """Pooler, dropout, dense."""
+
+    make_pooler: type[Pooler | NormedPooler] = Pooler
 
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
     ) -> None:
-        self.pooler = NormedPooler(config, dtype)
+        self.pooler = self.make_pooler(config, dtype)
         self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
         self.rate = rate
 
@@ -79,6 +63,12 @@ class NormedPoolerHead(nnx.Module):
     ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
         return self.classifier(dropout(self.pooler(rows), self.rate, key))
+
+
+class NormedPoolerHead(PoolerHead):
+    """Pooler with a norm, dropout, dense."""
+
+    make_pooler = NormedPooler
 
 
 class DenseClassifier(nnx.Module):
@@ -156,6 +146,8 @@ class SummaryHead(nnx.Module):
 class PreClassifierHead(nnx.Module):
     """Dense, ReLU, dropout, dense."""
 
+    activation = staticmethod(jax.nn.relu)
+
     def __init__(
         self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
     ) -> None:
@@ -167,26 +159,14 @@ class PreClassifierHead(nnx.Module):
         self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
     ) -> Float32[Array, "rows outputs"]:
         """Returns the logits."""
-        x = jax.nn.relu(self.pre_classifier(rows))
+        x = self.activation(self.pre_classifier(rows))
         return self.classifier(dropout(x, self.rate, key))
 
 
-class GeluPreClassifierHead(nnx.Module):
+class GeluPreClassifierHead(PreClassifierHead):
     """Dense, GELU, dropout, dense."""
 
-    def __init__(
-        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
-    ) -> None:
-        self.pre_classifier = Dense(config.hidden_size, config.hidden_size, dtype)
-        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32)
-        self.rate = rate
-
-    def __call__(
-        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
-    ) -> Float32[Array, "rows outputs"]:
-        """Returns the logits."""
-        x = gelu(self.pre_classifier(rows))
-        return self.classifier(dropout(x, self.rate, key))
+    activation = staticmethod(gelu)
 
 
 class TokenHead(nnx.Module):

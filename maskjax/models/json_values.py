@@ -1,4 +1,4 @@
-"""Values of a `config.json` that hold more than one number: rotations and their parameters."""
+"""Values of a `config.json` that take more than a look at one number, such as rotations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,16 @@ def read_positive(values: Mapping[str, Any], key: str, default: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, type(default))) or not value > 0:
         raise InputError(f"{key} is {value!r}; expected a number above 0")
     return value
+
+
+def read_choice(
+    values: Mapping[str, Any], key: str, choices: Mapping[str, Any], default: str
+) -> Any:
+    """What a name stands for."""
+    name = values.get(key) or default
+    if not isinstance(name, str) or name not in choices:
+        raise InputError(f"{key} {name!r} is not supported, only {', '.join(choices)}")
+    return choices[name]
 
 
 def read_object(values: Mapping[str, Any], key: str) -> dict[str, Any]:

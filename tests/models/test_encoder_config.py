@@ -87,6 +87,7 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("modernbert", {"layer_types": ["causal", []]}, "layer_types: expected a list of full_"),
         ("modernbert", {"local_attention": "128"}, "local_attention is '128'; expected a number"),
         ("modernbert", {"classifier_pooling": "max"}, "classifier_pooling 'max' .* only cls, mean"),
+        ("modernbert", {"classifier_pooling": ["cls"]}, r"classifier_pooling .'cls'. is not sup"),
         ("modernbert", {"num_attention_heads": 8}, "heads of 1 features cannot be rotated"),
     ],
 )

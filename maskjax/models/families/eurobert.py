@@ -8,7 +8,7 @@ from maskjax.errors import InputError
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig, Pooling
 from maskjax.models.heads import GeluPreClassifierHead, TokenHead
-from maskjax.models.json_values import check_rotated, read_positive, read_rope
+from maskjax.models.json_values import check_rotated, read_choice, read_positive, read_rope
 from maskjax.models.prenorm import PreNormEncoder
 
 POOLINGS: dict[str, Pooling] = {"bos": "first", "mean": "mean", "late": "late"}
@@ -16,11 +16,7 @@ POOLINGS: dict[str, Pooling] = {"bos": "first", "mean": "mean", "late": "late"}
 
 def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConfig:
     """Reads the angles, which are those of all blocks, and how a row is pooled."""
-    pooling = values.get("classifier_pooling") or "late"
-    if pooling not in POOLINGS:
-        raise InputError(
-            f"classifier_pooling {pooling!r} is not supported, only {', '.join(POOLINGS)}"
-        )
+    pooling = read_choice(values, "classifier_pooling", POOLINGS, "late")
     if values.get("head_dim") not in (None, config.head_size):
         raise InputError(
             f"head_dim {values['head_dim']!r} is not supported, only hidden_size / "
@@ -29,7 +25,7 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
     check_rotated(config)
     rope = read_rope(values, values, "rope_parameters")
     theta = read_positive(rope, "rope_theta", float(read_positive(values, "rope_theta", 10_000.0)))
-    return replace(config, pooling=POOLINGS[pooling], thetas=(theta,) * config.num_layers)
+    return replace(config, pooling=pooling, thetas=(theta,) * config.num_layers)
 
 
 EUROBERT = Architecture(

@@ -8,7 +8,13 @@ from maskjax.errors import InputError
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig
 from maskjax.models.heads import NormedPoolerHead
-from maskjax.models.json_values import check_rotated, read_object, read_positive, read_rope
+from maskjax.models.json_values import (
+    check_rotated,
+    read_choice,
+    read_object,
+    read_positive,
+    read_rope,
+)
 from maskjax.models.prenorm import PreNormEncoder
 
 GLOBAL, LOCAL = "full_attention", "sliding_attention"
@@ -18,11 +24,7 @@ POOLINGS = {"cls": "first", "mean": "mean"}
 
 def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConfig:
     """Reads which blocks attend to a window, and the angles of both kinds of blocks."""
-    pooling = values.get("classifier_pooling") or "cls"
-    if pooling not in POOLINGS:
-        raise InputError(
-            f"classifier_pooling {pooling!r} is not supported, only {', '.join(POOLINGS)}"
-        )
+    pooling = read_choice(values, "classifier_pooling", POOLINGS, "cls")
     check_rotated(config)
     types = _block_types(config, values)
     thetas = {kind: _theta(kind, values) for kind in THETAS}
@@ -30,7 +32,7 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
     return replace(
         config,
         head_std=config.hidden_size**-0.5,
-        pooling=POOLINGS[pooling],
+        pooling=pooling,
         thetas=tuple(thetas[kind] for kind in types),
         windows=tuple(window if kind == LOCAL else 0 for kind in types),
     )
