@@ -25,7 +25,7 @@ from maskjax.taskfile import (
     task_card,
 )
 
-LONG = 100_000
+LONG = 30_000
 SHAPES = {"a/kernel": (48, 64), "b/kernel": (16, 8), "c/bias": (5,)}
 MEMORY = 1 << 26
 """Bytes by which the process may grow, besides the masks of the largest file that it reads."""
