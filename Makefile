@@ -12,7 +12,7 @@ ROWS ?=
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 IMAGE ?= maskjax
 
-.PHONY: demo test coverage slow hub lint types docs colab kaggle newest nightly bench image clean
+.PHONY: demo test coverage slow hub lint types docs colab kaggle newest nightly live bench image clean
 
 demo: .venv/.demo
 	$(BIN)/maskjax demo --model $(MODEL) --task $(TASK) $(if $(ROWS),--train-rows $(ROWS)) --out $(OUT)
@@ -46,6 +46,10 @@ docs: .venv/.docs
 # they need Python 3.13 and, for Kaggle, 3.12.
 colab kaggle newest nightly:
 	.ci/host $@
+
+# Published encoders from the live Hub against PyTorch, and fifty steps of training of each.
+live: .venv/.dev
+	$(BIN)/python -m experiments.live
 
 bench: .venv/.dev
 	$(BIN)/python -m benchmarks.speed

@@ -83,6 +83,17 @@ CONFIGS = {
         **SHAPE,
         "num_key_value_heads": 2,
     },
+    "gemma3_text": {
+        "model_type": "gemma3_text",
+        "pad_token_id": 0,
+        **SHAPE,
+        "num_key_value_heads": 2,
+        "head_dim": 6,
+        "query_pre_attn_scalar": 6,
+        "sliding_window": 6,
+        "sliding_window_pattern": 2,
+        "use_bidirectional_attention": True,
+    },
     "modernbert": {
         "model_type": "modernbert",
         "pad_token_id": 0,

@@ -39,8 +39,14 @@ SIZES["roberta"] = SIZES["bert"] | {"type_vocab_size": 1}
 PAIRS = [(family, task) for family in SIZES for task in PAPER]
 SIZES["modernbert"] = SIZES["bert"] | {"num_hidden_layers": 2, "local_attention": 4}
 SIZES["eurobert"] = SIZES["bert"] | {"num_key_value_heads": 1}
-PAIRS += [(family, task) for _, task in sorted(FIRST) for family in ("modernbert", "eurobert")]
-FIRST |= {("modernbert", "trec"), ("eurobert", "pos")}
+SIZES["gemma3_text"] = SIZES["eurobert"] | {
+    "head_dim": 6,
+    "query_pre_attn_scalar": 6,
+    "use_bidirectional_attention": True,
+}
+OF_TODAY = ("modernbert", "eurobert", "gemma3_text")
+PAIRS += [(family, task) for _, task in sorted(FIRST) for family in OF_TODAY]
+FIRST |= {("modernbert", "trec"), ("eurobert", "pos"), ("gemma3_text", "mrpc")}
 CASES = [pytest.param(*pair, marks=[] if pair in FIRST else [pytest.mark.slow]) for pair in PAIRS]
 WORDS = [
     "[PAD]",

@@ -13,7 +13,7 @@ from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, normalize_name, read_config
 from maskjax.models.model import pretrained_part
 
-OF_TODAY = ("modernbert", "eurobert")
+OF_TODAY = ("modernbert", "eurobert", "gemma3_text")
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
 TOY = {
     "model_type": "bert",
@@ -38,7 +38,9 @@ def write_random_base(
     model = build_model(read_config(values, "tiny"), num_outputs=1)
     random, leaves = np.random.default_rng(seed), {}
     for path, leaf in flatten_with_paths(pretrained_part(model)).items():
-        array = random.normal(0, scale, leaf.shape) + path.endswith("scale")
+        array = random.normal(0, scale, leaf.shape)
+        if path.endswith("scale") and model.config.norm != "rms_norm_plus_one":
+            array += 1
         leaves[path] = array.astype(np.float32)
     family = values["model_type"]
     tensors = {normalize_name(name, family): t for name, t in to_torch(leaves, family).items()}

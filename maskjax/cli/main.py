@@ -25,6 +25,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "train": Command("cli.train", "learn a mask (or finetune, LoRA, ...)", "--out runs/first"),
     "tasks": Command("cli.tasks", "the tasks that are known by name"),
+    "models": Command("cli.models", "the families of encoders, for --model.base"),
     "evaluate": Command("cli.evaluate", "score a run on any rows with labels", "runs/first"),
     "predict": Command(
         "cli.predict", "label texts with a finished run", 'runs/first --text "Good."'
@@ -96,7 +97,7 @@ STUDIES = {
 """The studies of `maskjax analyze` by name."""
 USAGE = """usage: maskjax COMMAND [options]
 
-Adapt a pretrained BERT, RoBERTa or DistilBERT by learning which of its weights to keep.
+Adapt a pretrained encoder, such as BERT or ModernBERT, by learning which weights to keep.
 
 {commands}
 

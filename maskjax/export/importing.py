@@ -96,7 +96,7 @@ def _recognize(state: StateDict, base: Base) -> RecognizedHead | None:
     family = base.config.family
     spelled = {name: spell_name(name, family) for name in state}
     weights = {s.name: state[name] for name, s in spelled.items() if s.suffix != "_mask"}
-    output = weights.get(OUTPUT)
+    output = weights.get(torch_name(OUTPUT, family))
     outputs = output.shape[0] if output is not None and len(output.shape) == 2 else 0
     return recognize_head(weights, family, outputs)
 

@@ -11,11 +11,12 @@ TaskType = Literal["classification", "regression", "tokens", "choice"]
 Positions = Literal["columns", "tokens", "rotary"]
 """Whether a table has a row for each column of a batch, or for each token that is not padding, or
 queries and keys are rotated by their column."""
-Pooling = Literal["first", "mean", "late"]
-"""What the head of a row sees: the first token, or the mean of all that are not padding, or each of
-these, whereupon its outputs are averaged."""
-Norm = Literal["layer_norm", "rms_norm"]
-"""Whether norms divide by the deviation from the mean or by the root mean square."""
+Pooling = Literal["first", "last", "mean", "late"]
+"""What the head of a row sees: the first or the last token, or the mean of all that are not
+padding, or each of these, whereupon its outputs are averaged."""
+Norm = Literal["layer_norm", "rms_norm", "rms_norm_plus_one"]
+"""Whether norms divide by the deviation from the mean or by the root mean square; the scale of the
+last kind is one plus its parameter."""
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 
 RATES = (
@@ -48,6 +49,7 @@ class EncoderConfig:
         num_heads: Attention heads per block; divides `hidden_size`.
         num_kv_heads: Heads of keys and values, each for as many heads of queries; divides
             `num_heads`.
+        head_dim: Width of a head where that is not `hidden_size / num_heads`; else 0.
         intermediate_size: Width between the two products of the feed-forward part.
         activation: The function between these two.
         max_positions: The longest sequence, in tokens.
@@ -65,6 +67,9 @@ class EncoderConfig:
         norm: What norms compute.
         normalizes_embeddings: Whether a norm follows the embeddings, in place of one in the first
             block.
+        normalizes_queries: Whether queries and keys have a norm for each head.
+        normalizes_outputs: Whether a norm follows each half of a block, besides that before it.
+        scales_embeddings: Whether embeddings are multiplied by the square root of their width.
         layer_norm_eps: Added to the variance, or to the mean square, in norms.
         hidden_dropout: Dropout rate of the residual stream; of the feed-forward half where that is
             gated.
@@ -88,6 +93,7 @@ class EncoderConfig:
     num_layers: int
     num_heads: int
     num_kv_heads: int
+    head_dim: int = 0
     intermediate_size: int
     activation: Activation = "gelu"
     max_positions: int
@@ -102,6 +108,9 @@ class EncoderConfig:
     pad_token_id: int
     norm: Norm = "layer_norm"
     normalizes_embeddings: bool = True
+    normalizes_queries: bool = False
+    normalizes_outputs: bool = False
+    scales_embeddings: bool = False
     layer_norm_eps: float
     hidden_dropout: float
     embedding_dropout: float
@@ -119,7 +128,7 @@ class EncoderConfig:
         """Checks every field."""
         for field in dataclasses.fields(self):
             _check(field.name, getattr(self, field.name))
-        if self.hidden_size % self.num_heads:
+        if not self.head_dim and self.hidden_size % self.num_heads:
             raise InputError(
                 f"hidden_size {self.hidden_size} is not a multiple of num_heads {self.num_heads}"
             )
@@ -137,7 +146,7 @@ class EncoderConfig:
     @property
     def head_size(self) -> int:
         """The width of one attention head."""
-        return self.hidden_size // self.num_heads
+        return self.head_dim or self.hidden_size // self.num_heads
 
     def with_dropout(self, rate: float | None) -> "EncoderConfig":
         """Sets every dropout rate.
@@ -164,7 +173,9 @@ def _check(name: str, value: Any) -> None:
     match name:
         case "family":
             valid, expected = isinstance(value, str), "a name"
-        case "position_offset" | "type_vocab_size" | "pad_token_id" | "relative_buckets":
+        case (
+            "position_offset" | "type_vocab_size" | "pad_token_id" | "relative_buckets" | "head_dim"
+        ):
             valid, expected = is_integer and value >= 0, "an integer, 0 or more"
         case _ if name in CHOICES:
             valid, expected = value in CHOICES[name], f"one of {CHOICES[name]}"
@@ -176,6 +187,9 @@ def _check(name: str, value: Any) -> None:
         case (
             "biases"
             | "normalizes_embeddings"
+            | "normalizes_queries"
+            | "normalizes_outputs"
+            | "scales_embeddings"
             | "has_pooler"
             | "uses_token_types"
             | "drops_attention_output"

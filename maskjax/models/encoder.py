@@ -60,7 +60,7 @@ class Embeddings(nnx.Module):
     def __call__(self, inputs: Inputs, key: PRNGKeyArray | None) -> Float[Array, "tokens hidden"]:
         """Embeds a batch."""
         ids = inputs["input_ids"]
-        x = self.word_embeddings(ids)
+        x = self.word_embeddings(ids) * self._scale()
         if self.config.type_vocab_size:
             x = x + self.token_type_embeddings(self._token_types(inputs))
         if self.config.positions != "rotary":
@@ -68,6 +68,11 @@ class Embeddings(nnx.Module):
         x = x.reshape(-1, self.config.embedding_size)
         x = self.LayerNorm(x) if self.config.normalizes_embeddings else x.astype(self.dtype)
         return dropout(x, self.config.embedding_dropout, key)
+
+    def _scale(self) -> jax.Array:
+        """The square root of the width as the compute dtype holds it, or one."""
+        scale = self.config.embedding_size**0.5 if self.config.scales_embeddings else 1.0
+        return jnp.asarray(scale, self.dtype).astype(jnp.float32)
 
     def _token_types(self, inputs: Inputs) -> jax.Array:
         if self.config.uses_token_types:

@@ -186,6 +186,23 @@ class TokenHead(nnx.Module):
         return self.classifier(dropout(rows, self.rate, key))
 
 
+class ScoreHead(nnx.Module):
+    """Dense, without bias."""
+
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        del rate, dtype  # there is no dropout, and logits are always float32
+        self.classifier = Dense(config.hidden_size, num_outputs, jnp.float32, has_bias=False)
+
+    def __call__(
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
+        """Returns the logits."""
+        del key
+        return self.classifier(rows)
+
+
 def of_each_token(
     head: Callable[[jax.Array, jax.Array | None], jax.Array],
     hidden: Float[Array, "batch seq hidden"],
@@ -199,8 +216,18 @@ def of_each_token(
 def pool(
     hidden: Float[Array, "batch seq hidden"], mask: Int[Array, "batch seq"], pooling: Pooling
 ) -> Float[Array, "batch hidden"]:
-    """Makes a row of its tokens: the first one, or the mean of those that are not padding."""
-    return hidden[:, 0] if pooling == "first" else mean_of_tokens(hidden, mask)
+    """Makes a row of its tokens: the first or last one, or the mean of all but padding."""
+    if pooling == "first":
+        return hidden[:, 0]
+    return last_token(hidden, mask) if pooling == "last" else mean_of_tokens(hidden, mask)
+
+
+def last_token(
+    hidden: Float[Array, "batch seq hidden"], mask: Int[Array, "batch seq"]
+) -> Float[Array, "batch hidden"]:
+    """Selects the last token of each row that is not padding."""
+    place = mask.shape[1] - 1 - jnp.argmax((mask != 0)[:, ::-1], axis=1)
+    return jnp.take_along_axis(hidden, place[:, None, None], axis=1)[:, 0]
 
 
 def mean_of_tokens(

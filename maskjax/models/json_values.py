@@ -6,6 +6,9 @@ from typing import Any
 from maskjax.errors import InputError
 from maskjax.models.config import EncoderConfig
 
+GLOBAL, LOCAL = "full_attention", "sliding_attention"
+"""Types of blocks: those that attend to all tokens, and to those within a window."""
+
 
 def read_positive(values: Mapping[str, Any], key: str, default: Any) -> Any:
     """A number above 0, of the type of the default."""
@@ -31,6 +34,14 @@ def read_object(values: Mapping[str, Any], key: str) -> dict[str, Any]:
     if value is not None and not isinstance(value, dict):
         raise InputError(f"{key} is {value!r}; expected an object")
     return value or {}
+
+
+def read_block_types(values: Mapping[str, Any], default: list[str]) -> list[str]:
+    """The type of each block, which newer files list."""
+    types = default if values.get("layer_types") is None else values["layer_types"]
+    if not isinstance(types, list) or not all(kind in (GLOBAL, LOCAL) for kind in types):
+        raise InputError(f"layer_types: expected a list of {GLOBAL} and {LOCAL}, got {types!r}")
+    return types
 
 
 def read_rope(values: Mapping[str, Any], parameters: Mapping[str, Any], key: str) -> dict[str, Any]:

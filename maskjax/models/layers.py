@@ -80,11 +80,14 @@ class RMSNorm(nnx.Module):
     """Division by the root mean square over the last axis, in float32 (arXiv 1910.07467).
 
     Attributes:
-        scale: [size].
+        scale: [size]; with `plus_one`, what is added to a scale of one.
     """
 
-    def __init__(self, size: int, epsilon: float, dtype: DTypeLike) -> None:
-        self.scale = nnx.Param(jnp.ones((size,), jnp.float32))
+    def __init__(
+        self, size: int, epsilon: float, dtype: DTypeLike, *, plus_one: bool = False
+    ) -> None:
+        self.scale = nnx.Param(jnp.full((size,), 0.0 if plus_one else 1.0, jnp.float32))
+        self.offset = 1.0 if plus_one else 0.0
         self.epsilon = epsilon
         self.dtype = dtype
 
@@ -93,7 +96,7 @@ class RMSNorm(nnx.Module):
         x = x.astype(jnp.float32)
         square = jnp.mean(x * x, axis=-1, keepdims=True)
         normal = x * jax.lax.rsqrt(square + self.epsilon)
-        return (normal * self.scale[...][None, :]).astype(self.dtype)
+        return (normal * (self.offset + self.scale[...])[None, :]).astype(self.dtype)
 
 
 def gelu(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -34,10 +34,12 @@ def _dense(in_size: int, out_size: int, config: EncoderConfig, dtype: DTypeLike)
     return Dense(in_size, out_size, dtype, has_bias=config.biases)
 
 
-def _norm(config: EncoderConfig, dtype: DTypeLike) -> LayerNorm | RMSNorm:
-    if config.norm == "rms_norm":
-        return RMSNorm(config.hidden_size, config.layer_norm_eps, dtype)
-    return LayerNorm(config.hidden_size, config.layer_norm_eps, dtype, has_bias=config.biases)
+def _norm(config: EncoderConfig, dtype: DTypeLike, size: int | None = None) -> LayerNorm | RMSNorm:
+    """A norm over the features of a token, or over as many as a head has."""
+    size, epsilon = size or config.hidden_size, config.layer_norm_eps
+    if config.norm == "layer_norm":
+        return LayerNorm(size, epsilon, dtype, has_bias=config.biases)
+    return RMSNorm(size, epsilon, dtype, plus_one=config.norm == "rms_norm_plus_one")
 
 
 class SelfAttention(nnx.Module):
@@ -45,9 +47,12 @@ class SelfAttention(nnx.Module):
 
     def __init__(self, config: EncoderConfig, window: int, dtype: DTypeLike) -> None:
         size, shared = config.hidden_size, config.num_kv_heads * config.head_size
-        self.query = _dense(size, size, config, dtype)
+        self.query = _dense(size, config.num_heads * config.head_size, config, dtype)
         self.key = _dense(size, shared, config, dtype)
         self.value = _dense(size, shared, config, dtype)
+        if config.normalizes_queries:
+            self.query_norm = _norm(config, dtype, config.head_size)
+            self.key_norm = _norm(config, dtype, config.head_size)
         self.config = config
         self.window = window
 
@@ -60,9 +65,10 @@ class SelfAttention(nnx.Module):
     ) -> Float[Array, "tokens hidden"]:
         """Lets each token gather values."""
         batch, size = mask.shape[0], self.config.head_size
-        queries, keys, values = (
-            split_heads(project(x), batch, size) for project in (self.query, self.key, self.value)
-        )
+        queries, keys, values = self.query(x), self.key(x), self.value(x)
+        if self.config.normalizes_queries:
+            queries, keys = _of_heads(self.query_norm, queries), _of_heads(self.key_norm, keys)
+        queries, keys, values = (split_heads(x, batch, size) for x in (queries, keys, values))
         share = self.config.num_heads // self.config.num_kv_heads
         keys, values = (jnp.repeat(x, share, axis=1) for x in (rotate(keys, rotation), values))
         turned = Projected(rotate(queries, rotation), keys, values)
@@ -74,11 +80,24 @@ class SelfAttention(nnx.Module):
         return merge_heads(context)
 
 
+def _of_heads(
+    norm: LayerNorm | RMSNorm, x: Float[Array, "tokens features"]
+) -> Float[Array, "tokens features"]:
+    """Normalizes the features of each head."""
+    return norm(x.reshape(-1, norm.scale.shape[0])).reshape(x.shape)
+
+
 class Output(nnx.Module):
-    """The last product of both halves of a block."""
+    """The last product of both halves of a block, and its norm where there is one."""
 
     def __init__(self, in_size: int, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.dense = _dense(in_size, config.hidden_size, config, dtype)
+        self.LayerNorm = _norm(config, dtype) if config.normalizes_outputs else None
+
+    def __call__(self, x: Float[Array, "rows in"]) -> Float[Array, "rows hidden"]:
+        """Returns what is added to the input of the half."""
+        product = self.dense(x)
+        return product if self.LayerNorm is None else self.LayerNorm(product)
 
 
 class Attention(nnx.Module):
@@ -89,7 +108,7 @@ class Attention(nnx.Module):
             self.LayerNorm = _norm(config, dtype)
         window = config.windows[number] if config.windows else 0
         self.self = SelfAttention(config, window, dtype)
-        self.output = Output(config.hidden_size, config, dtype)
+        self.output = Output(config.num_heads * config.head_size, config, dtype)
         self.rate = config.attention_dropout if config.drops_attention_output else 0.0
 
     def __call__(
@@ -102,7 +121,7 @@ class Attention(nnx.Module):
         """Attends, and adds the result to the input."""
         normal = self.LayerNorm(x) if hasattr(self, "LayerNorm") else x
         context = self.self(normal, mask, rotation, site_key(key, 0))
-        return x + dropout(self.output.dense(context), self.rate, site_key(key, 1))
+        return x + dropout(self.output(context), self.rate, site_key(key, 1))
 
 
 class Intermediate(nnx.Module):
@@ -139,7 +158,7 @@ class PreNormBlock(nnx.Module):
         """Maps the hidden state below the block to the one above it."""
         x = self.attention(x, mask, rotation, site_key(key, 0))
         wide = dropout(self.intermediate(x), self.rate, site_key(key, 1))
-        return x + self.output.dense(wide)
+        return x + self.output(wide)
 
 
 class PreNormStack(nnx.Module):

@@ -69,12 +69,21 @@ def guess_family(values: Mapping[str, Any], names: Container[str], source: str) 
     is_bert = values.get("type_vocab_size", 2) == 2 and not values.get("pad_token_id")
     if "bert" in fitting and is_bert:
         fitting = ["bert"]
+    fitting = [name for name in fitting if _can_read(name, values)] or fitting
     if len(fitting) != 1:
         raise InputError(
             f"{source}: key 'model_type' is missing, and the tensors do not settle it; add one of: "
             f"{', '.join(fitting or ARCHITECTURES)}"
         )
     return fitting[0]
+
+
+def _can_read(name: str, values: Mapping[str, Any]) -> bool:
+    try:
+        ARCHITECTURES[name].read_config(values, "")
+    except InputError:
+        return False
+    return True
 
 
 def architecture_of(config: EncoderConfig) -> Architecture:

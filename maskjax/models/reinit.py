@@ -64,7 +64,8 @@ def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
 
 def _draw(path: str, shape: tuple[int, ...], config: EncoderConfig, seed: int) -> jax.Array:
     if path.endswith("/scale"):
-        return jnp.ones(shape, jnp.float32)
+        one = 0.0 if config.norm == "rms_norm_plus_one" else 1.0
+        return jnp.full(shape, one, jnp.float32)
     if path.endswith("/bias"):
         return jnp.zeros(shape, jnp.float32)
     # NumPy draws the same bits on every device, which the digest of the base needs.

@@ -11,7 +11,10 @@ from safetensors.numpy import save_file
 
 from maskjax.models import read_config
 
-FAMILIES = ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert", "eurobert")
+FAMILIES = (
+    *("bert", "roberta", "distilbert", "electra", "mpnet"),
+    *("modernbert", "eurobert", "gemma3_text"),
+)
 OF_ROBERTA = ("xlm-roberta", "camembert")  # RoBERTa under other names
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -46,6 +49,14 @@ TINY = {
         "pad_token_id": 1,
         **BERT_CONFIG,
         "num_key_value_heads": 1,
+    },
+    "gemma3_text": {
+        "model_type": "gemma3_text",
+        **BERT_CONFIG,
+        "num_key_value_heads": 1,
+        "head_dim": 6,
+        "query_pre_attn_scalar": 6,
+        "use_bidirectional_attention": True,
     },
 }
 
@@ -121,12 +132,31 @@ def eurobert_names(layers: int) -> dict[str, tuple[int, ...]]:
     return names
 
 
+def gemma3_names(layers: int) -> dict[str, tuple[int, ...]]:
+    """The tensors of a tiny Gemma 3 with two heads of six features that share keys and values."""
+    names: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (32, 8), "norm.weight": (8,)}
+    for i in range(layers):
+        for norm in ("input", "post_attention", "pre_feedforward", "post_feedforward"):
+            names[f"layers.{i}.{norm}_layernorm.weight"] = (8,)
+        for part, size in {"q_proj": 12, "k_proj": 6, "v_proj": 6}.items():
+            names[f"layers.{i}.self_attn.{part}.weight"] = (size, 8)
+        names[f"layers.{i}.self_attn.o_proj.weight"] = (8, 12)
+        for part in ("q_norm", "k_norm"):
+            names[f"layers.{i}.self_attn.{part}.weight"] = (6,)
+        for part in ("gate_proj", "up_proj"):
+            names[f"layers.{i}.mlp.{part}.weight"] = (12, 8)
+        names[f"layers.{i}.mlp.down_proj.weight"] = (8, 12)
+    return names
+
+
 def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
     """The tensors of a tiny encoder by their names in PyTorch."""
     if family == "modernbert":
         return modernbert_names(2)
     if family == "eurobert":
         return eurobert_names(2)
+    if family == "gemma3_text":
+        return gemma3_names(2)
     names = bert_names(2)
     if family in ("distilbert", "mpnet"):
         spelling = DISTILBERT_NAMES if family == "distilbert" else MPNET_NAMES

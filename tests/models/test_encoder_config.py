@@ -13,6 +13,12 @@ OTHER_SIZES = {
     "electra": {"embedding_size": 6},
     "modernbert": {"pad_token_id": 1},
     "eurobert": {"pad_token_id": 1, "num_key_value_heads": 1},
+    "gemma3_text": {
+        "num_key_value_heads": 1,
+        "head_dim": 6,
+        "query_pre_attn_scalar": 6,
+        "use_bidirectional_attention": True,
+    },
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ONE_TYPE),
 }
 

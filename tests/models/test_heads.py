@@ -17,6 +17,7 @@ HEAD = {
     ("bert", "choice"): {"classifier": (8, 1)},
     ("modernbert", "choice"): {"classifier": (8, 1)},
     ("eurobert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
+    ("gemma3_text", "choice"): {"classifier": (8, 1)},
     ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
     ("electra", "choice"): {"sequence_summary/summary": (8, 8), "classifier": (8, 1)},
 }
@@ -28,6 +29,8 @@ for name in FAMILIES:
 for type_of_task in ("classification", "regression"):
     HEAD["bert", type_of_task] = HEAD["modernbert", type_of_task] = {"classifier": (8, 3)}
     HEAD["distilbert", type_of_task] = HEAD["eurobert", type_of_task] = PRE_CLASSIFIER
+    HEAD["gemma3_text", type_of_task] = {"classifier": (8, 3)}
+WITHOUT_BIAS = {("gemma3_text", "classification"), ("gemma3_text", "regression")}
 
 
 def modernbert_shapes(kind: str) -> dict[str, tuple[int, ...]]:
@@ -65,12 +68,33 @@ def eurobert_shapes(kind: str) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def gemma3_shapes(kind: str) -> dict[str, tuple[int, ...]]:
+    """Two heads of six features, and norms before and after each half."""
+    shapes = {"embeddings/word_embeddings/embedding": (32, 8), "encoder/LayerNorm/scale": (8,)}
+    for block in ("encoder/layer/0", "encoder/layer/1"):
+        for half in ("attention", "attention/output", "intermediate", "output"):
+            shapes[f"{block}/{half}/LayerNorm/scale"] = (8,)
+        for part, size in {"query": 12, "key": 6, "value": 6}.items():
+            shapes[f"{block}/attention/self/{part}/kernel"] = (8, size)
+        for norm in ("query_norm", "key_norm"):
+            shapes[f"{block}/attention/self/{norm}/scale"] = (6,)
+        shapes[f"{block}/attention/output/dense/kernel"] = (12, 8)
+        for part in ("dense", "gate"):
+            shapes[f"{block}/intermediate/{part}/kernel"] = (8, 12)
+        shapes[f"{block}/output/dense/kernel"] = (12, 8)
+    shapes["classifier/kernel"] = HEAD["gemma3_text", kind]["classifier"]
+    has_bias = ("gemma3_text", kind) not in WITHOUT_BIAS
+    return shapes | ({"classifier/bias": shapes["classifier/kernel"][1:]} if has_bias else {})
+
+
 def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
     """Spells out the canonical paths of a tiny model with three outputs."""
     if family == "modernbert":
         return modernbert_shapes(kind)
     if family == "eurobert":
         return eurobert_shapes(kind)
+    if family == "gemma3_text":
+        return gemma3_shapes(kind)
     width = 6 if family == "electra" else 8
     rows = {"word_embeddings": 32, "position_embeddings": 18}
     if family not in ("distilbert", "mpnet"):
@@ -106,7 +130,8 @@ def test_leaves_have_the_expected_paths_and_shapes(family, kind, tiny_config):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_head_paths_are_the_leaves_of_the_head(family, kind, tiny_config):
-    leaves = [f"{name}/{leaf}" for name in HEAD[family, kind] for leaf in ("kernel", "bias")]
+    of_module = ("kernel",) if (family, kind) in WITHOUT_BIAS else ("kernel", "bias")
+    leaves = [f"{name}/{leaf}" for name in HEAD[family, kind] for leaf in of_module]
     assert head_paths(build_model(tiny_config(family), 3, kind=kind)) == tuple(sorted(leaves))
 
 

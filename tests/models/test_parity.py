@@ -28,6 +28,7 @@ HEADS = {
 }
 OUTPUTS = {"classification": 3, "regression": 1, "tokens": 4, "choice": 2}
 TOLERANCE = 1e-5
+PRE_NORM = ("modernbert", "eurobert", "gemma3_text")
 TOKEN_TYPES = {"bert": 2, "electra": 2, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
 
 
@@ -43,14 +44,20 @@ def make_oracle(family: str, seed: int, kind: str = "classification", **changes)
         "max_position_embeddings": int(rng.integers(30, 40)),
         ("hidden_dim" if family == "distilbert" else "intermediate_size"): int(rng.integers(5, 60)),
     }
-    if family not in ("distilbert", "modernbert", "eurobert"):
+    if family not in ("distilbert", *PRE_NORM):
         shape["layer_norm_eps"] = 1e-5
     if family == "eurobert":
         heads = 2 * heads
         shape |= {"num_attention_heads": heads, "num_key_value_heads": heads // 2}
         shape |= {"bos_token_id": 2, "eos_token_id": 3}
         shape["classifier_pooling"] = ("late", "bos", "mean")[seed % 3]
-    if family in ("modernbert", "eurobert"):
+    if family == "gemma3_text":
+        shape |= {"num_key_value_heads": 1, "hidden_activation": "gelu_pytorch_tanh"}
+        shape |= {"head_dim": 6, "query_pre_attn_scalar": 6, "use_bidirectional_attention": True}
+        shape |= {"sliding_window": 6, "num_hidden_layers": 2}
+        shape["layer_types"] = ["sliding_attention", "full_attention"]
+        shape |= {"bos_token_id": 2, "eos_token_id": 3}
+    if family in PRE_NORM:
         shape["hidden_size"] = heads * 2 * int(rng.integers(2, 5))
     if family == "modernbert":
         shape["num_hidden_layers"] = 2  # the second one has the window
@@ -69,6 +76,7 @@ def make_oracle(family: str, seed: int, kind: str = "classification", **changes)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             is_scale = "norm" in name.lower() and name.endswith("weight")
+            is_scale &= family != "gemma3_text"  # stores what is added to one
             parameter.normal_(float(is_scale), 0.2)
     return model
 
@@ -186,12 +194,15 @@ def test_dropout_is_applied_where_transformers_applies_it(family, kind, tmp_path
         "distilbert": ("dropout", "attention_dropout", "seq_classif_dropout"),
         "modernbert": ("mlp_dropout", "attention_dropout", "classifier_dropout"),
         "eurobert": ("attention_dropout",),
+        "gemma3_text": ("attention_dropout",),
     }.get(family, ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))
     if kind in ARCHITECTURES[family].without_class:
         pytest.skip("transformers has no such class")
     changes = dict(zip(names, (0.1, 0.2, 0.3), strict=False))
     if family == "modernbert":  # no sequence is cut into blocks, whose scores are of another number
         changes |= {"embedding_dropout": 0.1, "local_attention": 34}
+    if family == "gemma3_text":
+        changes["sliding_window"] = 34
     oracle = make_oracle(family, 4, kind, **changes)
     oracle.save_pretrained(tmp_path)
     config = load_base(tmp_path).config

@@ -4,8 +4,20 @@ from maskjax.models.families.bert import BERT
 from maskjax.models.families.distilbert import DISTILBERT
 from maskjax.models.families.electra import ELECTRA
 from maskjax.models.families.eurobert import EUROBERT
+from maskjax.models.families.gemma3 import GEMMA3
 from maskjax.models.families.modernbert import MODERNBERT
 from maskjax.models.families.mpnet import MPNET
 from maskjax.models.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
-FAMILIES = (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET, MODERNBERT, EUROBERT)
+FAMILIES = (
+    BERT,
+    ROBERTA,
+    XLM_ROBERTA,
+    CAMEMBERT,
+    DISTILBERT,
+    ELECTRA,
+    MPNET,
+    MODERNBERT,
+    EUROBERT,
+    GEMMA3,
+)

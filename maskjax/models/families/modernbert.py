@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from maskjax.errors import InputError
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig
 from maskjax.models.heads import NormedPoolerHead
 from maskjax.models.json_values import (
+    GLOBAL,
+    LOCAL,
     check_rotated,
+    read_block_types,
     read_choice,
     read_object,
     read_positive,
@@ -17,7 +19,6 @@ from maskjax.models.json_values import (
 )
 from maskjax.models.prenorm import PreNormEncoder
 
-GLOBAL, LOCAL = "full_attention", "sliding_attention"
 THETAS = {GLOBAL: 160_000.0, LOCAL: 10_000.0}
 POOLINGS = {"cls": "first", "mean": "mean"}
 
@@ -26,7 +27,10 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
     """Reads which blocks attend to a window, and the angles of both kinds of blocks."""
     pooling = read_choice(values, "classifier_pooling", POOLINGS, "cls")
     check_rotated(config)
-    types = _block_types(config, values)
+    every = read_positive(values, "global_attn_every_n_layers", 3)
+    types = read_block_types(
+        values, [LOCAL if block % every else GLOBAL for block in range(config.num_layers)]
+    )
     thetas = {kind: _theta(kind, values) for kind in THETAS}
     window = read_positive(values, "local_attention", 128) // 2
     return replace(
@@ -36,17 +40,6 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
         thetas=tuple(thetas[kind] for kind in types),
         windows=tuple(window if kind == LOCAL else 0 for kind in types),
     )
-
-
-def _block_types(config: EncoderConfig, values: Mapping[str, Any]) -> list[str]:
-    """What newer files list, or what older ones say of every n-th block."""
-    types = values.get("layer_types")
-    if types is None:
-        every = read_positive(values, "global_attn_every_n_layers", 3)
-        types = [LOCAL if block % every else GLOBAL for block in range(config.num_layers)]
-    if not isinstance(types, list) or not all(kind in (GLOBAL, LOCAL) for kind in types):
-        raise InputError(f"layer_types: expected a list of {GLOBAL} and {LOCAL}, got {types!r}")
-    return types
 
 
 def _theta(kind: str, values: Mapping[str, Any]) -> float:
