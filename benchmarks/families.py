@@ -1,7 +1,7 @@
 """Every family at the shape of its base model against transformers in PyTorch.
 
     python -m benchmarks.families                            # all families, minutes
-    python -m benchmarks.families --family modernbert --part parity
+    python -m benchmarks.families --family modernbert --part parity --tokens 2048
     python -m benchmarks.families --part time --rounds 3
     python -m benchmarks.families --part parity --write      # for `maskjax models`
 
@@ -67,7 +67,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 """Arguments of the configuration in transformers: those of the published base model."""
 transformers.utils.logging.disable_progress_bar()
 VOCABULARY = 1000
-ROWS, TOKENS = 2, 512
+ROWS = 2
 Side = Literal["ours", "torch"]
 
 
@@ -75,6 +75,7 @@ def main(
     *,
     family: tuple[str, ...] = tuple(SHAPES),
     part: Literal["parity", "time", "all"] = "all",
+    tokens: int = 512,
     rounds: int = 3,
     out: Path | None = None,
     write: bool = False,
@@ -84,6 +85,7 @@ def main(
     Args:
         family: Families to measure.
         part: What to measure.
+        tokens: The length of the rows whose parity is measured.
         rounds: Timed processes of each side.
         out: A JSON file for the numbers.
         write: Also keep the parity for `maskjax models`.
@@ -91,7 +93,7 @@ def main(
     found: dict[str, dict[str, float]] = {name: {} for name in family}
     for name in family:
         if part != "time":
-            found[name] |= parity(name)
+            found[name] |= parity(name, tokens)
             _print(name, found[name])
     if part != "parity":
         for name, ratios in cost(family, rounds).items():
@@ -105,10 +107,10 @@ def main(
         write_tried(tried._replace(parity=tried.parity | kept))
 
 
-def parity(family: str) -> dict[str, float]:
+def parity(family: str, tokens: int) -> dict[str, float]:
     """The differences of a family from transformers, with padding in one of two rows."""
     oracle, model, params = make_pair(family)
-    inputs = make_inputs(model)
+    inputs = make_inputs(model, tokens)
     states, logits = _torch_outputs(oracle, inputs)
     seen = inputs["attention_mask"] > 0
     ours = _our_outputs(model, params, inputs)
@@ -166,16 +168,16 @@ def params_of(model: Model, oracle: Any, family: str) -> Any:
     return update_leaves(model.abstract, leaves)
 
 
-def make_inputs(model: Model) -> dict[str, np.ndarray]:
+def make_inputs(model: Model, tokens: int) -> dict[str, np.ndarray]:
     """Two rows; the second ends with padding."""
     random, pad = np.random.default_rng(0), model.config.pad_token_id
-    mask = np.ones((ROWS, TOKENS), np.int32)
-    mask[1, 400:] = 0
-    ids = random.integers(5, VOCABULARY, (ROWS, TOKENS))
+    mask = np.ones((ROWS, tokens), np.int32)
+    mask[1, tokens * 3 // 4 :] = 0
+    ids = random.integers(5, VOCABULARY, (ROWS, tokens))
     return {
         "input_ids": np.where(mask > 0, ids, pad).astype(np.int32),
         "attention_mask": mask,
-        "token_type_ids": np.zeros((ROWS, TOKENS), np.int32),
+        "token_type_ids": np.zeros((ROWS, tokens), np.int32),
     }
 
 
@@ -236,7 +238,7 @@ def _in_a_process(family: str, side: Side) -> float:
 def seconds(family: str, side: Side) -> float:
     """CPU seconds of a forward and backward pass per operation of its products."""
     oracle, model, params = make_pair(family)
-    inputs = make_inputs(model)
+    inputs = make_inputs(model, 512)
 
     def loss(params: Any) -> jax.Array:
         return jnp.square(model.apply(params, inputs)).sum()
