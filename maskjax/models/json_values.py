@@ -43,7 +43,7 @@ def read_bool(values: Mapping[str, Any], key: str, default: bool) -> bool:
 
 def read_names(values: Mapping[str, Any], key: str, known: tuple[str, ...]) -> frozenset[str]:
     """Names in a list, or in a text with | between them."""
-    value = values.get(key) or []
+    value = [] if values.get(key) is None else values[key]
     names = [name.strip() for name in value.lower().split("|")] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(name in known for name in names):
         raise InputError(f"{key} {value!r} is not supported, only {', '.join(known)}")
