@@ -89,7 +89,7 @@ def test_gradients_of_all_parts_match_pytorch(tmp_path):
     changes = VARIANTS["own projections"] | VARIANTS["convolution"] | VARIANTS["narrow embeddings"]
     oracle = make_oracle(FAMILY, 2, **(SHAPE | changes | VARIANTS["positions and types"]))
     oracle.save_pretrained(tmp_path)
-    model = build_model(load_base(tmp_path).config, 3)
+    model = build_model(load_base(tmp_path).config, 3, remat_blocks=True)
     # Not the row that begins with padding, which PyTorch lets attend to all without a gradient.
     inputs = {name: rows[:2] for name, rows in make_rows(model.config, 21, 1).items()}
     labels = np.array([0, 2])
