@@ -4,7 +4,7 @@
     taskset -c 0 python -m benchmarks.families --family mpnet --rows 8 --tokens 128 --train
 
 Both run on one thread, in float32 and in turns with BERT of the same shape, so that the quotient of
-the ratios tells what a family costs here that it does not cost there. PyTorch in float64 judges the
+the ratios shows what a family costs here that it does not cost there. PyTorch in float64 judges the
 differences.
 """
 

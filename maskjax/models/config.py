@@ -11,7 +11,7 @@ TaskType = Literal["classification", "regression", "tokens", "choice"]
 """What a head predicts: one class, one number, a class for each word, or one of several texts."""
 Positions = Literal["columns", "tokens", "rotary", "none"]
 """Whether a table has a row for each column of a batch, or for each token that is not padding, or
-queries and keys are rotated by their column, or inputs do not tell positions."""
+queries and keys are rotated by their column, or nothing is added to the embeddings of tokens."""
 Pooling = Literal["first", "mean", "late"]
 """What the head of a row sees: the first token, or the mean of all that are not padding, or each of
 these, whereupon its outputs are averaged."""

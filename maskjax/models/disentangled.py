@@ -79,7 +79,7 @@ class DisentangledSelfAttention(SelfAttention):
         """The products with embeddings of distances."""
         shared, terms, seq = self.distances.shares_projections, [], queries.shape[2]
         reach = reach_of(seq)
-        first = self.distances.number(np.array(-reach))
+        first = self.distances.number(np.array([-reach]))[0]
         numbers = self.distances.number(np.arange(-seq, reach)) - first
         if self.distances.content_to_position:
             table = (self.key if shared else self.position_key)(positions)

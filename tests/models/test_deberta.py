@@ -132,7 +132,7 @@ def test_scores_are_products_with_the_embedding_of_each_distance(seq, buckets, m
     scores = distance_scores(*arguments, numbers)
     assert scores.shape == (2, 3, seq, seq)
     for head, row, query, key in np.ndindex(scores.shape):
-        vector = table[distances.number(np.array(query - key)), 5 * head : 5 * head + 5]
+        vector = table[distances.number(np.array([query - key]))[0], 5 * head : 5 * head + 5]
         expected = x[head, row, query] @ vector
         np.testing.assert_allclose(scores[head, row, query, key], expected, atol=1e-6)
 
