@@ -36,7 +36,7 @@ from maskjax.models import (
     torch_name,
 )
 
-Inputs = Mapping[str, np.ndarray]
+Inputs = Mapping[str, Any]
 OUTPUTS = 3
 VOCABULARY = 2000
 
