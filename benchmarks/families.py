@@ -52,6 +52,17 @@ SHAPES: dict[str, dict[str, Any]] = {
     "distilbert": {"max_position_embeddings": 512},
     "electra": BASE | {"embedding_size": 768},
     "mpnet": BASE,
+    "deberta-v2": BASE
+    | {
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_buckets": 256,
+        "position_biased_input": False,
+        "max_position_embeddings": 512,
+        "type_vocab_size": 0,
+    },
     "modernbert": GLU
     | {"num_hidden_layers": 22, "pad_token_id": 1, "cls_token_id": 2, "sep_token_id": 3},
     "eurobert": BASE | {"num_key_value_heads": 12, "pad_token_id": 1},

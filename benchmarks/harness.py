@@ -27,6 +27,17 @@ class Size(NamedTuple):
     dense: bool = False
 
 
+OTHER_KEYS = {
+    "deberta-v2": {  # as in DeBERTa-v3-base
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_buckets": 256,
+        "position_biased_input": False,
+    },
+}
+"""Keys of `config.json` that a family does not share with BERT."""
 SIZES = {
     "minilm": Size(6, 384, 1536, rows=32),
     "base": Size(12, 768, 3072, rows=16),
@@ -70,7 +81,13 @@ def median_ratio(seconds: Sequence[float], reference: Sequence[float]) -> float:
 
 def make_encoder(size: Size, dropout: float) -> EncoderConfig:
     """An encoder of this size, with this rate of all dropout."""
-    values = {
+    config = read_config(encoder_values(size), "benchmark").with_dropout(dropout)
+    return dataclasses.replace(config, windows=()) if size.dense else config
+
+
+def encoder_values(size: Size) -> dict[str, Any]:
+    """The `config.json` of an encoder of this size."""
+    return OTHER_KEYS.get(size.family, {}) | {
         "model_type": size.family,
         "vocab_size": 30522,
         "hidden_size": size.hidden_size,
@@ -79,8 +96,6 @@ def make_encoder(size: Size, dropout: float) -> EncoderConfig:
         "intermediate_size": size.intermediate_size,
         "max_position_embeddings": max(512, size.tokens),
     }
-    config = read_config(values, "benchmark").with_dropout(dropout)
-    return dataclasses.replace(config, windows=()) if size.dense else config
 
 
 def random_params(model: Model) -> dict[str, Any]:

@@ -44,6 +44,7 @@ SIZES = {
     "tiny": Size(2, 192, 768, rows=32, tokens=128),
     "base": Size(12, 768, 3072, rows=32, tokens=128),
     "large": Size(24, 1024, 4096, rows=32, tokens=128, heads=16),
+    "deberta": Size(12, 768, 3072, rows=32, tokens=128, family="deberta-v2"),
     "modernbert": Size(22, 768, 1152, rows=32, tokens=128, family="modernbert"),
     "modernbert-long": Size(22, 768, 1152, rows=1, tokens=4096, family="modernbert"),
 }
@@ -118,7 +119,7 @@ def main(
     """Prints a table.
 
     Args:
-        size: tiny, base, large, modernbert or modernbert-long (1 x 4,096).
+        size: tiny, base, large, deberta, modernbert or modernbert-long (1 x 4,096).
         methods: Some of finetune, mask, lora, head and bitfit.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
         precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices

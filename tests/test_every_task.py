@@ -39,14 +39,21 @@ SIZES["roberta"] = SIZES["bert"] | {"type_vocab_size": 1}
 PAIRS = [(family, task) for family in SIZES for task in PAPER]
 SIZES["modernbert"] = SIZES["bert"] | {"num_hidden_layers": 2, "local_attention": 4}
 SIZES["eurobert"] = SIZES["bert"] | {"num_key_value_heads": 1}
+SIZES["deberta-v2"] = SIZES["bert"] | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+SIZES["deberta-v2"] |= {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_buckets": 4}
 SIZES["gemma3_text"] = SIZES["eurobert"] | {
     "head_dim": 6,
     "query_pre_attn_scalar": 6,
     "use_bidirectional_attention": True,
 }
-OF_TODAY = ("modernbert", "eurobert", "gemma3_text")
-PAIRS += [(family, task) for _, task in sorted(FIRST) for family in OF_TODAY]
-FIRST |= {("modernbert", "trec"), ("eurobert", "pos"), ("gemma3_text", "mrpc")}
+OTHERS = ("deberta-v2", "modernbert", "eurobert", "gemma3_text")
+PAIRS += [(family, task) for _, task in sorted(FIRST) for family in OTHERS]
+FIRST |= {
+    ("deberta-v2", "mrpc"),
+    ("modernbert", "trec"),
+    ("eurobert", "pos"),
+    ("gemma3_text", "swag"),
+}
 CASES = [pytest.param(*pair, marks=[] if pair in FIRST else [pytest.mark.slow]) for pair in PAIRS]
 WORDS = [
     "[PAD]",

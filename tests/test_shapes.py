@@ -41,11 +41,14 @@ for package in (maskjax.masking, maskjax.models):
         examples += result.attempted
 assert examples > 100, examples
 
-for family in ("bert", "roberta", "distilbert"):
+for family in ("bert", "roberta", "distilbert", "deberta-v2"):
     shape = {"vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2}
     shape |= {"intermediate_size": 8, "max_position_embeddings": 16}
     if family == "distilbert":
         shape |= {"dim": 4, "n_layers": 1, "n_heads": 2, "hidden_dim": 8}
+    if family == "deberta-v2":
+        shape |= {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "embedding_size": 6}
+        shape |= {"norm_rel_ebd": "layer_norm", "conv_kernel_size": 3, "position_buckets": 4}
     config = maskjax.models.read_config({"model_type": family, **shape}, "tiny")
     for kind in ("classification", "regression", "tokens", "choice"):
         model = maskjax.models.build_model(config, 2, kind=kind)

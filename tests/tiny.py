@@ -13,7 +13,7 @@ from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, normalize_name, read_config
 from maskjax.models.model import pretrained_part
 
-OF_TODAY = ("modernbert", "eurobert", "gemma3_text")
+OF_TODAY = ("deberta-v2", "modernbert", "eurobert", "gemma3_text")
 WORDS = ("good", "bad", "film", "the", "a", "was", "very", "book", "play", "song")
 TOY = {
     "model_type": "bert",

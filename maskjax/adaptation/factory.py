@@ -35,7 +35,7 @@ from maskjax.masking.packed import PackedMask
 from maskjax.models import EncoderConfig, Model, head_paths
 from maskjax.models.matrix_types import encoder_rules
 
-WITH_HEADS = ("query", "key", "value", "attention_output")
+WITH_HEADS = ("query", "key", "value", "position_query", "position_key", "attention_output")
 """Kinds whose kernels consist of attention heads."""
 
 

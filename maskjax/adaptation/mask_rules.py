@@ -8,6 +8,9 @@ from maskjax.masking import flatten_with_paths
 from maskjax.models import EncoderConfig, Model, architecture_of, head_paths
 from maskjax.models.matrix_types import MATRIX_TYPES, encoder_rules, matrix_type
 
+PROJECTIONS = ("query", "key", "value", "position_query", "position_key")
+"""Kinds whose outputs are those of attention heads, which granularity head masks by default."""
+
 
 def masked_rules(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
     """The rules that pick what a configuration masks.
@@ -95,7 +98,7 @@ def _masked_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
 
 def _default_kinds(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
     if config.granularity == "head" and not config.structured:
-        return ("query", "key", "value")
+        return tuple(kind for kind in _pretrained_kinds(model) if kind in PROJECTIONS)
     return _pretrained_kinds(model)
 
 

@@ -10,7 +10,7 @@ from maskjax.analysis.heatmap import place_of
 if TYPE_CHECKING:
     from maskjax.masking.packed import PackedMask
 
-HEAD_KINDS = ("query", "key", "value", "attention_output")
+HEAD_KINDS = ("query", "key", "value", "position_query", "position_key", "attention_output")
 """Kinds of matrices that hold the weights of attention heads."""
 NEURON_AXES = {"intermediate": 1, "gate": 1, "output": 0}
 """Kinds of matrices that hold the weights of neurons, and the axis that the neurons lie along."""

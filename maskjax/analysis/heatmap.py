@@ -16,7 +16,12 @@ Grid = tuple[list[str], list[str]]
 
 TOP = "top"
 """The name of what is above the blocks, the pooler and the head."""
-_SHORT = {"attention_output": "attn. out", "intermediate": "interm."}
+_SHORT = {
+    "attention_output": "attn. out",
+    "intermediate": "interm.",
+    "position_query": "pos. query",
+    "position_key": "pos. key",
+}
 MOST_CELLS = 12
 """Wider heat maps have no numbers in their cells, which would be too small to read."""
 

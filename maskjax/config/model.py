@@ -10,6 +10,7 @@ Part = Literal[
     "attention_output",
     "intermediate",
     "output",
+    "convolution",
     "pooler",
 ]
 """Parts of an encoder that can be re-initialized. All LayerNorms are one part."""
@@ -22,7 +23,7 @@ class ModelConfig:
     Attributes:
         base: A local folder or a Hugging Face Hub id with the checkpoint of an encoder in
             safetensors: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet,
-            ModernBERT or EuroBERT.
+            DeBERTa-v2 and -v3, ModernBERT or EuroBERT.
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
         frozen_dtype: The dtype in which frozen matrices are held while a mask or an adapter is

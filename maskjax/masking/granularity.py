@@ -11,7 +11,7 @@ from maskjax.masking.placement import gather
 from maskjax.masking.selection import choose
 
 HEAD_AXES: Mapping[str, int] = {
-    r".*attention/self/(query|key|value)/(kernel|bias)": -1,
+    r".*attention/self/(query|key|value|position_query|position_key)/(kernel|bias)": -1,
     r".*attention/output/dense/kernel": 0,
 }
 """Pattern of a path → the axis of the attention heads, for the encoders of maskjax."""

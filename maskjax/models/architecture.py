@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": "relu",
     "silu": "silu",
     "swish": "silu",
+    "tanh": "tanh",
 }
 """What transformers calls an activation → what `EncoderConfig` calls it."""
 

@@ -43,18 +43,20 @@ def attend(
     biases: Sequence[Float32[Array, ...]],
     rate: float,
     key: PRNGKeyArray | None,
+    scale: float | None = None,
 ) -> Float[Array, "*batch seq size"]:
     """Lets each query gather values.
 
-    Scores and softmax are float32. The biases are added to the scores [*batch, seq, keys], and a
-    dropout of `rate` is applied to the attention probabilities.
+    Products are multiplied by `scale`, by default the inverse root of the size. Scores and softmax
+    are float32. The biases are added to the scores [*batch, seq, keys], and a dropout of `rate` is
+    applied to the attention probabilities.
     """
-    scores = _dot(x.queries, x.keys, contract=(-1, -1), dtype=jnp.float32)
-    scores = scores * x.queries.shape[-1] ** -0.5
+    scores = multiply(x.queries, x.keys, contract=(-1, -1), dtype=jnp.float32)
+    scores = scores * (x.queries.shape[-1] ** -0.5 if scale is None else scale)
     for bias in biases:
         scores = scores + bias
     weights = dropout(jax.nn.softmax(scores), rate, key).astype(x.queries.dtype)
-    return _dot(weights, x.values, contract=(-1, -2), dtype=x.queries.dtype)
+    return multiply(weights, x.values, contract=(-1, -2), dtype=x.queries.dtype)
 
 
 def attend_nearby(
@@ -114,7 +116,7 @@ def _with_neighbors(blocks: jax.Array, window: int) -> jax.Array:
     return jnp.concatenate([before, blocks, after], axis=3)
 
 
-def _dot(
+def multiply(
     a: Float[Array, "*batch _ _"],
     b: Float[Array, "*batch _ _"],
     *,

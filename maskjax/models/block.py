@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 Biases = tuple[jax.Array, ...]
 """What is added to attention scores: a bias per head and distance, float32 [1, heads, seq, seq],
-where the family has it; and last a bias that excludes padding, float32 [batch, 1, 1, seq]."""
+where the family has it; and last a bias that excludes padding, float32 [batch, 1, 1 or seq, seq].
+`maskjax.models.disentangled` has embeddings of distances in place of the first."""
 
 
 class SelfAttention(nnx.Module):
@@ -70,8 +71,10 @@ class ResidualOutput(nnx.Module):
 class Attention(nnx.Module):
     """The first half of a block."""
 
+    make_self: type[SelfAttention] = SelfAttention
+
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
-        self.self = SelfAttention(config, dtype)
+        self.self = self.make_self(config, dtype)
         rate = config.hidden_dropout if config.drops_attention_output else 0.0
         self.output = ResidualOutput(config.hidden_size, config, rate, dtype)
 
@@ -101,8 +104,10 @@ class Intermediate(nnx.Module):
 class Block(nnx.Module):
     """Attention, then a feed-forward network for each token."""
 
+    make_attention: type[Attention] = Attention
+
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
-        self.attention = Attention(config, dtype)
+        self.attention = self.make_attention(config, dtype)
         self.intermediate = Intermediate(config, dtype)
         size, rate = config.intermediate_size, config.hidden_dropout
         self.output = ResidualOutput(size, config, rate, dtype)

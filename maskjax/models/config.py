@@ -5,19 +5,20 @@ import math
 from typing import Any, Literal, get_args
 
 from maskjax.errors import InputError
+from maskjax.models.distances import Disentangled
 
 TaskType = Literal["classification", "regression", "tokens", "choice"]
 """What a head predicts: one class, one number, a class for each word, or one of several texts."""
-Positions = Literal["columns", "tokens", "rotary"]
+Positions = Literal["columns", "tokens", "rotary", "none"]
 """Whether a table has a row for each column of a batch, or for each token that is not padding, or
-queries and keys are rotated by their column."""
+queries and keys are rotated by their column, or nothing is added to the embeddings of tokens."""
 Pooling = Literal["first", "last", "mean", "late"]
 """What the head of a row sees: the first or the last token, or the mean of all that are not
 padding, or each of these, whereupon its outputs are averaged."""
 Norm = Literal["layer_norm", "rms_norm", "rms_norm_plus_one"]
 """Whether norms divide by the deviation from the mean or by the root mean square; the scale of the
 last kind is one plus its parameter."""
-Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
+Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 
 RATES = (
     "embedding_dropout",
@@ -26,13 +27,30 @@ RATES = (
     "head_dropout",
     "token_dropout",
     "choice_dropout",
+    "pooler_dropout",
 )
 CHOICES = {
     "activation": get_args(Activation),
+    "pooler_activation": get_args(Activation),
     "positions": get_args(Positions),
     "pooling": get_args(Pooling),
     "norm": get_args(Norm),
 }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Convolution:
+    """A convolution over the tokens of the embeddings, which is added after the first block.
+
+    Attributes:
+        width: How many tokens it spans; odd.
+        groups: Groups of features that do not mix; divides `hidden_size`.
+        activation: The function after it.
+    """
+
+    width: int
+    groups: int
+    activation: Activation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,6 +79,8 @@ class EncoderConfig:
             distance; empty for any distance in all blocks.
         pooling: What the head of a row sees.
         relative_buckets: Buckets of distances with a learned bias per head; 0 for none.
+        disentangled: How attention sees distances that have embeddings; None for none of these.
+        convolution: What DeBERTa-v2 adds after the first block; None for nothing.
         type_vocab_size: Number of token types (segments); 0 where the family has none.
         uses_token_types: Whether token types come with the inputs; else all tokens have type 0.
         pad_token_id: The token id of padding.
@@ -79,6 +99,8 @@ class EncoderConfig:
         head_dropout: Dropout rate in the head of a class or a number.
         token_dropout: Dropout rate in the head of words.
         choice_dropout: Dropout rate in the head of choices.
+        pooler_dropout: Dropout rate before a pooler that has one.
+        pooler_activation: The function after such a pooler.
         initializer_range: Standard deviation of newly drawn kernels of the encoder.
         head_std: Standard deviation of newly drawn kernels of a head.
         biases: Whether dense layers and norms have biases; the output of a head always has one.
@@ -103,6 +125,8 @@ class EncoderConfig:
     windows: tuple[int, ...] = ()
     pooling: Pooling = "first"
     relative_buckets: int = 0
+    disentangled: Disentangled | None = None
+    convolution: Convolution | None = None
     type_vocab_size: int
     uses_token_types: bool
     pad_token_id: int
@@ -119,6 +143,8 @@ class EncoderConfig:
     head_dropout: float
     token_dropout: float
     choice_dropout: float
+    pooler_dropout: float = 0.0
+    pooler_activation: Activation = "gelu"
     initializer_range: float
     head_std: float
     biases: bool = True
@@ -147,6 +173,11 @@ class EncoderConfig:
     def head_size(self) -> int:
         """The width of one attention head."""
         return self.head_dim or self.hidden_size // self.num_heads
+
+    @property
+    def has_position_table(self) -> bool:
+        """Whether positions have embeddings that are added to those of tokens."""
+        return self.positions in ("columns", "tokens")
 
     def with_dropout(self, rate: float | None) -> "EncoderConfig":
         """Sets every dropout rate.
@@ -179,6 +210,8 @@ def _check(name: str, value: Any) -> None:
             valid, expected = is_integer and value >= 0, "an integer, 0 or more"
         case _ if name in CHOICES:
             valid, expected = value in CHOICES[name], f"one of {CHOICES[name]}"
+        case "disentangled" | "convolution":
+            return  # records that check themselves
         case "thetas" | "windows":
             valid = isinstance(value, tuple) and all(_is_size(entry) for entry in value)
             expected = "a tuple of numbers, 0 or more"

@@ -46,7 +46,7 @@ class Embeddings(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         size = config.embedding_size
         self.word_embeddings = Embedding(config.vocab_size, size)
-        if config.positions != "rotary":
+        if config.has_position_table:
             rows = config.position_offset + config.max_positions
             self.position_embeddings = Embedding(rows, size)
         if config.type_vocab_size:
@@ -59,15 +59,19 @@ class Embeddings(nnx.Module):
 
     def __call__(self, inputs: Inputs, key: PRNGKeyArray | None) -> Float[Array, "tokens hidden"]:
         """Embeds a batch."""
+        x = self.look_up(inputs)
+        x = self.LayerNorm(x) if self.config.normalizes_embeddings else x.astype(self.dtype)
+        return dropout(x, self.config.embedding_dropout, key)
+
+    def look_up(self, inputs: Inputs) -> Float32[Array, "tokens size"]:
+        """Adds the vectors of each token."""
         ids = inputs["input_ids"]
         x = self.word_embeddings(ids) * self._scale()
         if self.config.type_vocab_size:
             x = x + self.token_type_embeddings(self._token_types(inputs))
-        if self.config.positions != "rotary":
+        if self.config.has_position_table:
             x = x + self.position_embeddings(position_ids(ids, self.config))
-        x = x.reshape(-1, self.config.embedding_size)
-        x = self.LayerNorm(x) if self.config.normalizes_embeddings else x.astype(self.dtype)
-        return dropout(x, self.config.embedding_dropout, key)
+        return x.reshape(-1, self.config.embedding_size)
 
     def _scale(self) -> jax.Array:
         """The square root of the width as the compute dtype holds it, or one."""

@@ -16,7 +16,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from maskjax.models.config import EncoderConfig, Pooling
-from maskjax.models.layers import Dense, LayerNorm, dropout, gelu, site_key
+from maskjax.models.layers import ACTIVATIONS, Dense, LayerNorm, dropout, gelu, site_key
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float, Float32, Int, PRNGKeyArray
@@ -69,6 +69,25 @@ class NormedPoolerHead(PoolerHead):
     """Pooler with a norm, dropout, dense."""
 
     make_pooler = NormedPooler
+
+
+class ContextPoolerHead(PoolerHead):
+    """Dropout, pooler with an activation of its own, dropout, dense."""
+
+    def __init__(
+        self, config: EncoderConfig, num_outputs: int, rate: float, dtype: DTypeLike
+    ) -> None:
+        super().__init__(config, num_outputs, rate, dtype)
+        self.activation = ACTIVATIONS[config.pooler_activation]
+        self.pooler_rate = config.pooler_dropout
+
+    def __call__(
+        self, rows: Float[Array, "rows hidden"], key: PRNGKeyArray | None
+    ) -> Float32[Array, "rows outputs"]:
+        """Returns the logits."""
+        rows = dropout(rows, self.pooler_rate, site_key(key, 0))
+        pooled = self.activation(self.pooler.dense(rows))
+        return self.classifier(dropout(pooled, self.rate, site_key(key, 1)))
 
 
 class DenseClassifier(nnx.Module):

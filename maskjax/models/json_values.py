@@ -28,6 +28,31 @@ def read_choice(
     return choices[name]
 
 
+def read_integer(values: Mapping[str, Any], key: str, default: int) -> int:
+    """An integer, of any sign."""
+    value = default if values.get(key) is None else values[key]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InputError(f"{key} is {value!r}; expected an integer")
+    return value
+
+
+def read_bool(values: Mapping[str, Any], key: str, default: bool) -> bool:
+    """True or false."""
+    value = default if values.get(key) is None else values[key]
+    if not isinstance(value, bool):
+        raise InputError(f"{key} is {value!r}; expected true or false")
+    return value
+
+
+def read_names(values: Mapping[str, Any], key: str, known: tuple[str, ...]) -> frozenset[str]:
+    """Names in a list, or in a text with | between them."""
+    value = [] if values.get(key) is None else values[key]
+    names = [name.strip() for name in value.lower().split("|")] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(name in known for name in names):
+        raise InputError(f"{key} {value!r} is not supported, only {', '.join(known)}")
+    return frozenset(names)
+
+
 def read_object(values: Mapping[str, Any], key: str) -> dict[str, Any]:
     """An object, which may be absent."""
     value = values.get(key)

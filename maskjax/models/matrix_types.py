@@ -15,6 +15,8 @@ MATRIX_TYPES: dict[str, str] = {
     "query": _BLOCK + r"attention/self/query",
     "key": _BLOCK + r"attention/self/key",
     "value": _BLOCK + r"attention/self/value",
+    "position_query": _BLOCK + r"attention/self/position_query",
+    "position_key": _BLOCK + r"attention/self/position_key",
     "attention_output": _BLOCK + r"attention/output/dense",
     "intermediate": _BLOCK + r"intermediate/dense",
     "gate": _BLOCK + r"intermediate/gate",
@@ -24,9 +26,10 @@ MATRIX_TYPES: dict[str, str] = {
 }
 """Matrix type → pattern of the module that holds it. `{blocks}` stands for block numbers.
 
-`gate` is the second product of a gated feed-forward half; `pooler` is the pretrained pooler of BERT
-and ModernBERT; `head` are the randomly initialized matrices: the output layer
-and, for RoBERTa and DistilBERT, the hidden layer before it.
+`position_query` and `position_key` project DeBERTa's embeddings of distances where query and key do
+not; `gate` is the second product of a gated feed-forward half; `pooler` is the pretrained pooler of
+BERT and ModernBERT; `head` are the randomly initialized matrices: the output layer and, for RoBERTa
+and DistilBERT, the hidden layer before it.
 """
 
 

@@ -21,10 +21,11 @@ from maskjax.models.config import EncoderConfig
 PARTS = {
     "embeddings": r"embeddings/\w+_embeddings/embedding|embeddings_project/.*",
     "layer_norm": r".*/LayerNorm/(?:scale|bias)",
-    "attention": r"encoder/layer/\d+/attention/self/.*|encoder/relative_attention_bias/embedding",
+    "attention": r"encoder/layer/\d+/attention/self/.*|encoder/rel\w+/embedding",
     "attention_output": r"encoder/layer/\d+/attention/output/dense/.*",
     "intermediate": r"encoder/layer/\d+/intermediate/(?:dense|gate)/.*",
     "output": r"encoder/layer/\d+/output/dense/.*",
+    "convolution": r"encoder/conv/conv/.*",
     "pooler": r"pooler/dense/.*",
 }
 """Part → pattern of its leaves. Each leaf of an encoder belongs to one part."""

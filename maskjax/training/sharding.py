@@ -30,8 +30,8 @@ MODEL = "model"
 RULES = {
     # The first matrix of each half of a block is divided by its outputs, the second by its inputs:
     # between the two nothing is exchanged (Shoeybi et al., https://arxiv.org/abs/1909.08053).
-    r".*/(self/query|self/key|self/value|intermediate/dense)/kernel": PartitionSpec(DATA, MODEL),
-    r".*/(self/query|self/key|self/value|intermediate/dense)/bias": PartitionSpec(MODEL),
+    r".*/(self/\w+|intermediate/dense)/kernel": PartitionSpec(DATA, MODEL),
+    r".*/(self/\w+|intermediate/dense)/bias": PartitionSpec(MODEL),
     r".*/layer/\d+/(attention/)?output/dense/kernel": PartitionSpec(MODEL, DATA),
     # Vectors, for the sizes of vocabularies rarely divide.
     r".*/embedding": PartitionSpec(None, DATA),

@@ -120,6 +120,26 @@ def test_heads_that_share_keys_and_values_share_their_scores(parameters):
     assert found == {"query": (4,), "key": (2,), "value": (2,)}
 
 
+def test_projections_of_distances_have_heads(parameters):
+    tiny = {"model_type": "deberta-v2", "vocab_size": 8, "max_position_embeddings": 8}
+    tiny |= {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 4}
+    tiny |= {"intermediate_size": 4, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]}
+    kinds = {"query", "key", "value", "position_query", "position_key"}
+    for shared, expected in {False: kinds, True: {"query", "key", "value"}}.items():
+        model = build_model(read_config(tiny | {"share_att_key": shared}, "tiny"), 2)
+        params = parameters(model)
+        adaptation = make_adaptation(AdaptationConfig(granularity="head"), model)
+        trainable = adaptation.init(KEY, params)
+        dropped = {path: scores.at[1].set(-1.0) for path, scores in trainable["scores"].items()}
+        applied = adaptation.apply(trainable | {"scores": dropped}, params)
+        found = {matrix_type(path): path for path in dropped}
+        assert found.keys() == expected
+        for path in found.values():
+            kept = np.asarray(flatten_with_paths(applied)[path]) != 0
+            assert not kept[:, 2:4].any()
+            assert kept[:, [0, 1, 4, 5, 6, 7]].all()
+
+
 def test_structured_kinds_must_be_masked_and_share_scores(model_of):
     for config in ({"structured": ("head",)}, {"structured": ("key",), "kinds": ("value",)}):
         with pytest.raises(InputError, match=r"adaptation.structured: .* masked kinds"):

@@ -70,6 +70,15 @@ def test_heads_that_share_keys_have_the_same_zeros_in_them():
         assert share == pytest.approx(1 - kept, abs=1e-6)
 
 
+def test_projections_of_distances_count_to_their_heads():
+    key, position_key = draw(6, 8, seed=1), draw(6, 8, seed=2)
+    masks = {"key": key, "position_key": position_key}
+    packed = {f"{ATTENTION}self/{name}/kernel": PackedMask.of(mask) for name, mask in masks.items()}
+    for head, share in enumerate(head_shares(packed, 4, 4)["1"]):
+        kept = np.concatenate([key, position_key])[:, 2 * head :][:, :2]
+        assert share == pytest.approx(1 - kept.mean(), abs=1e-6)
+
+
 def test_gates_are_weights_into_a_neuron():
     block = "encoder/layer/1"
     masks = {

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from maskjax.models import read_config
 
 FAMILIES = (
-    *("bert", "roberta", "distilbert", "electra", "mpnet"),
+    *("bert", "roberta", "distilbert", "electra", "mpnet", "deberta-v2"),
     *("modernbert", "eurobert", "gemma3_text"),
 )
 OF_ROBERTA = ("xlm-roberta", "camembert")  # RoBERTa under other names
@@ -43,6 +43,16 @@ TINY = {
     "distilbert": DISTILBERT_CONFIG,
     "electra": {"model_type": "electra", "embedding_size": 6, **BERT_CONFIG},
     "mpnet": {"model_type": "mpnet", **BERT_CONFIG},
+    "deberta-v2": {  # as DeBERTa-v3 is published, with fewer buckets
+        "model_type": "deberta-v2",
+        **BERT_CONFIG,
+        "relative_attention": True,
+        "pos_att_type": "p2c|c2p",
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_buckets": 4,
+        "position_biased_input": False,
+    },
     "modernbert": {"model_type": "modernbert", "pad_token_id": 1, **BERT_CONFIG},
     "eurobert": {
         "model_type": "eurobert",
@@ -102,6 +112,12 @@ MPNET_NAMES = (
 )
 
 
+DEBERTA_NAMES = tuple(
+    (f"attention.self.{part}.", f"attention.self.{part}_proj.")
+    for part in ("query", "key", "value")
+)
+
+
 def modernbert_names(layers: int) -> dict[str, tuple[int, ...]]:
     """The tensors of a tiny ModernBERT with its pretrained head."""
     names: dict[str, tuple[int, ...]] = {"embeddings.tok_embeddings.weight": (32, 8)}
@@ -132,6 +148,9 @@ def eurobert_names(layers: int) -> dict[str, tuple[int, ...]]:
     return names
 
 
+SPELLINGS = {"distilbert": DISTILBERT_NAMES, "mpnet": MPNET_NAMES, "deberta-v2": DEBERTA_NAMES}
+
+
 def gemma3_names(layers: int) -> dict[str, tuple[int, ...]]:
     """The tensors of a tiny Gemma 3 with two heads of six features that share keys and values."""
     names: dict[str, tuple[int, ...]] = {"embed_tokens.weight": (32, 8), "norm.weight": (8,)}
@@ -158,8 +177,7 @@ def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
     if family == "gemma3_text":
         return gemma3_names(2)
     names = bert_names(2)
-    if family in ("distilbert", "mpnet"):
-        spelling = DISTILBERT_NAMES if family == "distilbert" else MPNET_NAMES
+    if spelling := SPELLINGS.get(family):
         for ours, theirs in spelling:
             names = {name.replace(ours, theirs): shape for name, shape in names.items()}
     else:
@@ -167,6 +185,10 @@ def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
         names["embeddings.token_type_embeddings.weight"] = (types, 8)
     if family == "mpnet":
         names["encoder.relative_attention_bias.weight"] = (32, 2)
+    if family == "deberta-v2":
+        del names["embeddings.position_embeddings.weight"]
+        names["encoder.rel_embeddings.weight"] = (8, 8)
+        names["encoder.LayerNorm.weight"] = names["encoder.LayerNorm.bias"] = (8,)
     if family == "electra":
         names = {n: (*s[:-1], 6) if n.startswith("embeddings.") else s for n, s in names.items()}
         names |= {"embeddings_project.weight": (8, 6), "embeddings_project.bias": (8,)}

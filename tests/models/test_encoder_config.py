@@ -11,6 +11,14 @@ from maskjax.models.layers import ACTIVATIONS
 ONE_TYPE = {"type_vocab_size": 1}
 OTHER_SIZES = {
     "electra": {"embedding_size": 6},
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_buckets": 4,
+        "position_biased_input": False,
+    },
     "modernbert": {"pad_token_id": 1},
     "eurobert": {"pad_token_id": 1, "num_key_value_heads": 1},
     "gemma3_text": {
@@ -65,6 +73,34 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("distilbert", {"activation": "mish"}, "activation 'mish'"),
         ("electra", {"summary_type": "last"}, "summary_type 'last' .* only 'first'"),
         ("mpnet", {"relative_attention_num_buckets": 16}, "num_buckets 16 .* only 32"),
+        ("deberta-v2", {"position_buckets": 1}, "position_buckets 1 do not fit .* less than 34"),
+        ("deberta-v2", {"position_buckets": 34}, "position_buckets 34 do not .* 18; expected 2"),
+        ("deberta-v2", {"position_buckets": 4.0}, "position_buckets is 4.0; expected an integer"),
+        ("deberta-v2", {"pos_att_type": "p2p"}, "pos_att_type 'p2p' .* only c2p, p2c"),
+        ("deberta-v2", {"pos_att_type": [["c2p"]]}, r"pos_att_type ..'c2p'.. is not supported"),
+        ("deberta-v2", {"pos_att_type": None}, "pos_att_type is empty; relative_attention needs"),
+        ("deberta-v2", {"norm_rel_ebd": "batch_norm"}, "norm_rel_ebd 'batch_norm' .* only none, l"),
+        (
+            "deberta-v2",
+            {"relative_attention": False},
+            "pos_att_type and norm_rel_ebd without relat",
+        ),
+        (
+            "deberta-v2",
+            {"relative_attention": 1},
+            "relative_attention is 1; expected true or false",
+        ),
+        ("deberta-v2", {"attention_head_size": 3}, "head_size 3 contradicts .* expected 4"),
+        ("deberta-v2", {"pooler_hidden_size": 9}, "pooler_hidden_size 9 contradicts .* expected 8"),
+        ("deberta-v2", {"pooler_hidden_act": "mish"}, "pooler_hidden_act 'mish' .* only gelu"),
+        ("deberta-v2", {"pooler_dropout": 2}, "pooler_dropout is 2; expected a rate"),
+        ("deberta-v2", {"conv_kernel_size": 4}, "conv_kernel_size is 4; expected an odd number"),
+        (
+            "deberta-v2",
+            {"conv_kernel_size": 3, "conv_groups": 3},
+            "conv_groups is 3; .* divisor of 8",
+        ),
+        ("deberta-v2", {"conv_kernel_size": 3, "conv_act": [1]}, "conv_act .1. is not supported"),
         ("bert", {"position_embedding_type": "relative_key"}, "position_embedding_type"),
         ("bert", {"is_decoder": True}, "is_decoder True"),
         ("roberta", {"add_cross_attention": True}, "add_cross_attention True"),
@@ -127,7 +163,9 @@ def test_null_is_an_absent_key(tiny_config):
     assert tiny_config("bert", pad_token_id=None, hidden_dropout_prob=None) == tiny_config("bert")
 
 
-@pytest.mark.parametrize("name", ["gelu", "gelu_python", "gelu_new", "relu", "silu", "swish"])
+@pytest.mark.parametrize(
+    "name", ["gelu", "gelu_python", "gelu_new", "relu", "silu", "swish", "tanh"]
+)
 def test_activations_are_those_of_transformers(name, tiny_config):
     torch = pytest.importorskip("torch")
     activations = pytest.importorskip("transformers.activations")
@@ -140,6 +178,6 @@ def test_activations_are_those_of_transformers(name, tiny_config):
 def test_with_dropout_sets_all_rates(tiny_config, family):
     config = tiny_config(family)
     rates = [name for name in vars(config) if name.endswith("_dropout")]
-    assert len(rates) == 6
+    assert len(rates) == 7
     assert {getattr(config.with_dropout(0.3), rate) for rate in rates} == {0.3}
     assert config.with_dropout(None) == config

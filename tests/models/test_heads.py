@@ -16,6 +16,7 @@ PRE_CLASSIFIER = {"pre_classifier": (8, 8), "classifier": (8, 3)}
 HEAD = {
     ("bert", "choice"): {"classifier": (8, 1)},
     ("modernbert", "choice"): {"classifier": (8, 1)},
+    ("deberta-v2", "choice"): {"pooler/dense": (8, 8), "classifier": (8, 1)},
     ("eurobert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
     ("gemma3_text", "choice"): {"classifier": (8, 1)},
     ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
@@ -28,6 +29,7 @@ for name in FAMILIES:
     HEAD[name, "tokens"] = {"classifier": (8, 3)}
 for type_of_task in ("classification", "regression"):
     HEAD["bert", type_of_task] = HEAD["modernbert", type_of_task] = {"classifier": (8, 3)}
+    HEAD["deberta-v2", type_of_task] = {"pooler/dense": (8, 8), "classifier": (8, 3)}
     HEAD["distilbert", type_of_task] = HEAD["eurobert", type_of_task] = PRE_CLASSIFIER
     HEAD["gemma3_text", type_of_task] = {"classifier": (8, 3)}
 WITHOUT_BIAS = {("gemma3_text", "classification"), ("gemma3_text", "regression")}
@@ -97,12 +99,17 @@ def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
         return gemma3_shapes(kind)
     width = 6 if family == "electra" else 8
     rows = {"word_embeddings": 32, "position_embeddings": 18}
-    if family not in ("distilbert", "mpnet"):
+    if family == "deberta-v2":
+        del rows["position_embeddings"]
+    elif family not in ("distilbert", "mpnet"):
         rows["token_type_embeddings"] = 2 if family in ("bert", "electra") else 1
     shapes = {f"embeddings/{name}/embedding": (count, width) for name, count in rows.items()}
     shapes |= {f"embeddings/LayerNorm/{leaf}": (width,) for leaf in ("scale", "bias")}
     if family == "mpnet":
         shapes["encoder/relative_attention_bias/embedding"] = (32, 2)
+    if family == "deberta-v2":
+        shapes["encoder/rel_embeddings/embedding"] = (8, 8)
+        shapes["encoder/LayerNorm/scale"] = shapes["encoder/LayerNorm/bias"] = (8,)
     dense = dict(HEAD[family, kind])
     if family == "bert" and kind != "tokens":
         dense["pooler/dense"] = (8, 8)

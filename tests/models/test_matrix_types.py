@@ -19,6 +19,8 @@ MODULES = {
     "query": "encoder/layer/{}/attention/self/query",
     "key": "encoder/layer/{}/attention/self/key",
     "value": "encoder/layer/{}/attention/self/value",
+    "position_query": "encoder/layer/{}/attention/self/position_query",
+    "position_key": "encoder/layer/{}/attention/self/position_key",
     "attention_output": "encoder/layer/{}/attention/output/dense",
     "intermediate": "encoder/layer/{}/intermediate/dense",
     "gate": "encoder/layer/{}/intermediate/gate",

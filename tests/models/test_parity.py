@@ -10,6 +10,8 @@ from maskjax.masking import flatten_with_paths
 from maskjax.models import ARCHITECTURES, build_model, load_base, swap_layout, torch_name
 from maskjax.models import attention as attention_module
 from maskjax.models import block as block_module
+from maskjax.models import convolution as convolution_module
+from maskjax.models import disentangled as disentangled_module
 from maskjax.models import encoder as encoder_module
 from maskjax.models import heads as heads_module
 from maskjax.models import prenorm as prenorm_module
@@ -30,6 +32,14 @@ OUTPUTS = {"classification": 3, "regression": 1, "tokens": 4, "choice": 2}
 TOLERANCE = 1e-5
 PRE_NORM = ("modernbert", "eurobert", "gemma3_text")
 TOKEN_TYPES = {"bert": 2, "electra": 2, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
+
+
+DEBERTA = {
+    "relative_attention": True,
+    "pos_att_type": ["p2c", "c2p"],
+    "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+}
 
 
 def make_oracle(family: str, seed: int, kind: str = "classification", **changes):
@@ -65,6 +75,8 @@ def make_oracle(family: str, seed: int, kind: str = "classification", **changes)
         shape["classifier_pooling"] = ("cls", "mean")[seed % 2]
     if family in TOKEN_TYPES:
         shape["type_vocab_size"] = TOKEN_TYPES[family]
+    if family == "deberta-v2":
+        shape |= DEBERTA | {"position_buckets": (8, -1)[seed % 2], "share_att_key": seed % 2 == 0}
     if family == "electra":
         shape["embedding_size"] = int(rng.integers(5, 20))
     pad = 1 if family == "mpnet" else int(rng.integers(0, 5))
@@ -203,6 +215,9 @@ def test_dropout_is_applied_where_transformers_applies_it(family, kind, tmp_path
         changes |= {"embedding_dropout": 0.1, "local_attention": 34}
     if family == "gemma3_text":
         changes["sliding_window"] = 34
+    if family == "deberta-v2":  # with embeddings of no distances that the rows do not have
+        changes |= {"cls_dropout": changes.pop("classifier_dropout"), "pooler_dropout": 0.4}
+        changes |= {"position_buckets": -1, "max_relative_positions": 9, "conv_kernel_size": 3}
     oracle = make_oracle(family, 4, kind, **changes)
     oracle.save_pretrained(tmp_path)
     config = load_base(tmp_path).config
@@ -227,8 +242,8 @@ def test_dropout_is_applied_where_transformers_applies_it(family, kind, tmp_path
             keys.append(jax.random.key_data(key))
         return x
 
-    modules = (attention_module, block_module, encoder_module, heads_module, prenorm_module)
-    for module in modules:
+    modules = (attention_module, block_module, convolution_module, disentangled_module)
+    for module in (*modules, encoder_module, heads_module, prenorm_module):
         monkeypatch.setattr(module, "dropout", record)
     model = build_model(config, OUTPUTS[kind], kind=kind)
 

@@ -97,6 +97,11 @@ def test_prefix_and_other_heads_change_nothing(every_family, checkpoint, tmp_pat
         "modernbert": ("decoder.bias", "decoder.weight", "classifier.weight"),
         "eurobert": ("lm_head.weight", "dense.weight", "classifier.bias"),
         "gemma3_text": ("lm_head.weight", "score.weight"),
+        "deberta-v2": (
+            *("cls.predictions.bias", "lm_predictions.lm_head.dense.weight"),
+            *("mask_predictions.dense.weight", "pooler.dense.weight", "classifier.bias"),
+            "deberta.embeddings.position_embeddings.weight",
+        ),
     }.get(every_family, roberta)
     if every_family not in ("modernbert", "eurobert", "gemma3_text"):
         extra += ("qa_outputs.weight", "qa_outputs.bias")
@@ -161,9 +166,8 @@ def test_an_absent_model_type_is_settled_by_names(clue, every_family, checkpoint
     folder = source.write(tmp_path / "untyped")
     is_settled = {
         "class": True,
-        "prefix": prefix == every_family != "roberta" or prefix == "model",
-        "shape": every_family
-        in ("bert", "distilbert", "mpnet", "modernbert", "eurobert", "gemma3_text"),
+        "prefix": prefix == every_family != "roberta" or prefix in ("model", "deberta"),
+        "shape": every_family not in ("roberta", "xlm-roberta", "camembert", "electra"),
     }[clue]
     if is_settled:
         assert load_base(folder).config.family == every_family

@@ -1,6 +1,7 @@
 """One file per family of encoders; `FAMILIES` lists what they define."""
 
 from maskjax.models.families.bert import BERT
+from maskjax.models.families.deberta import DEBERTA_V2
 from maskjax.models.families.distilbert import DISTILBERT
 from maskjax.models.families.electra import ELECTRA
 from maskjax.models.families.eurobert import EUROBERT
@@ -17,6 +18,7 @@ FAMILIES = (
     DISTILBERT,
     ELECTRA,
     MPNET,
+    DEBERTA_V2,
     MODERNBERT,
     EUROBERT,
     GEMMA3,
