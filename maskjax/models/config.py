@@ -43,8 +43,10 @@ class EncoderConfig:
         vocab_size: Number of token ids.
         embedding_size: Width of the embeddings; another than `hidden_size` means that a dense layer
             stands between them and the first block.
+        projects_embeddings: Whether it stands there even where both widths are one.
         hidden_size: Width of the residual stream.
-        num_layers: Number of transformer blocks.
+        num_layers: Number of transformer blocks, one applied after the other.
+        shares_block: Whether all of these are one block, which has the number 0.
         num_heads: Attention heads per block; divides `hidden_size`.
         num_kv_heads: Heads of keys and values, each for as many heads of queries; divides
             `num_heads`.
@@ -69,7 +71,9 @@ class EncoderConfig:
         hidden_dropout: Dropout rate of the residual stream; of the feed-forward half where that is
             gated.
         embedding_dropout: Dropout rate of the embeddings.
-        drops_attention_output: Whether that rate holds after the attention output too.
+        drops_attention_output: Whether the rate of the residual stream holds after the attention
+            output too.
+        drops_output: Whether it holds after the feed-forward half too.
         attention_dropout: Dropout rate of the attention probabilities.
         head_dropout: Dropout rate in the head of a class or a number.
         token_dropout: Dropout rate in the head of words.
@@ -84,8 +88,10 @@ class EncoderConfig:
     family: str
     vocab_size: int
     embedding_size: int
+    projects_embeddings: bool = False
     hidden_size: int
     num_layers: int
+    shares_block: bool = False
     num_heads: int
     num_kv_heads: int
     intermediate_size: int
@@ -106,6 +112,7 @@ class EncoderConfig:
     hidden_dropout: float
     embedding_dropout: float
     drops_attention_output: bool = True
+    drops_output: bool = True
     attention_dropout: float
     head_dropout: float
     token_dropout: float
@@ -133,6 +140,11 @@ class EncoderConfig:
                     f"{name} has {len(values)} entries; expected one for each of "
                     f"{self.num_layers} blocks"
                 )
+
+    @property
+    def num_blocks(self) -> int:
+        """How many blocks have parameters of their own."""
+        return 1 if self.shares_block else self.num_layers
 
     @property
     def head_size(self) -> int:
@@ -179,6 +191,9 @@ def _check(name: str, value: Any) -> None:
             | "has_pooler"
             | "uses_token_types"
             | "drops_attention_output"
+            | "drops_output"
+            | "projects_embeddings"
+            | "shares_block"
         ):
             valid, expected = isinstance(value, bool), "a bool"
         case _ if name in RATES:

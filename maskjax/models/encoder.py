@@ -101,10 +101,10 @@ class Blocks(nnx.Module):
 
 
 class Stack(nnx.Module):
-    """The blocks, applied in turn."""
+    """The blocks, applied in turn, or the one block again and again."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
-        self.layer = Blocks(Block(config, dtype) for _ in range(config.num_layers))
+        self.layer = Blocks(Block(config, dtype) for _ in range(config.num_blocks))
         if config.relative_buckets:
             self.relative_attention_bias = Embedding(config.relative_buckets, config.num_heads)
         self.config = config
@@ -120,7 +120,7 @@ class Stack(nnx.Module):
         biases = (*self._relative_bias(padding.shape[-1]), padding)
         states = [x]
         for i in range(self.config.num_layers):
-            block = getattr(self.layer, str(i))
+            block = getattr(self.layer, "0" if self.config.shares_block else str(i))
             block = jax.checkpoint(block) if self.remat else block
             states.append(block(states[-1], biases, site_key(key, i)))
         return tuple(states)
@@ -154,7 +154,7 @@ class Encoder(nnx.Module):
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool = False) -> None:
         self.embeddings = Embeddings(config, dtype)
-        if config.embedding_size != config.hidden_size:
+        if config.projects_embeddings or config.embedding_size != config.hidden_size:
             self.embeddings_project = Dense(config.embedding_size, config.hidden_size, dtype)
         self.encoder = Stack(config, dtype, remat)
 

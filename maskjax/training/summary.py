@@ -23,7 +23,7 @@ def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
     lines = [
         f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()}){_describe_hosts()}",
         f"versions  {', '.join(f'{name} {version}' for name, version in versions().items())}",
-        f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
+        f"model     {base.name}: {base.config.family}, {_describe_blocks(base.config)} of "
         f"{base.config.hidden_size}, {weights:,} weights",
         f"task      {task.name}: {task.kind}, scored by {task.metric}; rows: {rows}; "
         f"{_describe_cuts(experiment)}",

@@ -1,5 +1,6 @@
 """One file per family of encoders; `FAMILIES` lists what they define."""
 
+from maskjax.models.families.albert import ALBERT
 from maskjax.models.families.bert import BERT
 from maskjax.models.families.distilbert import DISTILBERT
 from maskjax.models.families.electra import ELECTRA
@@ -8,4 +9,15 @@ from maskjax.models.families.modernbert import MODERNBERT
 from maskjax.models.families.mpnet import MPNET
 from maskjax.models.families.roberta import CAMEMBERT, ROBERTA, XLM_ROBERTA
 
-FAMILIES = (BERT, ROBERTA, XLM_ROBERTA, CAMEMBERT, DISTILBERT, ELECTRA, MPNET, MODERNBERT, EUROBERT)
+FAMILIES = (
+    BERT,
+    ROBERTA,
+    XLM_ROBERTA,
+    CAMEMBERT,
+    DISTILBERT,
+    ELECTRA,
+    MPNET,
+    ALBERT,
+    MODERNBERT,
+    EUROBERT,
+)
