@@ -44,6 +44,11 @@ def import_(
     from maskjax.tasks import load_base_tokenizer
     from maskjax.training.settings import resolve_config
 
+    if model.unshare:
+        raise InputError(
+            "--model.unshare: PyTorch holds a shared block once, and so does a state dict; leave "
+            "it out."
+        )
     adaptation = AdaptationConfig(threshold=threshold)
     stored = resolve_config(Config(model=model, task=task))
     model, task = stored.model, stored.task

@@ -22,7 +22,7 @@ class ModelConfig:
     Attributes:
         base: A local folder or a Hugging Face Hub id with the checkpoint of an encoder in
             safetensors: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet,
-            ModernBERT or EuroBERT.
+            ALBERT, ModernBERT or EuroBERT.
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
         frozen_dtype: The dtype in which frozen matrices are held while a mask or an adapter is
@@ -32,6 +32,9 @@ class ModelConfig:
         reinit: Parts of the checkpoint that are re-initialized before anything is learned, to see
             what pretraining gave them (the control of lottery tickets).
         reinit_seed: Seed of these random weights.
+        unshare: Of an encoder that applies one block again and again, as ALBERT does: learn what is
+            learned for each application, such as a mask at one bit per weight, over one copy of
+            the block. PyTorch has no class for the result.
     """
 
     base: str = "bert-base-uncased"
@@ -41,3 +44,4 @@ class ModelConfig:
     offline: bool = False
     reinit: tuple[Part, ...] = ()
     reinit_seed: int = 0
+    unshare: bool = False

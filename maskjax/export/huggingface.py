@@ -53,7 +53,7 @@ def export_hf(predictor: SavedRun, folder: Path) -> None:
 
     Raises:
         InputError: If the folder is not empty or cannot be written, or if transformers has no
-            model for such a task.
+            model for such a task, or of such a base.
 
     Example:
         >>> from maskjax.inference import load_predictor
@@ -61,6 +61,7 @@ def export_hf(predictor: SavedRun, folder: Path) -> None:
         >>> (folder / "exported" / "model.safetensors").exists()
         True
     """
+    check_shared(predictor)
     config = hf_config(predictor)
     with new_folder(folder) as temporary:
         config.save_pretrained(temporary)
@@ -107,6 +108,17 @@ def architecture(task: Task, family: str) -> str:
             f"{HEADS[task.kind]}, so that a head for {task.kind} cannot be exported."
         )
     return ARCHITECTURES[family].torch_name + HEADS[task.kind]
+
+
+def check_shared(predictor: SavedRun) -> None:
+    """Refuses what was learned for each application of a shared block."""
+    if predictor.base.config.sharing == "unshared":
+        raise InputError(
+            f"task {predictor.task.name}: learned for each application of a shared block "
+            f"(model.unshare), and {architecture(predictor.task, predictor.base.config.family)} "
+            "has one for all; use `maskjax predict` or `maskjax serve`, or train without "
+            "--model.unshare."
+        )
 
 
 def label_names(task: Task) -> tuple[str, ...]:

@@ -15,7 +15,13 @@ from safetensors.numpy import save
 from maskjax.adaptation import Mask, Weight
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
-from maskjax.export.huggingface import architecture, label_names, problem_type, to_torch
+from maskjax.export.huggingface import (
+    architecture,
+    check_shared,
+    label_names,
+    problem_type,
+    to_torch,
+)
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bits
@@ -40,8 +46,8 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
         folder: New or empty.
 
     Raises:
-        InputError: If the task has no masks or a base that was re-initialized, or if the folder is
-            not empty or cannot be written.
+        InputError: If the task has no masks, or a base that was re-initialized or unshared, or if
+            the folder is not empty or cannot be written.
 
     Example:
         >>> from maskjax.inference import load_predictor
@@ -60,6 +66,7 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
             "--to torch-masks: part of the base of this run was re-initialized, so that its masks "
             "fit no published model; use --to hf."
         )
+    check_shared(predictor)
     family = predictor.base.config.family
     masks = to_torch(_whole_masks(predictor), family)
     weights = to_torch(_with_fused(delta.weights, predictor), family)

@@ -16,6 +16,8 @@ Pooling = Literal["first", "mean", "late"]
 these, whereupon its outputs are averaged."""
 Norm = Literal["layer_norm", "rms_norm"]
 """Whether norms divide by the deviation from the mean or by the root mean square."""
+Sharing = Literal["none", "shared", "unshared"]
+"""Whether blocks differ, or are one whose parameters have one path, or one per application."""
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu"]
 
 RATES = (
@@ -31,6 +33,7 @@ CHOICES = {
     "positions": get_args(Positions),
     "pooling": get_args(Pooling),
     "norm": get_args(Norm),
+    "sharing": get_args(Sharing),
 }
 
 
@@ -46,7 +49,8 @@ class EncoderConfig:
         projects_embeddings: Whether it stands there even where both widths are one.
         hidden_size: Width of the residual stream.
         num_layers: Number of transformer blocks, one applied after the other.
-        shares_block: Whether all of these are one block, which has the number 0.
+        sharing: Whether these are one block: `shared` has its parameters under the path of block 0,
+            `unshared` under one path for each application.
         num_heads: Attention heads per block; divides `hidden_size`.
         num_kv_heads: Heads of keys and values, each for as many heads of queries; divides
             `num_heads`.
@@ -91,7 +95,7 @@ class EncoderConfig:
     projects_embeddings: bool = False
     hidden_size: int
     num_layers: int
-    shares_block: bool = False
+    sharing: Sharing = "none"
     num_heads: int
     num_kv_heads: int
     intermediate_size: int
@@ -143,8 +147,8 @@ class EncoderConfig:
 
     @property
     def num_blocks(self) -> int:
-        """How many blocks have parameters of their own."""
-        return 1 if self.shares_block else self.num_layers
+        """How many blocks have paths of their own."""
+        return 1 if self.sharing == "shared" else self.num_layers
 
     @property
     def head_size(self) -> int:
@@ -193,7 +197,6 @@ def _check(name: str, value: Any) -> None:
             | "drops_attention_output"
             | "drops_output"
             | "projects_embeddings"
-            | "shares_block"
         ):
             valid, expected = isinstance(value, bool), "a bool"
         case _ if name in RATES:

@@ -120,7 +120,7 @@ class Stack(nnx.Module):
         biases = (*self._relative_bias(padding.shape[-1]), padding)
         states = [x]
         for i in range(self.config.num_layers):
-            block = getattr(self.layer, "0" if self.config.shares_block else str(i))
+            block = getattr(self.layer, str(i % self.config.num_blocks))
             block = jax.checkpoint(block) if self.remat else block
             states.append(block(states[-1], biases, site_key(key, i)))
         return tuple(states)

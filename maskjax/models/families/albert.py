@@ -26,7 +26,7 @@ ALBERT = Architecture(
         "drops_output": False,
         "has_pooler": True,
         "projects_embeddings": True,
-        "shares_block": True,
+        "sharing": "shared",
         "uses_token_types": True,
     },
     # All published checkpoints have one group of one block.
