@@ -77,6 +77,7 @@ CONFIGS = {
     "camembert": {"model_type": "camembert", "pad_token_id": 1, "type_vocab_size": 1, **SHAPE},
     "electra": {"model_type": "electra", "pad_token_id": 0, "embedding_size": 8, **SHAPE},
     "mpnet": {"model_type": "mpnet", "pad_token_id": 1, **SHAPE},
+    "albert": {"model_type": "albert", "pad_token_id": 0, "embedding_size": 8, **SHAPE},
     "eurobert": {
         "model_type": "eurobert",
         "pad_token_id": 0,

@@ -14,6 +14,7 @@ from maskjax.tasks import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 TABLE = Path(__file__).parents[1] / "configs" / "tasks.py"
+OTHERS = ("modernbert", "eurobert", "albert")
 PAPER = ("mrpc", "sst2", "cola", "rte", "qnli", "semeval", "trec", "ag", "pos", "ner", "swag")
 # Each encoder and each form of a row: two sentences, one, words, choices. Others are slow tests.
 FIRST = {("roberta", "mrpc"), ("distilbert", "trec"), ("bert", "pos"), ("bert", "swag")}
@@ -39,8 +40,9 @@ SIZES["roberta"] = SIZES["bert"] | {"type_vocab_size": 1}
 PAIRS = [(family, task) for family in SIZES for task in PAPER]
 SIZES["modernbert"] = SIZES["bert"] | {"num_hidden_layers": 2, "local_attention": 4}
 SIZES["eurobert"] = SIZES["bert"] | {"num_key_value_heads": 1}
-PAIRS += [(family, task) for _, task in sorted(FIRST) for family in ("modernbert", "eurobert")]
-FIRST |= {("modernbert", "trec"), ("eurobert", "pos")}
+SIZES["albert"] = SIZES["bert"] | {"num_hidden_layers": 3, "embedding_size": 4}
+PAIRS += [(family, task) for _, task in sorted(FIRST) for family in OTHERS]
+FIRST |= {("modernbert", "trec"), ("eurobert", "pos"), ("albert", "mrpc")}
 CASES = [pytest.param(*pair, marks=[] if pair in FIRST else [pytest.mark.slow]) for pair in PAIRS]
 WORDS = [
     "[PAD]",

@@ -32,9 +32,9 @@ class ModelConfig:
         reinit: Parts of the checkpoint that are re-initialized before anything is learned, to see
             what pretraining gave them (the control of lottery tickets).
         reinit_seed: Seed of these random weights.
-        unshare: Of an encoder that applies one block again and again, as ALBERT does: learn what is
-            learned for each application, such as a mask at one bit per weight, over one copy of
-            the block. PyTorch has no class for the result.
+        unshare: Learn for each application of a block what is learned, such as a mask at one bit
+            per weight, if the encoder applies one block again and again, as ALBERT does; memory
+            holds that block once.
     """
 
     base: str = "bert-base-uncased"

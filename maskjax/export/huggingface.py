@@ -16,7 +16,14 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
-from maskjax.models import ARCHITECTURES, TaskType, fused_paths, state_dict_key, swap_layout
+from maskjax.models import (
+    ARCHITECTURES,
+    EncoderConfig,
+    TaskType,
+    fused_paths,
+    state_dict_key,
+    swap_layout,
+)
 from maskjax.tasks import Task, load_tokenizer
 from maskjax.tasks.tokenizer import import_transformers
 
@@ -53,7 +60,7 @@ def export_hf(predictor: SavedRun, folder: Path) -> None:
 
     Raises:
         InputError: If the folder is not empty or cannot be written, or if transformers has no
-            model for such a task, or of such a base.
+            model for such a task.
 
     Example:
         >>> from maskjax.inference import load_predictor
@@ -61,7 +68,6 @@ def export_hf(predictor: SavedRun, folder: Path) -> None:
         >>> (folder / "exported" / "model.safetensors").exists()
         True
     """
-    check_shared(predictor)
     config = hf_config(predictor)
     with new_folder(folder) as temporary:
         config.save_pretrained(temporary)
@@ -110,17 +116,6 @@ def architecture(task: Task, family: str) -> str:
     return ARCHITECTURES[family].torch_name + HEADS[task.kind]
 
 
-def check_shared(predictor: SavedRun) -> None:
-    """Refuses what was learned for each application of a shared block."""
-    if predictor.base.config.sharing == "unshared":
-        raise InputError(
-            f"task {predictor.task.name}: learned for each application of a shared block "
-            f"(model.unshare), and {architecture(predictor.task, predictor.base.config.family)} "
-            "has one for all; use `maskjax predict` or `maskjax serve`, or train without "
-            "--model.unshare."
-        )
-
-
 def label_names(task: Task) -> tuple[str, ...]:
     """The name of each logit of a row or a word."""
     return task.labels or (REGRESSION_LABEL,)
@@ -142,9 +137,18 @@ def hf_config(predictor: SavedRun) -> Any:
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},
         problem_type=problem_type(task),
+        **_unshared_keys(base.config),
     )
     config.dtype = "float32"
     return config
+
+
+def _unshared_keys(config: EncoderConfig) -> dict[str, int]:
+    """What makes the model hold a block for each application, where these differ."""
+    if config.sharing != "unshared":
+        return {}
+    keys = ARCHITECTURES[config.family].unshared
+    return {key: getattr(config, name) for key, name in keys.items()}
 
 
 def _save_tokenizer(predictor: SavedRun, folder: Path) -> None:

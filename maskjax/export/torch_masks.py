@@ -17,7 +17,6 @@ from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
 from maskjax.export.huggingface import (
     architecture,
-    check_shared,
     label_names,
     problem_type,
     to_torch,
@@ -66,7 +65,11 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
             "--to torch-masks: part of the base of this run was re-initialized, so that its masks "
             "fit no published model; use --to hf."
         )
-    check_shared(predictor)
+    if predictor.config.model.unshare:
+        raise InputError(
+            "--to torch-masks: this run has masks for each application of a shared block "
+            "(model.unshare), and a live model holds the block once; use --to hf."
+        )
     family = predictor.base.config.family
     masks = to_torch(_whole_masks(predictor), family)
     weights = to_torch(_with_fused(delta.weights, predictor), family)

@@ -11,7 +11,16 @@ from safetensors.numpy import save_file
 
 from maskjax.models import read_config
 
-FAMILIES = ("bert", "roberta", "distilbert", "electra", "mpnet", "modernbert", "eurobert")
+FAMILIES = (
+    "bert",
+    "roberta",
+    "distilbert",
+    "electra",
+    "mpnet",
+    "albert",
+    "modernbert",
+    "eurobert",
+)
 OF_ROBERTA = ("xlm-roberta", "camembert")  # RoBERTa under other names
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -40,6 +49,7 @@ TINY = {
     "distilbert": DISTILBERT_CONFIG,
     "electra": {"model_type": "electra", "embedding_size": 6, **BERT_CONFIG},
     "mpnet": {"model_type": "mpnet", **BERT_CONFIG},
+    "albert": {"model_type": "albert", "embedding_size": 6, **BERT_CONFIG},
     "modernbert": {"model_type": "modernbert", "pad_token_id": 1, **BERT_CONFIG},
     "eurobert": {
         "model_type": "eurobert",
@@ -91,6 +101,17 @@ MPNET_NAMES = (
 )
 
 
+ALBERT_NAMES = (
+    ("encoder.layer.0.", "encoder.albert_layer_groups.0.albert_layers.0."),
+    ("attention.self.", "attention."),
+    ("attention.output.", "attention."),
+    ("intermediate.dense.", "ffn."),
+    (".output.dense.", ".ffn_output."),
+    (".output.LayerNorm.", ".full_layer_layer_norm."),
+)
+SPELLINGS = {"distilbert": DISTILBERT_NAMES, "mpnet": MPNET_NAMES, "albert": ALBERT_NAMES}
+
+
 def modernbert_names(layers: int) -> dict[str, tuple[int, ...]]:
     """The tensors of a tiny ModernBERT with its pretrained head."""
     names: dict[str, tuple[int, ...]] = {"embeddings.tok_embeddings.weight": (32, 8)}
@@ -127,19 +148,20 @@ def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
         return modernbert_names(2)
     if family == "eurobert":
         return eurobert_names(2)
-    names = bert_names(2)
-    if family in ("distilbert", "mpnet"):
-        spelling = DISTILBERT_NAMES if family == "distilbert" else MPNET_NAMES
-        for ours, theirs in spelling:
-            names = {name.replace(ours, theirs): shape for name, shape in names.items()}
-    else:
-        types = 2 if family in ("bert", "electra") else 1
+    names = bert_names(1 if family == "albert" else 2)
+    for ours, theirs in SPELLINGS.get(family, ()):
+        names = {name.replace(ours, theirs): shape for name, shape in names.items()}
+    if family not in ("distilbert", "mpnet"):
+        types = 2 if family in ("bert", "electra", "albert") else 1
         names["embeddings.token_type_embeddings.weight"] = (types, 8)
     if family == "mpnet":
         names["encoder.relative_attention_bias.weight"] = (32, 2)
-    if family == "electra":
+    if family in ("electra", "albert"):
         names = {n: (*s[:-1], 6) if n.startswith("embeddings.") else s for n, s in names.items()}
-        names |= {"embeddings_project.weight": (8, 6), "embeddings_project.bias": (8,)}
+        name = "encoder.embedding_hidden_mapping_in" if family == "albert" else "embeddings_project"
+        names |= {f"{name}.weight": (8, 6), f"{name}.bias": (8,)}
+    if family == "albert":
+        names["pooler.weight"], names["pooler.bias"] = (8, 8), (8,)
     if family == "bert":
         names["pooler.dense.weight"], names["pooler.dense.bias"] = (8, 8), (8,)
     return names
