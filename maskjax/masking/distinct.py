@@ -21,7 +21,7 @@ def once_per_array(function: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a function of an array give one result for all paths of that array.
 
     Args:
-        function: `(array, *others) -> result`; the others have to be hashable.
+        function: `(array, *rest) -> result`; the rest has to be hashable.
 
     Returns:
         The function, which remembers the arrays that it was called with; for one use.
@@ -35,10 +35,10 @@ def once_per_array(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     results: dict[tuple[Any, ...], tuple[Any, Any]] = {}
 
-    def once(leaf: Any, *others: Any) -> Any:
-        key = (id(leaf), *others)
+    def once(leaf: Any, *rest: Any) -> Any:
+        key = (id(leaf), *rest)
         if key not in results:
-            results[key] = leaf, function(leaf, *others)  # the leaf stays, and so does its id
+            results[key] = leaf, function(leaf, *rest)  # the leaf stays, and so does its id
         return results[key][1]
 
     return once
