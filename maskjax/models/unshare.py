@@ -25,10 +25,17 @@ def unshare(base: Base) -> Base:
         InputError: If its blocks are not one.
 
     Example:
-        >>> unshare(load_base(base))
-        Traceback (most recent call last):
-        ...
-        maskjax.errors.InputError: model.unshare: ... has no shared block, for bert has a block ...
+        >>> from pathlib import Path
+        >>> from maskjax.models import build_model, read_config
+        >>> tiny = {"model_type": "albert", "vocab_size": 9, "hidden_size": 4}
+        >>> tiny |= {"num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 8}
+        >>> config = read_config(tiny | {"max_position_embeddings": 16}, "example")
+        >>> abstract = build_model(config, num_outputs=1).abstract
+        >>> params = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape), abstract)
+        >>> albert = unshare(Base(config, params, "albert", None, Path()))
+        >>> first, second, third = albert.params["encoder"]["layer"].values()
+        >>> first["output"]["dense"]["kernel"] is third["output"]["dense"]["kernel"]
+        True
     """
     config = base.config
     if config.sharing != "shared":
