@@ -52,6 +52,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     "distilbert": {"max_position_embeddings": 512},
     "electra": BASE | {"embedding_size": 768},
     "mpnet": BASE,
+    "albert": BASE | {"embedding_size": 128, "hidden_act": "gelu_new"},
     "deberta-v2": BASE
     | {
         "relative_attention": True,

@@ -91,6 +91,7 @@ CONFIGS = {
         "conv_kernel_size": 3,
         "conv_act": "gelu",
     },
+    "albert": {"model_type": "albert", "pad_token_id": 0, "embedding_size": 8, **SHAPE},
     "eurobert": {
         "model_type": "eurobert",
         "pad_token_id": 0,

@@ -14,6 +14,7 @@ from maskjax.tasks import REGISTRY
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 TABLE = Path(__file__).parents[1] / "configs" / "tasks.py"
+OTHERS = ("albert", "deberta-v2", "modernbert", "eurobert", "gemma3_text")
 PAPER = ("mrpc", "sst2", "cola", "rte", "qnli", "semeval", "trec", "ag", "pos", "ner", "swag")
 # Each encoder and each form of a row: two sentences, one, words, choices. Others are slow tests.
 FIRST = {("roberta", "mrpc"), ("distilbert", "trec"), ("bert", "pos"), ("bert", "swag")}
@@ -46,9 +47,10 @@ SIZES["gemma3_text"] = SIZES["eurobert"] | {
     "query_pre_attn_scalar": 6,
     "use_bidirectional_attention": True,
 }
-OTHERS = ("deberta-v2", "modernbert", "eurobert", "gemma3_text")
+SIZES["albert"] = SIZES["bert"] | {"num_hidden_layers": 3, "embedding_size": 4}
 PAIRS += [(family, task) for _, task in sorted(FIRST) for family in OTHERS]
 FIRST |= {
+    ("albert", "mrpc"),
     ("deberta-v2", "mrpc"),
     ("modernbert", "trec"),
     ("eurobert", "pos"),

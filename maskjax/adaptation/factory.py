@@ -1,6 +1,6 @@
 """From a configuration to an adaptation: the paper's masking and what it is compared with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import jax
 
@@ -96,7 +96,7 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
         >>> transform._fields
         ('init', 'apply', 'masks', 'float_masks')
     """
-    where = masked_rules(config, model)
+    where = _where(masked_rules(config, model), model)
     granularity = _granularity(config, model)
     initializer = make_initializer(config, model)
     common = {"where": where, "granularity": granularity, "initializer": initializer}
@@ -151,15 +151,22 @@ def _trained_parts(config: AdaptationConfig, model: Model) -> dict[str, Adaptati
         case "mask":
             return {**head, "scores": masking(make_mask_transform(config, model))}
         case "finetune":
-            return {"weights": train_weights([*encoder, ".*"]), **head}
+            return {"weights": train_weights([*encoder, *_where([".*"], model)]), **head}
         case "head":
             return head
         case "bitfit":
-            return {"weights": train_weights([*encoder, ".*/bias"]), **head}
+            return {"weights": train_weights([*encoder, *_where([".*/bias"], model)]), **head}
         case "lora":
             kinds = chosen_kinds(config, model) or ("query", "value")
             rules = encoder_rules(kinds, blocks=chosen_blocks(config, model.config, 0))
-            return {"lora": lora(rules, rank=config.rank, alpha=config.alpha), **head}
+            where = _where(rules, model)
+            return {"lora": lora(where, rank=config.rank, alpha=config.alpha), **head}
+
+
+def _where(patterns: Iterable[str], model: Model) -> list[Rule]:
+    """Rules that select patterns; paths of an unshared block get what is their own."""
+    untie = model.config.sharing == "unshared"
+    return [Rule(pattern=pattern, untie=untie) for pattern in patterns]
 
 
 def _granularity(config: AdaptationConfig, model: Model) -> Granularity:

@@ -58,16 +58,16 @@ def masked_blocks(config: AdaptationConfig, encoder: EncoderConfig) -> range:
     Raises:
         InputError: If the range does not lie in the encoder.
     """
-    lowest = architecture_of(encoder).lowest_masked(encoder.num_layers)
-    return chosen_blocks(config, encoder, min(lowest, encoder.num_layers - 1))
+    lowest = architecture_of(encoder).lowest_masked(encoder.num_blocks)
+    return chosen_blocks(config, encoder, min(lowest, encoder.num_blocks - 1))
 
 
 def chosen_blocks(config: AdaptationConfig, encoder: EncoderConfig, lowest: int) -> range:
     """The blocks that a configuration asks for."""
-    first, last = config.blocks or (lowest, encoder.num_layers - 1)
-    if not 0 <= first <= last < encoder.num_layers:
+    first, last = config.blocks or (lowest, encoder.num_blocks - 1)
+    if not 0 <= first <= last < encoder.num_blocks:
         raise InputError(
-            f"adaptation.blocks: expected first <= last within 0..{encoder.num_layers - 1}, "
+            f"adaptation.blocks: expected first <= last within 0..{encoder.num_blocks - 1}, "
             f"got {first} {last}."
         )
     return range(first, last + 1)

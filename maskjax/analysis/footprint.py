@@ -14,8 +14,10 @@ import jax
 import numpy as np
 import psutil
 
+from maskjax import models
 from maskjax.adaptation import Mask, make_adaptation
 from maskjax.config import AdaptationConfig
+from maskjax.masking.distinct import distinct_leaves
 from maskjax.masking.packed import pack_bit_planes
 from maskjax.models import Model, build_model, load_base, with_head
 from maskjax.models.model import Params
@@ -36,7 +38,12 @@ class Footprint(NamedTuple):
 
 
 def measure_footprints(
-    base: str, counts: Sequence[int], *, revision: str | None = None, offline: bool = False
+    base: str,
+    counts: Sequence[int],
+    *,
+    revision: str | None = None,
+    unshare: bool = False,
+    offline: bool = False,
 ) -> Iterator[Footprint]:
     """Measures all methods at several numbers of tasks.
 
@@ -46,7 +53,8 @@ def measure_footprints(
     """
     for method in METHODS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            call = process.submit(measure, method, base, counts, revision, offline=offline)
+            options = {"unshare": unshare, "offline": offline}
+            call = process.submit(measure, method, base, counts, revision, **options)
             with announced(f"measuring {method}"):
                 found = call.result()
             yield from found
@@ -64,14 +72,16 @@ def measure(
     counts: Sequence[int],
     revision: str | None = None,
     *,
+    unshare: bool = False,
     offline: bool = False,
 ) -> list[Footprint]:
     """Measures one method in this process."""
     loaded = load_base(base, revision=revision, offline=offline)
+    loaded = models.unshare(loaded) if unshare else loaded
     model = build_model(loaded.config, CLASSES)
     params = with_head(loaded.params, model, jax.random.key(0))
     sample = _served(method, model, params)
-    size, whole = _nbytes(sample), _nbytes(loaded.params)
+    size, whole = _nbytes(sample), _nbytes(distinct_leaves(loaded.params))
     gc.collect()
     before = _used_bytes()
     held, found = [], []

@@ -76,7 +76,7 @@ def places_of(config: Config) -> Places:
     model = prepare(config).model
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
     found = {matrix_type(path) for path in pretrained}
-    return Places(model.config.num_layers, tuple(kind for kind in MATRIX_TYPES if kind in found))
+    return Places(model.config.num_blocks, tuple(kind for kind in MATRIX_TYPES if kind in found))
 
 
 def layer_plans(

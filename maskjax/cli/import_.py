@@ -40,7 +40,7 @@ def import_(
         keep_weights: Also store weights outside the head that differ from those of the base.
     """
     from maskjax.export import import_state, kind_of_head, read_state_dict, save_imported
-    from maskjax.models import load_base
+    from maskjax.models import load_base, unshare
     from maskjax.tasks import load_base_tokenizer
     from maskjax.training.settings import resolve_config
 
@@ -49,6 +49,7 @@ def import_(
     model, task = stored.model, stored.task
     state = read_state_dict(file)
     base = load_base(model.base, revision=model.revision, offline=model.offline)
+    base = unshare(base) if model.unshare else base
     load_base_tokenizer(base)  # else predictions would show that it does not fit
     try:
         imported = import_state(state, base, kind=kind_of_head(task), threshold=threshold)

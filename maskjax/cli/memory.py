@@ -25,6 +25,7 @@ def memory(
     tasks: tuple[int, ...] = (1, 2, 4, 8, 16, 32),
     out: Path = Path("memory"),
     revision: str | None = None,
+    unshare: bool = False,
     offline: Offline = False,
 ) -> None:
     """Measures what masks, adapters and finetuned copies take in addition to their base.
@@ -37,6 +38,8 @@ def memory(
         tasks: Numbers of tasks.
         out: The name of the figure, without an extension; it gets .svg, .png and .csv.
         revision: Branch, tag or commit of the base on the Hub.
+        unshare: Hold what is learned for each application of a shared block, as with
+            `--model.unshare`.
     """
     if list(tasks) != sorted({n for n in tasks if n >= 1}) or not tasks:
         raise InputError(f"--tasks: expected ascending numbers from 1, got {tasks}.")
@@ -48,7 +51,8 @@ def memory(
     console = Console()
     found = []
     with show_progress():
-        for one in measure_footprints(base, tasks, revision=revision, offline=offline):
+        options = {"revision": revision, "unshare": unshare, "offline": offline}
+        for one in measure_footprints(base, tasks, **options):
             console.print(f"{one.tasks:4} {NAMES[one.method]}: {one.bytes / 1e6:,.0f} MB")
             found.append(one)
     if not found:

@@ -23,7 +23,7 @@ class ModelConfig:
     Attributes:
         base: A local folder or a Hugging Face Hub id with the checkpoint of an encoder in
             safetensors: BERT, RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, MPNet,
-            DeBERTa-v2 and -v3, ModernBERT or EuroBERT.
+            ALBERT, DeBERTa-v2 and -v3, ModernBERT, EuroBERT or EmbeddingGemma.
         revision: A commit, branch or tag on the Hub.
         dtype: The dtype of activations and products; scores, loss and logits stay in float32.
         frozen_dtype: The dtype in which frozen matrices are held while a mask or an adapter is
@@ -33,6 +33,9 @@ class ModelConfig:
         reinit: Parts of the checkpoint that are re-initialized before anything is learned, to see
             what pretraining gave them (the control of lottery tickets).
         reinit_seed: Seed of these random weights.
+        unshare: Learn for each application of a block what is learned, such as a mask at one bit
+            per weight, if the encoder applies one block again and again, as ALBERT does; memory
+            holds that block once.
     """
 
     base: str = "bert-base-uncased"
@@ -42,3 +45,4 @@ class ModelConfig:
     offline: bool = False
     reinit: tuple[Part, ...] = ()
     reinit_seed: int = 0
+    unshare: bool = False

@@ -16,7 +16,14 @@ from maskjax.export.card import model_card
 from maskjax.export.folder import new_folder
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
-from maskjax.models import ARCHITECTURES, TaskType, fused_paths, state_dict_key, swap_layout
+from maskjax.models import (
+    ARCHITECTURES,
+    EncoderConfig,
+    TaskType,
+    fused_paths,
+    state_dict_key,
+    swap_layout,
+)
 from maskjax.tasks import Task, load_tokenizer
 from maskjax.tasks.tokenizer import import_transformers
 
@@ -130,9 +137,18 @@ def hf_config(predictor: SavedRun) -> Any:
         id2label=dict(enumerate(names)),
         label2id={name: index for index, name in enumerate(names)},
         problem_type=problem_type(task),
+        **_unshared_keys(base.config),
     )
     config.dtype = "float32"
     return config
+
+
+def _unshared_keys(config: EncoderConfig) -> dict[str, int]:
+    """What makes the model hold a block for each application, where these differ."""
+    if config.sharing != "unshared":
+        return {}
+    keys = ARCHITECTURES[config.family].unshared
+    return {key: getattr(config, name) for key, name in keys.items()}
 
 
 def _save_tokenizer(predictor: SavedRun, folder: Path) -> None:

@@ -15,7 +15,12 @@ from safetensors.numpy import save
 from maskjax.adaptation import Mask, Weight
 from maskjax.errors import InputError
 from maskjax.export.folder import new_folder
-from maskjax.export.huggingface import architecture, label_names, problem_type, to_torch
+from maskjax.export.huggingface import (
+    architecture,
+    label_names,
+    problem_type,
+    to_torch,
+)
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bits
@@ -40,8 +45,8 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
         folder: New or empty.
 
     Raises:
-        InputError: If the task has no masks or a base that was re-initialized, or if the folder is
-            not empty or cannot be written.
+        InputError: If the task has no masks, or a base that was re-initialized or unshared, or if
+            the folder is not empty or cannot be written.
 
     Example:
         >>> from maskjax.inference import load_predictor
@@ -59,6 +64,11 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
         raise InputError(
             "--to torch-masks: part of the base of this run was re-initialized, so that its masks "
             "fit no published model; use --to hf."
+        )
+    if predictor.config.model.unshare:
+        raise InputError(
+            "--to torch-masks: this run has masks for each application of a shared block "
+            "(model.unshare), and a live model holds the block once; use --to hf."
         )
     family = predictor.base.config.family
     masks = to_torch(_whole_masks(predictor), family)

@@ -13,6 +13,7 @@ import numpy as np
 from maskjax.inference.batching import Group, bucket_length, collate, plan_groups
 from maskjax.inference.compiled import (
     CompiledModel,
+    Forward,
     Leaves,
     compile_features,
     full_bit_planes,
@@ -62,7 +63,8 @@ class Executor:
         self._pool = ThreadPoolExecutor(workers, "maskjax-groups")
         self._pad_id = config.pad_token_id
         self._leaves = leaves
-        self._features = compile_features(config, dtype, kernel=kernel)
+        self._features = partial(compile_features, dtype=dtype, kernel=kernel)
+        self._config = config
         self.cache: WeightCache[RegisteredTask] = WeightCache(
             leaves, lambda task: task.compiled, read, budgets
         )
@@ -109,8 +111,7 @@ class Executor:
             return
 
         def shape(group: Group) -> tuple[int, int, int]:
-            target: Target = group.key
-            return group.length, group.rows, 0 if target.vector else id(_compiled(target))
+            return group.length, group.rows, id(self._forward(group.key))
 
         for _, same in groupby(sorted(groups, key=shape), key=shape):
             alike = list(same)
@@ -123,7 +124,14 @@ class Executor:
         weights = [self._fetch(group.key.task) for group in groups]
         target: Target = groups[0].key
         compiled = None if target.vector else _compiled(target)
-        return partial(self._compute, compiled, weights, inputs)
+        return partial(self._compute, compiled, self._forward(target), weights, inputs)
+
+    def _forward(self, target: Target) -> Forward:
+        """The program of a target."""
+        if target.task is None:
+            return self._features(self._config)
+        compiled = _compiled(target)
+        return self._features(compiled.model.config) if target.vector else compiled.forward
 
     def _fetch(self, task: RegisteredTask | None) -> TaskWeights:
         if task is None:
@@ -131,7 +139,11 @@ class Executor:
         return self.cache.fetch(task)
 
     def _compute(
-        self, compiled: CompiledModel | None, weights: list[TaskWeights], inputs: list[Inputs]
+        self,
+        compiled: CompiledModel | None,
+        forward: Forward,
+        weights: list[TaskWeights],
+        inputs: list[Inputs],
     ) -> Outputs:
         """The outputs of groups; those with masks over shared weights may run at the same time."""
         batched = _shares_base(compiled, weights) if compiled else []
@@ -139,7 +151,6 @@ class Executor:
         if compiled and len(batched) > 1:
             together = [weights[n] for n in batched], [inputs[n] for n in batched]
             outputs = dict(zip(batched, self._vmapped(compiled, *together), strict=True))
-        forward = compiled.forward if compiled else self._features
         # As arrays of NumPy, which wait: programs that wait for each other would all hold weights.
         return [
             outputs[n]
@@ -161,6 +172,7 @@ class Executor:
 
     def _warm(self, compiled: CompiledModel | None, inputs: Inputs) -> int:
         """Runs each program of a model, or of the base, for inputs of one shape."""
+        forward = compiled.forward if compiled else self._features(self._config)
         if compiled is None:
             batches = [[self._fetch(None)]]
         else:
@@ -170,7 +182,7 @@ class Executor:
             powers = range((self._together - 1).bit_length() + 1)
             batches = [[unmasked], *([masked] * 2**power for power in powers)]
         for batch in batches:
-            self._compute(compiled, batch, [inputs] * len(batch))
+            self._compute(compiled, forward, batch, [inputs] * len(batch))
         return len(batches)
 
     def _blank_tasks(self, compiled: CompiledModel) -> tuple[TaskWeights, TaskWeights]:

@@ -18,7 +18,6 @@ from maskjax.inference.postprocess import Answer, Pooling, make_answer, pool, re
 from maskjax.inference.preprocess import Function, InputRow, PreparedRow, Reader, fits
 from maskjax.inference.registry import Registry
 from maskjax.inference.weight_cache import Budgets
-from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 from maskjax.tasks import Task
 
@@ -82,15 +81,16 @@ class Predictor:
     ) -> None:
         on_cpu = jax.default_backend() == "cpu"
         loaded = load_base(base, revision=revision, offline=offline)
-        config, leaves = loaded.config, jax.device_put(flatten_with_paths(loaded.params))
+        loaded = loaded._replace(params=jax.device_put(loaded.params))
+        config = loaded.config
         buckets = model_buckets(config.max_positions, buckets)
         self._lock = threading.Lock()
         self._folder = loaded.folder
         self._reader = Reader(loaded, buckets)
-        self._registry = Registry(config, leaves, dtype=dtype, kernel=kernel, offline=offline)
+        self._registry = Registry(loaded, dtype=dtype, kernel=kernel, offline=offline)
         self._executor = Executor(
             config,
-            leaves,
+            self._registry.leaves,
             self._registry.read,
             dtype=dtype,
             budgets=Budgets(device_bytes, host_bytes, hot_bytes),

@@ -17,7 +17,7 @@ from maskjax.inference.preprocess import InputForm, InputSpec, PreparedRow
 from maskjax.inference.saved_run import config_of, task_of
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bit_planes
-from maskjax.models import EncoderConfig, TaskType, build_model, head_paths
+from maskjax.models import Base, EncoderConfig, TaskType, build_model, head_paths, unshare
 from maskjax.taskfile import (
     TASK_FILE,
     BaseDigests,
@@ -52,6 +52,20 @@ class PackedTask(NamedTuple):
         return tree_bytes(self)
 
 
+class FrozenBase(NamedTuple):
+    """A base whose leaves are on the device."""
+
+    config: EncoderConfig
+    leaves: Leaves
+    digests: BaseDigests  # computed once
+
+    @classmethod
+    def of(cls, base: Base) -> "FrozenBase":
+        """Names the leaves of a base."""
+        leaves = flatten_with_paths(base.params)
+        return cls(base.config, leaves, BaseDigests(leaves))
+
+
 @dataclass(frozen=True, eq=False)
 class RegisteredTask:
     """A task that fits the base; each time that a file is opened it is another object."""
@@ -61,6 +75,7 @@ class RegisteredTask:
     checksum: str  # of the file
     task: Task
     spec: InputSpec
+    base: FrozenBase
     compiled: CompiledModel
 
 
@@ -72,21 +87,25 @@ class Registry:
 
     def __init__(
         self,
-        config: EncoderConfig,
-        leaves: Leaves,
+        base: Base,
         *,
         dtype: str,
         offline: bool,
         kernel: bool = False,
     ) -> None:
-        self._config = config
-        self._leaves = leaves
-        self._digests = BaseDigests(leaves)  # computed once
+        self._bases = {False: FrozenBase.of(base)}
+        if base.config.sharing == "shared":
+            self._bases[True] = FrozenBase.of(unshare(base))
         self._dtype = dtype
         self._kernel = kernel
         self._offline = offline
         # Never changed but replaced by another dict, so that it can be read without a lock.
         self._tasks: dict[str, RegisteredTask] = {}
+
+    @property
+    def leaves(self) -> Leaves:
+        """The leaves of the base under every path that a task can know them by."""
+        return {path: leaf for base in self._bases.values() for path, leaf in base.leaves.items()}
 
     def __iter__(self) -> Iterator[RegisteredTask]:
         return iter(self._tasks.values())
@@ -101,7 +120,9 @@ class Registry:
     def spec(self, name: str | None) -> InputSpec:
         """How the rows of a task are read; None for the base."""
         if name is None:
-            return InputSpec("the base", InputForm.of(None), self._config.max_positions)
+            return InputSpec(
+                "the base", InputForm.of(None), self._bases[False].config.max_positions
+            )
         return self[name].spec
 
     def only(self) -> RegisteredTask:
@@ -140,9 +161,10 @@ class Registry:
         path = find_task_file(place, offline=self._offline)
         header = read_task_header(path)
         registered = self._register(header, path, name or _default_name(place, path))
-        head = _head(self._config, registered.task.num_outputs, registered.task.kind)
-        leaves = {**self._leaves, **head}
-        check_base(header, leaves, tuple(head), remedy=REMEDY, digests=self._digests)
+        base = registered.base
+        head = _head(base.config, registered.task.num_outputs, registered.task.kind)
+        leaves = {**base.leaves, **head}
+        check_base(header, leaves, tuple(head), remedy=REMEDY, digests=base.digests)
         return registered, self._pack(registered, header)
 
     def read(self, registered: RegisteredTask) -> PackedTask:
@@ -157,12 +179,13 @@ class Registry:
 
     def _register(self, header: TaskHeader, path: Path, name: str) -> RegisteredTask:
         config, task = self._checked_config(header, path), task_of(header)
+        base = self._bases[config.model.unshare]
         compiled = compile_model(
-            self._config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
+            base.config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
         )
         length = header.meta["tokenizer"]["max_length"]
         spec = InputSpec(f"task {name!r}", InputForm.of(task), length, config.task.word_piece)
-        return RegisteredTask(name, path, header.checksum, task, spec, compiled)
+        return RegisteredTask(name, path, header.checksum, task, spec, base, compiled)
 
     def _checked_config(self, header: TaskHeader, path: Path) -> Config:
         config = config_of(header, path)
@@ -171,7 +194,13 @@ class Registry:
                 f"{path}: learned on a base with re-initialized {', '.join(config.model.reinit)} "
                 "(model.reinit), which is another base; load it alone with load_predictor."
             )
-        length, longest = header.meta["tokenizer"]["max_length"], self._config.max_positions
+        if config.model.unshare not in self._bases:
+            raise InputError(
+                f"{path}: learned for each application of a shared block (model.unshare), and this "
+                "base has none; load the file on the base that it was learned on."
+            )
+        length = header.meta["tokenizer"]["max_length"]
+        longest = self._bases[False].config.max_positions
         if not 3 <= length <= longest:
             raise InputError(
                 f"{path}: expected a max_length of 3 to {longest} tokens, got {length}."
@@ -179,7 +208,7 @@ class Registry:
         return config
 
     def _pack(self, registered: RegisteredTask, header: TaskHeader) -> PackedTask:
-        return pack_task(read_content(header), self._leaves, registered.compiled)
+        return pack_task(read_content(header), registered.base.leaves, registered.compiled)
 
 
 def pack_task(file: TaskFile, base: Leaves, compiled: CompiledModel) -> PackedTask:

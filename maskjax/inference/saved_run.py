@@ -23,6 +23,7 @@ from maskjax.inference.forward import (
 )
 from maskjax.inference.postprocess import Prediction
 from maskjax.masking import flatten_with_paths
+from maskjax.masking.distinct import once_per_array
 from maskjax.models import (
     Base,
     Model,
@@ -30,6 +31,7 @@ from maskjax.models import (
     head_paths,
     load_base,
     reinitialize,
+    unshare,
     with_head,
 )
 from maskjax.models.model import Params
@@ -212,6 +214,7 @@ def load_predictor(
     stored = header.meta["base"]
     loaded = load(base or stored["name"], revision=stored["revision"], offline=offline)
     loaded = reinitialize(loaded, config.model.reinit, config.model.reinit_seed)
+    loaded = unshare(loaded) if config.model.unshare else loaded
     dtype = jnp.dtype(config.model.dtype)
     model = _build_model(loaded.config, task.num_outputs, kind=task.kind, compute_dtype=dtype)
     head, abstract = head_paths(model), flatten_with_paths(model.abstract)
@@ -224,7 +227,7 @@ def load_predictor(
     )
     params = with_head(loaded.params, model, jax.random.key(0))
     file = read_content(header)
-    params = file.delta.apply(jax.tree.map(jnp.asarray, params))
+    params = file.delta.apply(jax.tree.map(once_per_array(jnp.asarray), params))
     tokenizer = load_base_tokenizer(loaded, task.kind)
     return SavedRun(config, task, file, loaded, model, params, tokenizer)
 

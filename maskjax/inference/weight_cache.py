@@ -14,6 +14,7 @@ import numpy as np
 
 from maskjax.inference.compiled import CompiledModel, Leaves, full_bit_planes, unmask
 from maskjax.inference.registry import PackedTask, tree_bytes
+from maskjax.masking.distinct import distinct_leaves
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -135,7 +136,7 @@ class WeightCache(Generic[Key]):
         """Bytes by place: "base", "packed" and "heads" on the device, "hot", "host"."""
         packed = [weights.packed for weights in self._device.values()]
         return {
-            "base": tree_bytes([dict(self._base), dict(self._full)]),
+            "base": tree_bytes(distinct_leaves([dict(self._base), dict(self._full)])),
             "packed": tree_bytes([task.bit_planes for task in packed]),
             "heads": tree_bytes([task.own for task in packed]),
             "hot": self._merged.size,

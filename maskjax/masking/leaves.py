@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from maskjax.masking.paths import flatten_with_paths
-from maskjax.masking.selection import Rules, select_paths
+from maskjax.masking.selection import Rules, select_paths, untied_paths
 
 
 def select_weights(params: Any, rules: Rules) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def select_weights(params: Any, rules: Rules) -> dict[str, Any]:
     """
     leaves = flatten_with_paths(params)
     weights = {path: as_weight(path, leaves[path]) for path in select_paths(list(leaves), rules)}
-    check_untied(leaves, weights)
+    check_untied(leaves, weights, rules)
     return weights
 
 
@@ -45,13 +45,13 @@ def as_weight(path: str, leaf: Any) -> Any:
     return weight
 
 
-def check_untied(leaves: dict[str, Any], paths: Iterable[str]) -> None:
-    """Rejects a weight that is the same array as another leaf.
+def check_untied(leaves: dict[str, Any], paths: Iterable[str], rules: Rules) -> None:
+    """Rejects a weight that is the same array as another leaf, unless its rule unties it.
 
     Each path would get its own scores, so the two would no longer be equal. Inside `jax.jit` the
     leaves that are arguments are different tracers, and ties cannot be detected.
     """
-    chosen = set(paths)
+    chosen = set(paths) - untied_paths(list(leaves), rules)
     owners: dict[Any, str] = {}
     for path, leaf in leaves.items():
         memory = _memory(leaf)
@@ -61,7 +61,7 @@ def check_untied(leaves: dict[str, Any], paths: Iterable[str]) -> None:
         if owner != path and {owner, path} & chosen:
             raise ValueError(
                 f"{owner} and {path} are one array (tied weights), which two masks would set "
-                "apart; copy one of them, or leave both out of the rules."
+                "apart; copy one of them, leave both out of the rules, or give a rule with untie."
             )
 
 

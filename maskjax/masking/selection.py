@@ -16,14 +16,17 @@ class Rule:
     Attributes:
         pattern: A regular expression that must match the whole path, or the exact path of a leaf.
         select: True selects the leaves, False excludes them.
+        untie: Whether selected leaves may be the same array as other leaves. Each path then gets
+            what is its own, such as a mask; else such leaves are an error.
 
     Example:
         >>> Rule(pattern=r".*/query/kernel", select=False)
-        Rule(pattern='.*/query/kernel', select=False)
+        Rule(pattern='.*/query/kernel', select=False, untie=False)
     """
 
     pattern: str
     select: bool = True
+    untie: bool = False
 
 
 Predicate = Callable[[str], bool]
@@ -37,7 +40,7 @@ def make_rules(where: Where) -> Rules:
 
     Example:
         >>> make_rules(".*/kernel")
-        (Rule(pattern='.*/kernel', select=True),)
+        (Rule(pattern='.*/kernel', select=True, untie=False),)
     """
     if callable(where):
         return where
@@ -90,6 +93,14 @@ def matching_paths(paths: Sequence[str], rules: Rules) -> tuple[str, ...]:
         return tuple(path for path in paths if rules(path))
     deciding = _deciding(paths, rules)
     return tuple(p for p, index in deciding.items() if index is not None and rules[index].select)
+
+
+def untied_paths(paths: Sequence[str], rules: Rules) -> frozenset[str]:
+    """The paths that are decided by rules with `untie`."""
+    if callable(rules) or not any(rule.untie for rule in rules):
+        return frozenset()
+    deciding = _deciding(paths, rules)
+    return frozenset(p for p, index in deciding.items() if index is not None and rules[index].untie)
 
 
 def choose(path: str, choices: Mapping[str, Choice]) -> Choice:

@@ -88,9 +88,9 @@ def mask_transform(
 
     Returns:
         A transform. Its functions raise ValueError if the rules do not fit the params, if a
-        selected leaf is not floating or is the same array as another leaf, if scores are missing or
-        do not fit, and for NaN in known values: inside `jax.jit` a score that is NaN makes the
-        weight NaN.
+        selected leaf is not floating or, under a rule without `untie`, is the same array as another
+        leaf, if scores are missing or do not fit, and for NaN in known values: inside `jax.jit` a
+        score that is NaN makes the weight NaN.
 
     Example:
         >>> from maskjax.masking import constant, hard_threshold
@@ -175,7 +175,7 @@ def _weights_of(scores: Scores, params: Params, rules: Any) -> dict[str, Any]:
             f"Expected scores of all selected leaves, {len(missing)} are missing, such as "
             f"{', '.join(missing[:3])}; take the scores of init(key, params)."
         )
-    check_untied(leaves, scores)
+    check_untied(leaves, scores, rules)
     return {path: as_weight(path, leaves[path]) for path in scores}
 
 

@@ -32,6 +32,7 @@ from maskjax.models.registry import (
     register_architecture,
 )
 from maskjax.models.reinit import reinitialize
+from maskjax.models.unshare import unshare
 
 __all__ = [
     "ARCHITECTURES",
@@ -61,5 +62,6 @@ __all__ = [
     "state_dict_key",
     "swap_layout",
     "torch_name",
+    "unshare",
     "with_head",
 ]

@@ -94,6 +94,8 @@ class Architecture:
             share of its rows, in the order of the rows.
         pooler_in_base: Whether a pretrained pooler belongs to the encoder in PyTorch, and so has
             its prefix.
+        unshared: Keys of `config.json` by which the classes of transformers hold a block for each
+            application of a shared one → the field of `EncoderConfig` that is their value.
         without_class: Types of tasks for whose head transformers has no class, so that it cannot be
             exported.
         unused: Full-match patterns of tensors that a model may have no use for: buffers, language
@@ -115,6 +117,7 @@ class Architecture:
     renames: tuple[tuple[str, str], ...] = ()
     fused: tuple[tuple[str, ...], ...] = ()
     pooler_in_base: bool = True
+    unshared: Mapping[str, str] = field(default_factory=dict)
     without_class: tuple[TaskType, ...] = ()
     unused: tuple[str, ...] = ()
     encoder: Callable[[EncoderConfig, DTypeLike, bool], nnx.Module] = Encoder

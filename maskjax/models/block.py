@@ -109,8 +109,8 @@ class Block(nnx.Module):
     def __init__(self, config: EncoderConfig, dtype: DTypeLike) -> None:
         self.attention = self.make_attention(config, dtype)
         self.intermediate = Intermediate(config, dtype)
-        size, rate = config.intermediate_size, config.hidden_dropout
-        self.output = ResidualOutput(size, config, rate, dtype)
+        rate = config.hidden_dropout if config.drops_output else 0.0
+        self.output = ResidualOutput(config.intermediate_size, config, rate, dtype)
 
     def __call__(
         self,

@@ -1,9 +1,9 @@
 """Frozen matrices in a smaller dtype."""
 
-import jax
 from jax.typing import DTypeLike
 
 from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.distinct import once_per_array
 from maskjax.models.model import Model, Params, head_paths
 
 
@@ -18,12 +18,10 @@ def cast_matrices(params: Params, model: Model, dtype: DTypeLike) -> Params:
         dtype: A floating dtype.
 
     Returns:
-        The params with cast matrices; those that already have the dtype are not copied.
+        The params with cast matrices; those that already have the dtype are not copied, and paths
+        that share a matrix share its cast.
     """
-    head = set(head_paths(model))
-
-    def cast(path: str, leaf: jax.Array) -> jax.Array:
-        return leaf.astype(dtype) if leaf.ndim == 2 and path not in head else leaf
-
-    leaves = flatten_with_paths(params)
-    return update_leaves(params, {path: cast(path, leaf) for path, leaf in leaves.items()})
+    head, leaves = set(head_paths(model)), flatten_with_paths(params)
+    cast = once_per_array(lambda leaf: leaf.astype(dtype))
+    matrices = [path for path, leaf in leaves.items() if leaf.ndim == 2 and path not in head]
+    return update_leaves(params, {path: cast(leaves[path]) for path in matrices})

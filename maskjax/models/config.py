@@ -18,6 +18,8 @@ padding, or each of these, whereupon its outputs are averaged."""
 Norm = Literal["layer_norm", "rms_norm", "rms_norm_plus_one"]
 """Whether norms divide by the deviation from the mean or by the root mean square; the scale of the
 last kind is one plus its parameter."""
+Sharing = Literal["none", "shared", "unshared"]
+"""Whether blocks differ, or are one whose parameters have one path, or one per application."""
 Activation = Literal["gelu", "gelu_tanh", "relu", "silu", "tanh"]
 
 RATES = (
@@ -35,6 +37,7 @@ CHOICES = {
     "positions": get_args(Positions),
     "pooling": get_args(Pooling),
     "norm": get_args(Norm),
+    "sharing": get_args(Sharing),
 }
 
 
@@ -62,8 +65,11 @@ class EncoderConfig:
         vocab_size: Number of token ids.
         embedding_size: Width of the embeddings; another than `hidden_size` means that a dense layer
             stands between them and the first block.
+        projects_embeddings: Whether it stands there even where both widths are one.
         hidden_size: Width of the residual stream.
-        num_layers: Number of transformer blocks.
+        num_layers: Number of transformer blocks, one applied after the other.
+        sharing: Whether these are one block: `shared` has its parameters under the path of block 0,
+            `unshared` under one path for each application.
         num_heads: Attention heads per block; divides `hidden_size`.
         num_kv_heads: Heads of keys and values, each for as many heads of queries; divides
             `num_heads`.
@@ -94,7 +100,9 @@ class EncoderConfig:
         hidden_dropout: Dropout rate of the residual stream; of the feed-forward half where that is
             gated.
         embedding_dropout: Dropout rate of the embeddings.
-        drops_attention_output: Whether that rate holds after the attention output too.
+        drops_attention_output: Whether the rate of the residual stream holds after the attention
+            output too.
+        drops_output: Whether it holds after the feed-forward half too.
         attention_dropout: Dropout rate of the attention probabilities.
         head_dropout: Dropout rate in the head of a class or a number.
         token_dropout: Dropout rate in the head of words.
@@ -111,8 +119,10 @@ class EncoderConfig:
     family: str
     vocab_size: int
     embedding_size: int
+    projects_embeddings: bool = False
     hidden_size: int
     num_layers: int
+    sharing: Sharing = "none"
     num_heads: int
     num_kv_heads: int
     head_dim: int = 0
@@ -139,6 +149,7 @@ class EncoderConfig:
     hidden_dropout: float
     embedding_dropout: float
     drops_attention_output: bool = True
+    drops_output: bool = True
     attention_dropout: float
     head_dropout: float
     token_dropout: float
@@ -168,6 +179,11 @@ class EncoderConfig:
                     f"{name} has {len(values)} entries; expected one for each of "
                     f"{self.num_layers} blocks"
                 )
+
+    @property
+    def num_blocks(self) -> int:
+        """How many blocks have paths of their own."""
+        return 1 if self.sharing == "shared" else self.num_layers
 
     @property
     def head_size(self) -> int:
@@ -226,6 +242,8 @@ def _check(name: str, value: Any) -> None:
             | "has_pooler"
             | "uses_token_types"
             | "drops_attention_output"
+            | "drops_output"
+            | "projects_embeddings"
         ):
             valid, expected = isinstance(value, bool), "a bool"
         case _ if name in RATES:

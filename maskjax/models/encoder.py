@@ -110,10 +110,10 @@ class Blocks(nnx.Module):
 
 
 class Stack(nnx.Module):
-    """The blocks, applied in turn."""
+    """The blocks, applied in turn, or the one block again and again."""
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool) -> None:
-        self.layer = Blocks(Block(config, dtype) for _ in range(config.num_layers))
+        self.layer = Blocks(Block(config, dtype) for _ in range(config.num_blocks))
         if config.relative_buckets:
             self.relative_attention_bias = Embedding(config.relative_buckets, config.num_heads)
         self.config = config
@@ -129,7 +129,7 @@ class Stack(nnx.Module):
         biases = (*self._relative_bias(padding.shape[-1]), padding)
         states = [x]
         for i in range(self.config.num_layers):
-            block = getattr(self.layer, str(i))
+            block = getattr(self.layer, str(i % self.config.num_blocks))
             block = jax.checkpoint(block) if self.remat else block
             states.append(block(states[-1], biases, site_key(key, i)))
         return tuple(states)
@@ -163,7 +163,7 @@ class Encoder(nnx.Module):
 
     def __init__(self, config: EncoderConfig, dtype: DTypeLike, remat: bool = False) -> None:
         self.embeddings = Embeddings(config, dtype)
-        if config.embedding_size != config.hidden_size:
+        if config.projects_embeddings or config.embedding_size != config.hidden_size:
             self.embeddings_project = Dense(config.embedding_size, config.hidden_size, dtype)
         self.encoder = Stack(config, dtype, remat)
 

@@ -13,6 +13,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from maskjax.masking.distinct import once_per_array
+
 DIGITS = 16
 """Hexadecimal digits of a digest; 64 bits, which detect mix-ups and not forgeries."""
 DIGEST_FORMAT = 2
@@ -36,7 +38,8 @@ def digest_leaves(leaves: Mapping[str, Any], digest_format: int = DIGEST_FORMAT)
     if digest_format == 1:
         numbers = {path: leaf for path, leaf in leaves.items() if _is_number(leaf)}
         return {path: _digest(np.asarray(leaf), "<f4") for path, leaf in numbers.items()}
-    return {path: digest_leaf(np.asarray(leaf)) for path, leaf in leaves.items() if is_float(leaf)}
+    digest = once_per_array(lambda leaf: digest_leaf(np.asarray(leaf)))
+    return {path: digest(leaf) for path, leaf in leaves.items() if is_float(leaf)}
 
 
 def digest_all(digests: Mapping[str, str]) -> str:

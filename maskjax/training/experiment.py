@@ -11,6 +11,7 @@ import optax
 from maskjax.adaptation import Adaptation, make_adaptation
 from maskjax.config import Config, TaskConfig
 from maskjax.errors import InputError
+from maskjax.masking.distinct import once_per_array
 from maskjax.models import (
     Base,
     Model,
@@ -18,6 +19,7 @@ from maskjax.models import (
     cast_matrices,
     load_base,
     reinitialize,
+    unshare,
     with_head,
 )
 from maskjax.models.model import Params
@@ -111,6 +113,7 @@ def prepare(config: Config) -> Experiment:
             config.model.base, revision=config.model.revision, offline=config.model.offline
         )
     base = reinitialize(base, config.model.reinit, config.model.reinit_seed)
+    base = unshare(base) if config.model.unshare else base
     validate(config, base, data)
     model = build_model(
         base.config.with_dropout(config.train.dropout),
@@ -192,7 +195,7 @@ def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Bas
     dtype = config.model.frozen_dtype
     if dtype == "float32":
         return base, params
-    on_host = base._replace(params=jax.tree.map(np.asarray, base.params))
+    on_host = base._replace(params=jax.tree.map(once_per_array(np.asarray), base.params))
     return on_host, cast_matrices(params, model, dtype)
 
 

@@ -9,7 +9,10 @@ from maskjax.models.model import Params
 from maskjax.taskfile import TaskHeader, check_base, find_task_file, read_content, read_task_header
 from maskjax.tasks import Task
 
-REMEDY = "give the one it was learned on with --model.base, --model.revision and --model.reinit"
+REMEDY = (
+    "give the one it was learned on with --model.base, --model.revision, --model.reinit and "
+    "--model.unshare"
+)
 
 
 def take_masks(

@@ -19,6 +19,7 @@ from maskjax.config import Config, MeshConfig
 from maskjax.config.mesh import ALL_DEVICES
 from maskjax.errors import InputError
 from maskjax.masking import flatten_with_paths, update_leaves
+from maskjax.masking.distinct import once_per_array
 from maskjax.masking.selection import choose
 
 Tree = TypeVar("Tree")
@@ -59,8 +60,8 @@ class Layout:
     def place(self, params: Tree) -> Tree:
         """Puts parameters where the rules say."""
         if self.mesh is None:
-            return jax.tree.map(jnp.asarray, params)
-        return jax.tree.map(_put, params, self.shardings(params))
+            return jax.tree.map(once_per_array(jnp.asarray), params)
+        return jax.tree.map(once_per_array(_put), params, self.shardings(params))
 
     def make(self, function: Callable[..., Tree], *arguments: Any) -> Tree:
         """Computes a value where the rules say, so that it never is on one device as a whole."""

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 
 from maskjax.config import OptimizerConfig
 from maskjax.doctor import versions
+from maskjax.masking.distinct import distinct_leaves
+from maskjax.models import EncoderConfig
 from maskjax.taskfile import mask_bytes
 from maskjax.training import distributed
 from maskjax.training.experiment import Experiment
@@ -19,12 +21,12 @@ def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
     base, task = experiment.base, experiment.data.task
     devices = ", ".join(sorted({device.device_kind for device in jax.devices()}))
     rows = ", ".join(f"{name} {len(s.texts):,}" for name, s in experiment.data.splits.items())
-    weights = sum(leaf.size for leaf in jax.tree.leaves(experiment.params))
+    weights = sum(leaf.size for leaf in distinct_leaves(experiment.params))
     lines = [
         f"devices   {len(jax.devices())} x {devices} ({jax.default_backend()}){_describe_hosts()}",
         f"versions  {', '.join(f'{name} {version}' for name, version in versions().items())}",
         f"model     {base.name}: {base.config.family}, {base.config.num_layers} blocks of "
-        f"{base.config.hidden_size}, {weights:,} weights",
+        f"{base.config.hidden_size}{_describe_sharing(base.config)}, {weights:,} weights",
         f"task      {task.name}: {task.kind}, scored by {task.metric}; rows: {rows}; "
         f"{_describe_cuts(experiment)}",
         *(f"note      {note}" for note in experiment.data.notes),
@@ -39,6 +41,13 @@ def describe(experiment: Experiment, seeds: int = 1) -> list[str]:
 
 def _describe_hosts() -> str:
     return f" of {jax.process_count()} hosts" if distributed.is_multiprocess() else ""
+
+
+def _describe_sharing(encoder: EncoderConfig) -> str:
+    if encoder.sharing == "none":
+        return ""
+    each = "that share all" if encoder.sharing == "shared" else "with masks of their own over one"
+    return f" {each}"
 
 
 def _describe_cuts(experiment: Experiment) -> str:

@@ -79,6 +79,7 @@ EXCUSES = {
     ("README.md", "python train.py --config configs/tasks.py:sst2"): "needs the Hub",
     ("README.md", "maskjax export runs/docs --to onnx"): "needs onnx, another file, the Hub",
     ("CONTRIBUTING.md", "make test"): "runs these tests",
+    ("docs/encoders.md", "maskjax train --config tasks:mrpc"): "needs the Hub",
     ("docs/serving.md", "from maskjax.inference import Predictor"): "needs Ray",
     ("docs/serving.md", "make image"): "needs Docker",
     ("tpu/README.md", 'pip install --upgrade "jax[tpu]"'): "the reader fills in the address",

@@ -62,7 +62,8 @@ def predictor_of(base_of, task_of, write_run, tmp_path_factory):
     def make(family: str, kind: str = "classification", task: Task | None = None, **adaptation):
         name = repr((family, kind, task, adaptation))
         if name not in made:
-            common = {"initializer": "uniform", "sparsity": 0.3, "blocks": (1, 2)}
+            blocks = (0, 0) if family == "albert" else (1, 2)  # which has one
+            common = {"initializer": "uniform", "sparsity": 0.3, "blocks": blocks}
             settings = AdaptationConfig(**{**common, **adaptation})
             folder = tmp_path_factory.mktemp("runs") / "run"
             write_run(base_of(family), task or task_of(kind), settings, folder)

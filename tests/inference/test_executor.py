@@ -16,7 +16,6 @@ from maskjax.inference.executor import Executor, Target, in_order
 from maskjax.inference.preprocess import Reader
 from maskjax.inference.registry import Registry
 from maskjax.inference.weight_cache import Budgets
-from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 from maskjax.tasks import Split
 
@@ -29,12 +28,12 @@ class LoadedTasks:
 
     def __init__(self, folder, tasks, budgets=BUDGETS, together=1) -> None:
         base = load_base(folder)
-        leaves = jax.device_put(flatten_with_paths(base.params))
+        base = base._replace(params=jax.device_put(base.params))
         buckets = model_buckets(base.config.max_positions, (16,))
-        self.registry = Registry(base.config, leaves, dtype="float32", offline=True)
+        self.registry = Registry(base, dtype="float32", offline=True)
         self.executor = Executor(
             base.config,
-            leaves,
+            self.registry.leaves,
             self.registry.read,
             dtype="float32",
             budgets=budgets,

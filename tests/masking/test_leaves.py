@@ -173,6 +173,27 @@ def test_tied_leaves_that_are_not_masked_are_allowed():
     assert len(threshold_mask().init(KEY, {"a/kernel": views[:4], "b/kernel": views[4:]})) == 2
 
 
+@pytest.mark.parametrize("make", INITS.values(), ids=INITS)
+def test_a_rule_unties_leaves_that_are_one_array(make):
+    params = {name: {"kernel": SHARED} for name in "abc"}
+    rules = [Rule(pattern="[bc]/kernel", untie=True)]  # a is not selected
+    learned = make(rules)(KEY, params)
+    assert list(learned) == ["b/kernel", "c/kernel"]
+    assert jax.tree.leaves(learned["b/kernel"])[0] is not jax.tree.leaves(learned["c/kernel"])[0]
+    with pytest.raises(ValueError, match=r"a/kernel and b/kernel are one array"):
+        make(["b/kernel", *rules])(KEY, params)
+
+
+def test_untied_leaves_have_masks_of_their_own():
+    params = {name: {"kernel": SHARED} for name in "ab"}
+    transform = threshold_mask(0.5, where=Rule(pattern=".*", untie=True))
+    scores = transform.init(KEY, params)
+    masks, masked = transform.masks(scores, params), transform.apply(scores, params)
+    assert (masks["a/kernel"] != masks["b/kernel"]).any()
+    for name in "ab":
+        np.testing.assert_array_equal(masked[name]["kernel"], masks[f"{name}/kernel"])
+
+
 PARAMS = {name: {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)} for name in "abc"}
 
 

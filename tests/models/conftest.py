@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 from maskjax.models import read_config
 
 FAMILIES = (
-    *("bert", "roberta", "distilbert", "electra", "mpnet", "deberta-v2"),
+    *("bert", "roberta", "distilbert", "electra", "mpnet", "albert", "deberta-v2"),
     *("modernbert", "eurobert", "gemma3_text"),
 )
 OF_ROBERTA = ("xlm-roberta", "camembert")  # RoBERTa under other names
@@ -53,6 +53,7 @@ TINY = {
         "position_buckets": 4,
         "position_biased_input": False,
     },
+    "albert": {"model_type": "albert", "embedding_size": 6, **BERT_CONFIG},
     "modernbert": {"model_type": "modernbert", "pad_token_id": 1, **BERT_CONFIG},
     "eurobert": {
         "model_type": "eurobert",
@@ -116,6 +117,14 @@ DEBERTA_NAMES = tuple(
     (f"attention.self.{part}.", f"attention.self.{part}_proj.")
     for part in ("query", "key", "value")
 )
+ALBERT_NAMES = (
+    ("encoder.layer.0.", "encoder.albert_layer_groups.0.albert_layers.0."),
+    ("attention.self.", "attention."),
+    ("attention.output.", "attention."),
+    ("intermediate.dense.", "ffn."),
+    (".output.dense.", ".ffn_output."),
+    (".output.LayerNorm.", ".full_layer_layer_norm."),
+)
 
 
 def modernbert_names(layers: int) -> dict[str, tuple[int, ...]]:
@@ -148,7 +157,12 @@ def eurobert_names(layers: int) -> dict[str, tuple[int, ...]]:
     return names
 
 
-SPELLINGS = {"distilbert": DISTILBERT_NAMES, "mpnet": MPNET_NAMES, "deberta-v2": DEBERTA_NAMES}
+SPELLINGS = {
+    "distilbert": DISTILBERT_NAMES,
+    "mpnet": MPNET_NAMES,
+    "albert": ALBERT_NAMES,
+    "deberta-v2": DEBERTA_NAMES,
+}
 
 
 def gemma3_names(layers: int) -> dict[str, tuple[int, ...]]:
@@ -176,12 +190,11 @@ def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
         return eurobert_names(2)
     if family == "gemma3_text":
         return gemma3_names(2)
-    names = bert_names(2)
-    if spelling := SPELLINGS.get(family):
-        for ours, theirs in spelling:
-            names = {name.replace(ours, theirs): shape for name, shape in names.items()}
-    else:
-        types = 2 if family in ("bert", "electra") else 1
+    names = bert_names(1 if family == "albert" else 2)
+    for ours, theirs in SPELLINGS.get(family, ()):
+        names = {name.replace(ours, theirs): shape for name, shape in names.items()}
+    if family not in ("distilbert", "mpnet", "deberta-v2"):
+        types = 2 if family in ("bert", "electra", "albert") else 1
         names["embeddings.token_type_embeddings.weight"] = (types, 8)
     if family == "mpnet":
         names["encoder.relative_attention_bias.weight"] = (32, 2)
@@ -189,9 +202,12 @@ def tensor_shapes(family: str) -> dict[str, tuple[int, ...]]:
         del names["embeddings.position_embeddings.weight"]
         names["encoder.rel_embeddings.weight"] = (8, 8)
         names["encoder.LayerNorm.weight"] = names["encoder.LayerNorm.bias"] = (8,)
-    if family == "electra":
+    if family in ("electra", "albert"):
         names = {n: (*s[:-1], 6) if n.startswith("embeddings.") else s for n, s in names.items()}
-        names |= {"embeddings_project.weight": (8, 6), "embeddings_project.bias": (8,)}
+        name = "encoder.embedding_hidden_mapping_in" if family == "albert" else "embeddings_project"
+        names |= {f"{name}.weight": (8, 6), f"{name}.bias": (8,)}
+    if family == "albert":
+        names["pooler.weight"], names["pooler.bias"] = (8, 8), (8,)
     if family == "bert":
         names["pooler.dense.weight"], names["pooler.dense.bias"] = (8, 8), (8,)
     return names

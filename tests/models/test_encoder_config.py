@@ -19,6 +19,7 @@ OTHER_SIZES = {
         "position_buckets": 4,
         "position_biased_input": False,
     },
+    "albert": {"embedding_size": 6},
     "modernbert": {"pad_token_id": 1},
     "eurobert": {"pad_token_id": 1, "num_key_value_heads": 1},
     "gemma3_text": {
@@ -72,6 +73,9 @@ def test_head_dropout_is_hidden_dropout_unless_given(tiny_config):
         ("bert", {"hidden_act": "mish"}, "hidden_act 'mish' .* only gelu, gelu_python"),
         ("distilbert", {"activation": "mish"}, "activation 'mish'"),
         ("electra", {"summary_type": "last"}, "summary_type 'last' .* only 'first'"),
+        ("albert", {"num_hidden_layers": 4, "num_hidden_groups": 2}, "groups 2 .* only 1 or .* 4"),
+        ("albert", {"num_hidden_groups": "2"}, "num_hidden_groups is .2.; expected a number"),
+        ("albert", {"inner_group_num": 2}, "inner_group_num 2 .* only 1"),
         ("mpnet", {"relative_attention_num_buckets": 16}, "num_buckets 16 .* only 32"),
         ("deberta-v2", {"position_buckets": 1}, "position_buckets 1 do not fit .* less than 34"),
         ("deberta-v2", {"position_buckets": 34}, "position_buckets 34 do not .* 18; expected 2"),

@@ -17,6 +17,7 @@ HEAD = {
     ("bert", "choice"): {"classifier": (8, 1)},
     ("modernbert", "choice"): {"classifier": (8, 1)},
     ("deberta-v2", "choice"): {"pooler/dense": (8, 8), "classifier": (8, 1)},
+    ("albert", "choice"): {"classifier": (8, 1)},
     ("eurobert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
     ("gemma3_text", "choice"): {"classifier": (8, 1)},
     ("distilbert", "choice"): {"pre_classifier": (8, 8), "classifier": (8, 1)},
@@ -28,7 +29,8 @@ for name in ("roberta", "xlm-roberta", "camembert", "mpnet", "electra"):
 for name in FAMILIES:
     HEAD[name, "tokens"] = {"classifier": (8, 3)}
 for type_of_task in ("classification", "regression"):
-    HEAD["bert", type_of_task] = HEAD["modernbert", type_of_task] = {"classifier": (8, 3)}
+    for name in ("bert", "albert", "modernbert"):
+        HEAD[name, type_of_task] = {"classifier": (8, 3)}
     HEAD["deberta-v2", type_of_task] = {"pooler/dense": (8, 8), "classifier": (8, 3)}
     HEAD["distilbert", type_of_task] = HEAD["eurobert", type_of_task] = PRE_CLASSIFIER
     HEAD["gemma3_text", type_of_task] = {"classifier": (8, 3)}
@@ -97,12 +99,12 @@ def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
         return eurobert_shapes(kind)
     if family == "gemma3_text":
         return gemma3_shapes(kind)
-    width = 6 if family == "electra" else 8
+    width = 6 if family in ("electra", "albert") else 8
     rows = {"word_embeddings": 32, "position_embeddings": 18}
     if family == "deberta-v2":
         del rows["position_embeddings"]
     elif family not in ("distilbert", "mpnet"):
-        rows["token_type_embeddings"] = 2 if family in ("bert", "electra") else 1
+        rows["token_type_embeddings"] = 2 if family in ("bert", "electra", "albert") else 1
     shapes = {f"embeddings/{name}/embedding": (count, width) for name, count in rows.items()}
     shapes |= {f"embeddings/LayerNorm/{leaf}": (width,) for leaf in ("scale", "bias")}
     if family == "mpnet":
@@ -111,12 +113,12 @@ def expected_shapes(family: str, kind: str) -> dict[str, tuple[int, ...]]:
         shapes["encoder/rel_embeddings/embedding"] = (8, 8)
         shapes["encoder/LayerNorm/scale"] = shapes["encoder/LayerNorm/bias"] = (8,)
     dense = dict(HEAD[family, kind])
-    if family == "bert" and kind != "tokens":
+    if family in ("bert", "albert") and kind != "tokens":
         dense["pooler/dense"] = (8, 8)
-    if family == "electra":
+    if family in ("electra", "albert"):
         dense["embeddings_project"] = (6, 8)
     norms = []
-    for i in range(2):
+    for i in range(1 if family == "albert" else 2):
         block = f"encoder/layer/{i}"
         norms += [f"{block}/attention/output/LayerNorm", f"{block}/output/LayerNorm"]
         for part in ("self/query", "self/key", "self/value", "output/dense"):

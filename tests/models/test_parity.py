@@ -31,7 +31,8 @@ HEADS = {
 OUTPUTS = {"classification": 3, "regression": 1, "tokens": 4, "choice": 2}
 TOLERANCE = 1e-5
 PRE_NORM = ("modernbert", "eurobert", "gemma3_text")
-TOKEN_TYPES = {"bert": 2, "electra": 2, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
+OF_BLOCKS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+TOKEN_TYPES = {"bert": 2, "electra": 2, "albert": 2, "roberta": 1, "xlm-roberta": 1, "camembert": 1}
 
 
 DEBERTA = {
@@ -77,7 +78,9 @@ def make_oracle(family: str, seed: int, kind: str = "classification", **changes)
         shape["type_vocab_size"] = TOKEN_TYPES[family]
     if family == "deberta-v2":
         shape |= DEBERTA | {"position_buckets": (8, -1)[seed % 2], "share_att_key": seed % 2 == 0}
-    if family == "electra":
+    if family == "albert":
+        shape["num_hidden_layers"] = 3
+    if family in ("electra", "albert"):
         shape["embedding_size"] = int(rng.integers(5, 20))
     pad = 1 if family == "mpnet" else int(rng.integers(0, 5))
     oracle = getattr(transformers, ARCHITECTURES[family].torch_name + HEADS[kind])
@@ -111,7 +114,7 @@ def make_inputs(config, seed: int) -> dict[str, np.ndarray]:
 
 
 def torch_inputs(family: str, kind: str, inputs: dict[str, np.ndarray]) -> dict:
-    unused = () if family in ("bert", "electra") else ("token_type_ids",)
+    unused = () if family in ("bert", "electra", "albert") else ("token_type_ids",)
     shape = (-1, OUTPUTS["choice"], 17) if kind == "choice" else (-1, 17)
     return {
         name: torch.tensor(value.astype(np.int64).reshape(shape))
@@ -207,7 +210,8 @@ def test_dropout_is_applied_where_transformers_applies_it(family, kind, tmp_path
         "modernbert": ("mlp_dropout", "attention_dropout", "classifier_dropout"),
         "eurobert": ("attention_dropout",),
         "gemma3_text": ("attention_dropout",),
-    }.get(family, ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"))
+        "albert": (*OF_BLOCKS, "classifier_dropout_prob"),
+    }.get(family, (*OF_BLOCKS, "classifier_dropout"))
     if kind in ARCHITECTURES[family].without_class:
         pytest.skip("transformers has no such class")
     changes = dict(zip(names, (0.1, 0.2, 0.3), strict=False))

@@ -15,7 +15,7 @@ from maskjax.models import ARCHITECTURES, load_base, reinitialize, swap_layout, 
 from maskjax.models.reinit import PARTS
 
 torch = pytest.importorskip("torch")
-WITH_POOLER = ("bert", "modernbert")
+WITH_POOLER = ("bert", "albert", "modernbert")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_only_the_chosen_part_changes(family, base, part):
 
 
 def test_leaves_depend_on_the_seed_and_not_on_other_parts(family, base):
-    path = "encoder/layer/1/attention/self/key/kernel"
+    path = "encoder/layer/0/attention/self/key/kernel"
     draws = [
         np.asarray(flatten_with_paths(reinitialize(base, parts, seed).params)[path])
         for parts, seed in ((["attention"], 1), (["output", "attention"], 1), (["attention"], 2))

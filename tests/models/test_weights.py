@@ -102,6 +102,7 @@ def test_prefix_and_other_heads_change_nothing(every_family, checkpoint, tmp_pat
             *("mask_predictions.dense.weight", "pooler.dense.weight", "classifier.bias"),
             "deberta.embeddings.position_embeddings.weight",
         ),
+        "albert": ("predictions.decoder.weight", "sop_classifier.classifier.bias"),
     }.get(every_family, roberta)
     if every_family not in ("modernbert", "eurobert", "gemma3_text"):
         extra += ("qa_outputs.weight", "qa_outputs.bias")

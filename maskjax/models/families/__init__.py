@@ -1,5 +1,6 @@
 """One file per family of encoders; `FAMILIES` lists what they define."""
 
+from maskjax.models.families.albert import ALBERT
 from maskjax.models.families.bert import BERT
 from maskjax.models.families.deberta import DEBERTA_V2
 from maskjax.models.families.distilbert import DISTILBERT
@@ -18,6 +19,7 @@ FAMILIES = (
     DISTILBERT,
     ELECTRA,
     MPNET,
+    ALBERT,
     DEBERTA_V2,
     MODERNBERT,
     EUROBERT,
