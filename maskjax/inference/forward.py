@@ -65,12 +65,13 @@ def predict_logits(
         pad_id: The token id of padding.
 
     Returns:
-        Logits `[units, outputs]`, float32, in the order of the rows and their words; NaN for words
-        that have no token.
+        Logits `[units, outputs]`, float32, in the order of the rows and their words: the mean over
+        the windows of a row that is read in several; NaN for words that have no token.
     """
     batches = eval_batches(encoded, batch_size=batch_size, buckets=buckets, pad_id=pad_id)
     pieces = []
-    with counted("evaluating", encoded.rows) as counter:
+    unit = "rows" if encoded.window_counts is None else "windows"
+    with counted("evaluating", encoded.windows, unit) as counter:
         for rows, batch in batches:
             pieces.append((rows, np.asarray(predict(params, model_inputs(batch)))))
             counter.add(len(rows))
@@ -82,21 +83,22 @@ def gather_logits(encoded: Encoded, pieces: Sequence[tuple[np.ndarray, np.ndarra
 
     Args:
         encoded: The tokenized rows.
-        pieces: The row numbers of each batch of `eval_batches`, and the model's logits of it.
+        pieces: The window numbers of each batch of `eval_batches`, and the model's logits of it.
 
     Returns:
         As `predict_logits` gives them.
     """
-    sizes = encoded.sizes
-    starts = np.cumsum(sizes) - sizes
-    outputs = np.full((int(sizes.sum()), pieces[0][1].shape[-1]), np.nan, np.float32)
-    for rows, logits in pieces:
-        if encoded.word_positions is None:
-            outputs[rows] = logits[: len(rows)]
-            continue
-        for row, sequence in zip(rows, logits, strict=False):  # the rest fills the batch up
-            words = np.flatnonzero(encoded.word_positions[row] >= 0)
-            outputs[starts[row] + words] = sequence[encoded.word_positions[row][words]]
+    positions, width = encoded.word_positions, pieces[0][1].shape[-1]
+    if positions is None:
+        outputs = np.full((encoded.windows, width), np.nan, np.float32)
+        for windows, logits in pieces:
+            outputs[windows] = logits[: len(windows)]
+        return encoded.merge_windows(outputs)
+    outputs = np.full((len(positions.values), width), np.nan, np.float32)
+    for windows, logits in pieces:
+        for window, sequence in zip(windows, logits, strict=False):  # the rest fills the batch up
+            words = np.flatnonzero(positions[window] >= 0)
+            outputs[positions.offsets[window] + words] = sequence[positions[window][words]]
     return outputs
 
 

@@ -33,6 +33,7 @@ from maskjax.models import (
     with_head,
 )
 from maskjax.models.model import Params
+from maskjax.progress import warn
 from maskjax.taskfile import (
     TaskFile,
     TaskHeader,
@@ -49,6 +50,7 @@ from maskjax.tasks import (
     encode,
     load_base_tokenizer,
     load_labeled,
+    note_on_truncated,
 )
 
 if TYPE_CHECKING:
@@ -121,9 +123,15 @@ class SavedRun(NamedTuple):
         return flatten_with_paths(self.base.params) | self.file.delta.weights
 
     def encode(self, split: Split) -> Encoded:
-        """Tokenizes rows as those of the run were."""
+        """Tokenizes rows as those of the run were, and warns of those that are truncated."""
         config = self.config.task
-        return encode(split, self.tokenizer, config.max_length, config.word_piece)
+        options = config.max_length, config.word_piece, config.stride
+        encoded = encode(split, self.tokenizer, *options)
+        longest = self.base.config.max_positions
+        lengths = config.max_length, config.stride, longest
+        if note := note_on_truncated({"": encoded}, self.task.kind, *lengths):
+            warn(note)
+        return encoded
 
     def score(self, split: Split) -> float:
         """Scores labeled rows with the task's metric."""
@@ -243,7 +251,7 @@ def task_of(file: TaskFile | TaskHeader) -> Task:
 
 
 def cls_vectors(predictor: SavedRun, encoded: Encoded, layer: int | None = None) -> np.ndarray:
-    """The hidden states of the first tokens.
+    """The hidden states of the first tokens; their mean over the windows of a long row.
 
     Args:
         predictor: A saved run on its base.

@@ -61,11 +61,11 @@ def batch_gradients(
     differentiate = jax.grad(loss, has_aux=True)
     if parts == 1:
         return differentiate(trainable, batch, jnp.int32(0))
-    whole = jnp.maximum(batch["weights"].sum(), 1.0)
+    whole = count_units(batch["weights"])
 
     def weighed(trainable: Any, part: Arrays, number: jax.Array) -> tuple[jax.Array, jax.Array]:
         value, of_rows = loss(trainable, part, number)
-        share = jnp.maximum(part["weights"].sum(), 1.0) / whole
+        share = count_units(part["weights"]) / whole
         return of_rows * share + (value - of_rows) / parts, of_rows * share
 
     def add(total: Any, part: tuple[Arrays, jax.Array]) -> tuple[Any, None]:
@@ -75,6 +75,11 @@ def batch_gradients(
     zeros = (jax.tree.map(jnp.zeros_like, trainable), jnp.zeros((), jnp.float32))
     (gradients, value), _ = jax.lax.scan(add, zeros, (_split(batch, parts), jnp.arange(parts)))
     return gradients, value
+
+
+def count_units(weights: jax.Array) -> jax.Array:
+    """What a loss is divided by: the number of units that have a weight, at least 1; float32."""
+    return jnp.maximum((weights > 0).sum().astype(jnp.float32), 1.0)
 
 
 def _split(batch: Arrays, parts: int) -> dict[str, jax.Array]:

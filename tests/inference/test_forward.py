@@ -23,7 +23,7 @@ def random_ids(count: int) -> list[np.ndarray]:
 
 def encode(ids: list[np.ndarray], units: int, **options) -> Encoded:
     rows = Ragged.from_rows(ids)
-    return Encoded(rows, rows, np.zeros(units, np.int32), truncated=0, **options)
+    return Encoded(rows, rows, np.zeros(units, np.int32), **options)
 
 
 def test_words_get_the_logits_of_their_tokens():

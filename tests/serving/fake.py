@@ -34,6 +34,11 @@ class PreparedRow(NamedTuple):
     vector: bool = False
     function: str = "softmax"
 
+    @property
+    def truncated(self) -> bool:
+        """A text of more than 40 words is."""
+        return any(len(text.split()) > 40 for text in self.texts)
+
 
 def padded(length: int) -> int:
     """The next power of two."""

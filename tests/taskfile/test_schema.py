@@ -46,6 +46,8 @@ REFUSED = {
     "mask/rules": ("x", [1], ["x" * 10_001]),
     "config/adaptation": ({}, [], None),
     "config/adaptation/method": (1, ""),
+    "config/task": (5, ["stride"]),
+    "config/task/stride": (-1, 1.0, True, "8", 2**21),
     MASK + "shape": ([5.0, 7], [5, 7.0], [-5, -7], [True, 7], ["5", 7], 35, [5] * 17, [2**62, 2]),
     MASK + "zeros": (-1, 36, 1.0, True, None, "1"),
     MASK + "digest": (1, "0", None),
