@@ -187,6 +187,7 @@ def _write_run(
     *,
     rows: Path | None = None,
     holdout: float = 0.0,
+    stride: int | None = None,
 ) -> Path:
     """What a run of this method leaves, with random instead of trained numbers."""
     config = Config(
@@ -195,6 +196,7 @@ def _write_run(
             name=task.name,
             text=task.text,
             max_length=24,
+            stride=stride,
             path=str(rows) if rows else None,
             label=task.label,
             kind=task.kind,

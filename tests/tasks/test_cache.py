@@ -204,3 +204,9 @@ def test_failed_encoding_leaves_no_entry(bert_tokenizer, tmp_path):
     with pytest.raises(InputError, match="max_length"):
         encode_cached(SPLITS["pair"], bert_tokenizer, 4)
     assert not (tmp_path / "tokens").exists()
+
+
+def test_a_stride_has_its_own_entry(bert_tokenizer, entries):
+    for stride in (None, 0, 1):
+        encode_cached(SPLITS["one"], bert_tokenizer, 6, "last", stride)
+    assert len(entries()) == 3
