@@ -4,6 +4,7 @@
     python -m benchmarks.tpu_memory                              # BERT-base, 32 x 128, one chip
     python -m benchmarks.tpu_memory --chips 8 --mesh.data 4 --mesh.model 2 --mesh.fsdp
     python -m benchmarks.tpu_memory --size modernbert-long --precisions bfloat16 [--dense]
+    python -m benchmarks.tpu_memory --size modernbert-batch --precisions bfloat16 --accumulate 8
 
 A program takes half a minute and more to compile. Peak is what the chip holds at most, arguments
 included: frozen weights, the trainable and the optimizer's state. Bytes are those that a step
@@ -46,6 +47,7 @@ SIZES = {
     "large": Size(24, 1024, 4096, rows=32, tokens=128, heads=16),
     "modernbert": Size(22, 768, 1152, rows=32, tokens=128, family="modernbert"),
     "modernbert-long": Size(22, 768, 1152, rows=1, tokens=4096, family="modernbert"),
+    "modernbert-batch": Size(22, 768, 1152, rows=8, tokens=4096, family="modernbert"),
 }
 POLICIES = ("nothing", "masked_weights", "blocks")
 
@@ -113,12 +115,14 @@ def main(
     chips: int = 1,
     mesh: MeshConfig = EVERY_CHIP,
     dense: bool = False,
+    accumulate: int = 1,
     out: Path | None = None,
 ) -> None:
     """Prints a table.
 
     Args:
-        size: tiny, base, large, modernbert or modernbert-long (1 x 4,096).
+        size: tiny, base, large, modernbert, modernbert-long (1 x 4,096) or modernbert-batch
+            (8 x 4,096).
         methods: Some of finetune, mask, lora, head and bitfit.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
         precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices
@@ -126,6 +130,7 @@ def main(
         chips: 1 or 8.
         mesh: How 8 chips are divided.
         dense: Let every block attend to all tokens, as if none had a window.
+        accumulate: Parts that a step goes through its rows in, as --train.accumulate.
         out: A JSON file for the figures.
     """
     layout = ONE_DEVICE if chips == 1 else make_tpu_layout(mesh, chips)
@@ -142,7 +147,7 @@ def main(
     ):
         name = f"{method}, {precision}, {remat}"
         shape = SIZES[size]._replace(dense=dense)
-        some = compile_step(shape, method, remat, precision, layout)
+        some = compile_step(shape, method, remat, precision, layout, accumulate=accumulate)
         found[name] = some._asdict()
         table.add_row(
             name,
@@ -169,7 +174,9 @@ def make_tpu_layout(mesh: MeshConfig, chips: int = 8) -> Layout:
     return Layout(Mesh(devices, (DATA, MODEL), axis_types=axes), fsdp=mesh.fsdp)
 
 
-def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: Layout) -> Figures:
+def compile_step(
+    size: Size, method: Any, remat: Any, precision: str, layout: Layout, *, accumulate: int = 1
+) -> Figures:
     """Compiles a training step for the chips of a layout, or for one."""
     dtypes = PRECISIONS[precision]
     model = build_model(
@@ -181,7 +188,7 @@ def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: La
     adaptation = make_adaptation(AdaptationConfig(method=method), model)
     optimizer = make_optimizer(OptimizerConfig(moment_dtype=dtypes.moments), 1000)  # pyright: ignore[reportArgumentType]
     loss = make_loss("classification")
-    train = TrainConfig(remat=remat)
+    train = TrainConfig(batch_size=size.rows, remat=remat, accumulate=accumulate)
     step = make_train_step(model, adaptation, optimizer, loss, layout=layout, train=train)
     params = _frozen(model, method, dtypes.frozen)
     state = jax.eval_shape(

@@ -16,6 +16,7 @@ from maskjax.errors import InputError
 from maskjax.inference.evaluation import Evaluation, evaluate_logits
 from maskjax.inference.forward import (
     Predict,
+    apply_in_parts,
     make_predict,
     predict_labels,
     predict_logits,
@@ -80,7 +81,7 @@ class SavedRun(NamedTuple):
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """Logits `[units, outputs]` of tokenized rows."""
-        return self.run(make_predict(self.model), encoded)
+        return self.run(make_predict(self.model, self.config.train.accumulate), encoded)
 
     def run(self, predict: Predict, encoded: Encoded) -> np.ndarray:
         """Outputs of a compiled function for tokenized rows, in the batches of the run."""
@@ -274,4 +275,5 @@ def cls_vectors(predictor: SavedRun, encoded: Encoded, layer: int | None = None)
         states = predictor.model.hidden_states(params, inputs)
         return states[layer][:, 0].astype(jnp.float32)
 
-    return predictor.run(jax.jit(first_tokens), encoded)
+    parts = predictor.config.train.accumulate
+    return predictor.run(jax.jit(apply_in_parts(first_tokens, parts)), encoded)

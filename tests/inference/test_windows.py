@@ -227,5 +227,5 @@ def test_files_whose_windows_cannot_be_read_are_refused(runs, predictor, tmp_pat
     opened = opened._replace(header=copy.deepcopy(opened.header))
     opened.header["tokenizer"]["max_length"] = 8
     (tmp_path / "wrong.safetensors").write_bytes(sign(opened))
-    with pytest.raises(InputError, match="a stride of at most 4 tokens, .* got 6 for tokens"):
+    with pytest.raises(InputError, match=r"a stride of at most 4 tokens, .* got 6 for tokens"):
         predictor.add(tmp_path / "wrong.safetensors")

@@ -36,8 +36,8 @@ class PreparedRow(NamedTuple):
 
     @property
     def truncated(self) -> bool:
-        """A text of more than 40 words is."""
-        return any(len(text.split()) > 40 for text in self.texts)
+        """A row of more than 40 words is."""
+        return len(" ".join(self.texts).split()) > 40
 
 
 def padded(length: int) -> int:
@@ -87,6 +87,12 @@ class FakePredictor:
         return [self.answer_row(row) for row in rows]
 
     def answer_row(self, row):
+        answer = self.answer_whole(row)
+        if not row.truncated or not isinstance(answer[0], dict):
+            return answer
+        return [{**part, "truncated": True} for part in answer]
+
+    def answer_whole(self, row):
         if row.vector:
             return self.vector(row.task, *row.texts)
         if row.function != "softmax":
