@@ -1,4 +1,4 @@
-"""What people are told of texts that are longer than a task reads."""
+"""Notes on texts that are longer than what a task reads."""
 
 from collections.abc import Mapping
 
