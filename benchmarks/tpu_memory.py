@@ -37,6 +37,7 @@ from rich.table import Table
 from benchmarks.harness import Size, make_batch, make_encoder
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
+from maskjax.inference import make_predict, model_inputs
 from maskjax.models import Model, build_model, cast_matrices
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 from maskjax.training.sharding import DATA, MODEL, ONE_DEVICE, Layout
@@ -50,6 +51,7 @@ SIZES = {
     "modernbert-batch": Size(22, 768, 1152, rows=8, tokens=4096, family="modernbert"),
 }
 POLICIES = ("nothing", "masked_weights", "blocks")
+PREDICT = "predict"
 
 
 class Precision(NamedTuple):
@@ -123,7 +125,7 @@ def main(
     Args:
         size: tiny, base, large, modernbert, modernbert-long (1 x 4,096) or modernbert-batch
             (8 x 4,096).
-        methods: Some of finetune, mask, lora, head and bitfit.
+        methods: Some of finetune, mask, lora, head and bitfit; predict is a forward pass.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
         precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices
             and first moments too).
@@ -144,10 +146,14 @@ def main(
         for m in methods
         for r in policies
         if m == "mask" or r != POLICIES[1]
+        if m != PREDICT or r == policies[0]
     ):
         name = f"{method}, {precision}, {remat}"
         shape = SIZES[size]._replace(dense=dense)
-        some = compile_step(shape, method, remat, precision, layout, accumulate=accumulate)
+        if method == PREDICT:
+            some = compile_predict(shape, precision, layout, accumulate)
+        else:
+            some = compile_step(shape, method, remat, precision, layout, accumulate=accumulate)
         found[name] = some._asdict()
         table.add_row(
             name,
@@ -198,6 +204,17 @@ def compile_step(
     arguments = [*(_placed(some, layout) for some in (state, params)), _rows(batch, layout)]
     frozen = 0 if method == "finetune" else _nbytes(params)  # finetuning never reads them
     return _figures(frozen, _nbytes(state), step.lower(*arguments).compile())  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def compile_predict(size: Size, precision: str, layout: Layout, parts: int) -> Figures:
+    """Compiles the forward pass of an evaluation."""
+    dtypes = PRECISIONS[precision]
+    model = build_model(make_encoder(size, dropout=0.0), 2, compute_dtype=jnp.dtype(dtypes.compute))
+    params = _frozen(model, "mask", dtypes.frozen)
+    inputs = model_inputs(make_batch(size, model.config.vocab_size))
+    predict: Any = make_predict(model, parts)
+    lowered = predict.lower(_placed(params, layout), _rows(inputs, layout))
+    return _figures(_nbytes(params), 0, lowered.compile())
 
 
 def _frozen(model: Model, method: str, dtype: str) -> Any:

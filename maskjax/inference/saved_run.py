@@ -131,7 +131,7 @@ class SavedRun(NamedTuple):
         longest = self.base.config.max_positions
         lengths = config.max_length, config.stride, longest
         if note := note_on_truncated({"": encoded}, self.task.kind, *lengths):
-            warn(note)
+            warn(f"note: {note}")
         return encoded
 
     def score(self, split: Split) -> float:
