@@ -4,7 +4,7 @@
     python -m benchmarks.tpu_memory                              # BERT-base, 32 x 128, one chip
     python -m benchmarks.tpu_memory --chips 8 --mesh.data 4 --mesh.model 2 --mesh.fsdp
     python -m benchmarks.tpu_memory --size modernbert-long --precisions bfloat16 [--dense]
-    python -m benchmarks.tpu_memory --size modernbert-batch --precisions bfloat16 --accumulate 8
+    python -m benchmarks.tpu_memory --size modernbert-batch --precisions bfloat16 --accumulate 4
 
 A program takes half a minute and more to compile. Peak is what the chip holds at most, arguments
 included: frozen weights, the trainable and the optimizer's state. Bytes are those that a step
