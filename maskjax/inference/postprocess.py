@@ -103,7 +103,7 @@ def _answer(
 
 def _mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """The mean over windows, as `Encoded.merge_windows` takes it."""
-    return np.mean(np.stack(outputs), axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(np.mean(np.stack(outputs), axis=0, dtype=np.float64), np.float32)
 
 
 def _ranked(
