@@ -4,6 +4,7 @@
     python -m benchmarks.tpu_memory                              # BERT-base, 32 x 128, one chip
     python -m benchmarks.tpu_memory --chips 8 --mesh.data 4 --mesh.model 2 --mesh.fsdp
     python -m benchmarks.tpu_memory --size modernbert-long --precisions bfloat16 [--dense]
+    python -m benchmarks.tpu_memory --size modernbert-batch --precisions bfloat16 --accumulate 4
 
 A program takes half a minute and more to compile. Peak is what the chip holds at most, arguments
 included: frozen weights, the trainable and the optimizer's state. Bytes are those that a step
@@ -36,6 +37,7 @@ from rich.table import Table
 from benchmarks.harness import Size, make_batch, make_encoder
 from maskjax.adaptation import make_adaptation
 from maskjax.config import AdaptationConfig, MeshConfig, OptimizerConfig, TrainConfig
+from maskjax.inference import make_predict, model_inputs
 from maskjax.models import Model, build_model, cast_matrices
 from maskjax.training import init_state, make_loss, make_optimizer, make_train_step
 from maskjax.training.sharding import DATA, MODEL, ONE_DEVICE, Layout
@@ -47,8 +49,10 @@ SIZES = {
     "deberta": Size(12, 768, 3072, rows=32, tokens=128, family="deberta-v2"),
     "modernbert": Size(22, 768, 1152, rows=32, tokens=128, family="modernbert"),
     "modernbert-long": Size(22, 768, 1152, rows=1, tokens=4096, family="modernbert"),
+    "modernbert-batch": Size(22, 768, 1152, rows=8, tokens=4096, family="modernbert"),
 }
 POLICIES = ("nothing", "masked_weights", "blocks")
+PREDICT = "predict"
 
 
 class Precision(NamedTuple):
@@ -114,19 +118,22 @@ def main(
     chips: int = 1,
     mesh: MeshConfig = EVERY_CHIP,
     dense: bool = False,
+    accumulate: int = 1,
     out: Path | None = None,
 ) -> None:
     """Prints a table.
 
     Args:
-        size: tiny, base, large, deberta, modernbert or modernbert-long (1 x 4,096).
-        methods: Some of finetune, mask, lora, head and bitfit.
+        size: tiny, base, large, deberta, modernbert, modernbert-long (1 x 4,096) or modernbert-batch
+            (8 x 4,096).
+        methods: Some of finetune, mask, lora, head and bitfit; predict is a forward pass.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
         precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices
             and first moments too).
         chips: 1 or 8.
         mesh: How 8 chips are divided.
         dense: Let every block attend to all tokens, as if none had a window.
+        accumulate: Parts that a step goes through its rows in, as --train.accumulate.
         out: A JSON file for the figures.
     """
     layout = ONE_DEVICE if chips == 1 else make_tpu_layout(mesh, chips)
@@ -140,10 +147,14 @@ def main(
         for m in methods
         for r in policies
         if m == "mask" or r != POLICIES[1]
+        if m != PREDICT or r == policies[0]
     ):
         name = f"{method}, {precision}, {remat}"
         shape = SIZES[size]._replace(dense=dense)
-        some = compile_step(shape, method, remat, precision, layout)
+        if method == PREDICT:
+            some = compile_predict(shape, precision, layout, accumulate)
+        else:
+            some = compile_step(shape, method, remat, precision, layout, accumulate=accumulate)
         found[name] = some._asdict()
         table.add_row(
             name,
@@ -170,7 +181,9 @@ def make_tpu_layout(mesh: MeshConfig, chips: int = 8) -> Layout:
     return Layout(Mesh(devices, (DATA, MODEL), axis_types=axes), fsdp=mesh.fsdp)
 
 
-def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: Layout) -> Figures:
+def compile_step(
+    size: Size, method: Any, remat: Any, precision: str, layout: Layout, *, accumulate: int = 1
+) -> Figures:
     """Compiles a training step for the chips of a layout, or for one."""
     dtypes = PRECISIONS[precision]
     model = build_model(
@@ -182,7 +195,7 @@ def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: La
     adaptation = make_adaptation(AdaptationConfig(method=method), model)
     optimizer = make_optimizer(OptimizerConfig(moment_dtype=dtypes.moments), 1000)  # pyright: ignore[reportArgumentType]
     loss = make_loss("classification")
-    train = TrainConfig(remat=remat)
+    train = TrainConfig(batch_size=size.rows, remat=remat, accumulate=accumulate)
     step = make_train_step(model, adaptation, optimizer, loss, layout=layout, train=train)
     params = _frozen(model, method, dtypes.frozen)
     state = jax.eval_shape(
@@ -192,6 +205,17 @@ def compile_step(size: Size, method: Any, remat: Any, precision: str, layout: La
     arguments = [*(_placed(some, layout) for some in (state, params)), _rows(batch, layout)]
     frozen = 0 if method == "finetune" else _nbytes(params)  # finetuning never reads them
     return _figures(frozen, _nbytes(state), step.lower(*arguments).compile())  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def compile_predict(size: Size, precision: str, layout: Layout, parts: int) -> Figures:
+    """Compiles the forward pass of an evaluation."""
+    dtypes = PRECISIONS[precision]
+    model = build_model(make_encoder(size, dropout=0.0), 2, compute_dtype=jnp.dtype(dtypes.compute))
+    params = _frozen(model, "mask", dtypes.frozen)
+    inputs = model_inputs(make_batch(size, model.config.vocab_size))
+    predict: Any = make_predict(model, parts)
+    lowered = predict.lower(_placed(params, layout), _rows(inputs, layout))
+    return _figures(_nbytes(params), 0, lowered.compile())
 
 
 def _frozen(model: Model, method: str, dtype: str) -> Any:

@@ -213,6 +213,7 @@ def _write_run(
     *,
     rows: Path | None = None,
     holdout: float = 0.0,
+    stride: int | None = None,
 ) -> Path:
     """What a run of this method leaves, with random instead of trained numbers."""
     config = Config(
@@ -221,6 +222,7 @@ def _write_run(
             name=task.name,
             text=task.text,
             max_length=24,
+            stride=stride,
             path=str(rows) if rows else None,
             label=task.label,
             kind=task.kind,

@@ -20,6 +20,7 @@ from maskjax.models.model import Params
 from maskjax.progress import tracked
 from maskjax.tasks import Batch, Encoded, Task, eval_batches
 from maskjax.training import make_loss
+from maskjax.training.gradients import count_units
 
 Arrays = dict[str, jax.Array]
 Found = tuple[jax.Array, list[jax.Array]]
@@ -93,11 +94,12 @@ def _make_program(model: Model) -> Any:
 
         def of_batch(batch: Arrays) -> tuple[jax.Array, jax.Array]:
             logits = model.apply(params, model_inputs(batch))
-            units = jnp.maximum(batch["weights"].sum(), 1.0)
+            units = count_units(batch["weights"])
             return units * loss(logits, batch["labels"], batch["weights"]), logits
 
         found = [jax.lax.map(of_batch, group) for group in groups]
-        units = jnp.stack([group["weights"].sum() for group in groups]).sum()
+        units = jnp.stack([(group["weights"] > 0).sum() for group in groups]).sum()
+        units = units.astype(jnp.float32)
         total = jnp.stack([losses.sum() for losses, _ in found]).sum()
         return total / units, [logits for _, logits in found]
 

@@ -51,6 +51,8 @@ def info(
 
 
 def _summary(header: "TaskHeader", counts: "Mapping[str, Count] | None") -> list[str]:
+    from maskjax.taskfile import describe_lengths
+
     meta = header.meta
     task, base = meta["task"], meta["base"]
     scores = ", ".join(f"{split} {score:.4f}" for split, score in meta["scores"].items())
@@ -60,7 +62,7 @@ def _summary(header: "TaskHeader", counts: "Mapping[str, Count] | None") -> list
         f"task    {task['name']}: {task['kind']}, {task['metric']}: {scores}",
         f"labels  {', '.join(task['labels']) or 'a number'}",
         f"base    {base['name']}{revision}, digest {base['digest']}",
-        f"texts   {' and '.join(task['text'])}, cut to {meta['tokenizer']['max_length']} tokens",
+        f"texts   {' and '.join(task['text'])}, {describe_lengths(meta)}",
         f"method  {meta['config']['adaptation']['method']}, by maskjax {meta['maskjax']}",
         *_mask_lines(header, counts),
     ]

@@ -11,6 +11,7 @@ SYNONYMS = {
     "num_train_epochs": "epochs",
     "max_len": "max_length",
     "max_seq_length": "max_length",
+    "doc_stride": "stride",
     "model": "base",
     "model_name": "base",
     "model_name_or_path": "base",

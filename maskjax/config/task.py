@@ -39,7 +39,12 @@ class TaskConfig:
         word_piece: Which piece of a word stands for it, where the kind is `tokens`.
         metric: How the selection split is scored; higher is better.
         positive: The label whose rows f1 is about; None is the second of the two.
-        max_length: Tokens per example, special ones included; longer texts are cut and counted.
+        max_length: Tokens per example, special ones included; longer texts are cut and counted, or
+            read in windows (`stride`).
+        stride: Tokens that neighboring windows of a longer text share, as in transformers: the text
+            is read in as many windows of `max_length` as it needs, whose logits are averaged; a
+            word has those of the window in which it is farthest from an end. Of a pair the longer
+            text is read so. About a quarter of `max_length` is usual. None cuts longer texts.
         train_rows: Use only so many training rows, drawn at random by `split_seed`.
         eval_rows: Use only so many rows of each dev and test split, drawn by `split_seed`; a
             note says how many are left out, and `maskjax evaluate --eval-rows all` scores all.
@@ -63,6 +68,7 @@ class TaskConfig:
     metric: Metric | None = None
     positive: str | None = None
     max_length: int = 128
+    stride: int | None = None
     train_rows: int | None = None
     eval_rows: int | None = None
     holdout: float = 0.0
@@ -72,5 +78,11 @@ class TaskConfig:
     def __post_init__(self) -> None:
         check(0 < len(self.name) <= 1000, "task.name", "1 to 1,000 characters", self.name)
         check(self.max_length >= 3, "task.max_length", "at least 3 tokens", self.max_length)
+        check(
+            self.stride is None or 0 <= self.stride <= self.max_length // 2,
+            "task.stride",
+            f"0 to {self.max_length // 2} tokens, half of task.max_length",
+            self.stride,
+        )
         check(0 <= self.holdout < 1, "task.holdout", "a share in [0, 1)", self.holdout)
         check(len(self.text) <= 2, "task.text", "one or two columns", self.text)

@@ -16,7 +16,8 @@ class TrainConfig:
         batch_size: Rows a step, over all devices.
         epochs: Passes over the training rows; may be raised when a run resumes.
         buckets: Sequence lengths that batches are padded to, ascending; one program is compiled
-            for each one in use. Longer ones are added where `task.max_length` is above the last.
+            for each one in use. Where `task.max_length` is above the last, longer ones are added,
+            each twice as long: 256 to 8192 for 8,192 tokens. Fewer ones compile less and pad more.
         dropout: Rate of every dropout while training; None means the rates of the checkpoint, which
             finetuning needs and masks do not.
         eval_every: Steps between evaluations; None means half an epoch.
@@ -32,8 +33,8 @@ class TrainConfig:
             too. None means only those. It may change when a run resumes.
         checkpoints: Where they are, such as a folder of a mounted Drive or `gs://bucket/folder`
             (which needs gcsfs), of this run alone; None means `checkpoints` in the run folder.
-        accumulate: Parts of a batch that a step goes through one after the other, with memory for
-            the activations of one. Gradients are those of the whole batch.
+        accumulate: Parts of a batch that a step, or an evaluation, goes through one after the
+            other, with memory for the activations of one. Gradients are those of the whole batch.
         remat: What the backward pass computes again instead of keeping it: `nothing`, the
             `masked_weights` W ⊙ M, or what is inside of the `blocks`. On a CPU the first saves
             their bytes and the second nothing; on a TPU the second nearly halves the peak, and

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from maskjax.taskfile import describe_outputs, front_matter, score_rows
+from maskjax.taskfile import (
+    describe_lengths,
+    describe_outputs,
+    front_matter,
+    score_rows,
+    stride_of,
+)
 
 CARD = """---
 {front}
@@ -18,7 +24,7 @@ CARD = """---
 {usage}
 ```
 
-Texts are cut to {max_length} tokens. It reads {columns}.
+It reads {columns}, {lengths}.
 
 | split | {metric} |
 |---|---|
@@ -30,6 +36,23 @@ from transformers import pipeline
 
 classify = pipeline("text-classification", "PATH/TO/THIS/FOLDER")
 classify({example}, truncation=True)"""
+
+TEXT_WINDOWS = """\
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH/TO/THIS/FOLDER")
+model = AutoModelForSequenceClassification.from_pretrained("PATH/TO/THIS/FOLDER").eval()
+options = {{"truncation": True, "stride": {stride}, "return_overflowing_tokens": True}}
+windows = tokenizer({texts}, padding=True, return_tensors="pt", **options)
+windows.pop("overflow_to_sample_mapping")
+logits = model(**windows).logits.mean(0)  # of all windows of the text"""
+
+TOKENS_WINDOWS = """\
+from transformers import pipeline
+
+options = {{"aggregation_strategy": "simple", "stride": {stride}}}
+label = pipeline("token-classification", "PATH/TO/THIS/FOLDER", **options)
+label("...")  # read in windows"""
 
 TOKENS_USAGE = """\
 from transformers import pipeline
@@ -57,22 +80,25 @@ def model_card(meta: Mapping[str, Any]) -> str:
         what=describe_outputs(task),
         base=meta["base"]["name"],
         method=meta["config"]["adaptation"]["method"],
-        usage=_usage(task),
-        max_length=meta["tokenizer"]["max_length"],
+        usage=_usage(task, stride_of(meta)),
+        lengths=describe_lengths(meta),
         columns=" and ".join(f"`{column}`" for column in task["text"]),
         metric=task["metric"],
         scores=score_rows(meta),
     )
 
 
-def _usage(task: Mapping[str, Any]) -> str:
+def _usage(task: Mapping[str, Any], stride: int | None) -> str:
     """Python that runs the exported model on a text."""
+    pair = len(task["text"]) == 2
     match task["kind"]:
         case "tokens":
-            return TOKENS_USAGE
+            return TOKENS_USAGE if stride is None else TOKENS_WINDOWS.format(stride=stride)
         case "choice":
             return CHOICE_USAGE.format(number=len(task["labels"]))
         case _:
-            pair = len(task["text"]) == 2
+            if stride is not None:
+                texts = '"...", "..."' if pair else '"..."'
+                return TEXT_WINDOWS.format(texts=texts, stride=stride)
             example = '{"text": "...", "text_pair": "..."}' if pair else '"..."'
             return TEXT_USAGE.format(example=example)

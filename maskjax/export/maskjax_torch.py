@@ -47,7 +47,8 @@ class Task:
     Attributes:
         masks: `{parameter name: packed bits}`, uint8, the first weight in the lowest bit.
         weights: `{parameter name: values}` of the replaced parameters, which are the head.
-        info: The content of task.json: name, kind, labels, base, architecture, max_length, ...
+        info: The content of task.json: name, kind, labels, base, architecture, max_length,
+            stride (tokens that windows of a longer text share, or None), ...
     """
 
     masks: dict[str, torch.Tensor]

@@ -111,6 +111,7 @@ def _info(predictor: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, An
         "architecture": architecture(task, family),
         "base": {"name": meta["base"]["name"], "revision": meta["base"]["revision"]},
         "max_length": predictor.config.task.max_length,
+        "stride": predictor.config.task.stride,
         "head": [state_dict_key(path, family) for path in head_paths(predictor.model)],
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
         "fingerprint": _fingerprint(predictor),

@@ -16,10 +16,13 @@ import numpy as np
 from maskjax.tasks import Ragged
 from maskjax.tasks.batching import pad_sequences
 
-BUCKETS = (16, 32, 64, 128, 256, 512)
+BUCKETS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 """Lengths of sequences, in tokens."""
 ROWS = (1, 4, 16)
 """Sequences of a group."""
+GROUP_TOKENS = 8192
+"""The most tokens of a group of several sequences, those of 16 times 512: longer sequences gain
+little by running together, and so there are fewer programs."""
 UNMASKING = 20
 """Tokens in whose time a base is unmasked: 3 ms of 23 for 128 tokens, MiniLM on two CPU cores."""
 
@@ -53,6 +56,16 @@ def bucket_length(length: int, buckets: Sequence[int] = BUCKETS) -> int:
         [16, 16, 32, 128]
     """
     return buckets[bisect_left(buckets, length)]
+
+
+def rows_of(length: int, rows: tuple[int, ...] = ROWS) -> tuple[int, ...]:
+    """The sizes of groups of this length.
+
+    Example:
+        >>> [rows_of(length) for length in (512, 1024, 8192)]
+        [(1, 4, 16), (1, 4), (1,)]
+    """
+    return tuple(size for size in rows if size * length <= GROUP_TOKENS) or rows[:1]
 
 
 def plan_groups(
@@ -96,6 +109,7 @@ def split_rows(count: int, length: int, rows: tuple[int, ...] = ROWS) -> tuple[i
         >>> split_rows(3, 128), split_rows(3, 16), split_rows(35, 16)
         ((1, 1, 1), (4,), (16, 16, 4))
     """
+    rows = rows_of(length, rows)
     full, rest = divmod(count, rows[-1])
     return (rows[-1],) * full + _cheapest(rest, length, rows)[1]
 

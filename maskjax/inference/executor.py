@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import numpy as np
 
-from maskjax.inference.batching import Group, bucket_length, collate, plan_groups
+from maskjax.inference.batching import Group, bucket_length, collate, plan_groups, rows_of
 from maskjax.inference.compiled import (
     CompiledModel,
     Forward,
@@ -99,7 +99,7 @@ class Executor:
         for compiled, length in longest.items():
             last = self._buckets.index(bucket_length(length, self._buckets))
             for bucket in self._buckets[: last + 1]:
-                for rows in self._rows:
+                for rows in rows_of(bucket, self._rows):
                     group = Group(None, bucket, rows, (0,))
                     count += self._warm(compiled, collate(group, blank, self._pad_id))
         return count

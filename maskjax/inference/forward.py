@@ -1,7 +1,8 @@
 """Forward passes over many rows: batches in, one array of logits out, in the order of the rows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -21,16 +22,69 @@ Array = TypeVar("Array", np.ndarray, jax.Array)
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-def make_predict(model: Model) -> Predict:
+def make_predict(model: Model, parts: int = 1) -> Predict:
     """Compiles a model's forward pass without dropout.
 
     Args:
         model: The model.
+        parts: Parts of a batch that it goes through one after the other, with memory for the
+            activations of one, as `train.accumulate` says.
 
     Returns:
         A function that compiles once for each length of a batch.
     """
-    return jax.jit(model.apply)
+    if parts == 1:
+        return jax.jit(model.apply)
+    return jax.jit(apply_in_parts(model.apply, parts, choices_of(model)))
+
+
+@cache  # the same function has the same compiled programs
+def apply_in_parts(apply: Predict, parts: int, choices: int = 1) -> Predict:
+    """Goes through one part of the rows after the other; the function is not compiled.
+
+    Args:
+        apply: The function of all rows.
+        parts: A divisor of the number of rows.
+        choices: Sequences of a row.
+
+    Returns:
+        The function in parts.
+    """
+    if parts == 1:
+        return apply
+
+    def in_parts(params: Params, inputs: Mapping[str, Any]) -> jax.Array:
+        rows = inputs["input_ids"].shape[0] // choices
+        split = split_parts(inputs, parts, rows)
+        outputs = jax.lax.map(lambda part: apply(params, part), split)
+        return outputs.swapaxes(0, 1).reshape(rows, *outputs.shape[2:])
+
+    return in_parts
+
+
+def choices_of(model: Model) -> int:
+    """Sequences of a row of a model."""
+    return model.num_outputs if model.kind == "choice" else 1
+
+
+def split_parts(arrays: Mapping[str, jax.Array], parts: int, rows: int) -> dict[str, jax.Array]:
+    """Splits a batch; every `parts`-th row to one part, so that no row leaves its device.
+
+    Args:
+        arrays: Arrays of a batch, whose first axis has the same number of sequences for each row.
+        parts: A divisor of the number of rows.
+        rows: The number of rows.
+
+    Returns:
+        Arrays `[parts, sequences of a part, ...]`.
+    """
+
+    def split(leaf: jax.Array) -> jax.Array:
+        each = leaf.shape[0] // rows  # a row of choices is several sequences
+        spread = leaf.reshape(rows // parts, parts, each, *leaf.shape[1:]).swapaxes(0, 1)
+        return spread.reshape(parts, rows // parts * each, *leaf.shape[1:])
+
+    return {name: split(leaf) for name, leaf in arrays.items()}
 
 
 def model_inputs(batch: Mapping[str, Array]) -> dict[str, Array]:
@@ -65,12 +119,13 @@ def predict_logits(
         pad_id: The token id of padding.
 
     Returns:
-        Logits `[units, outputs]`, float32, in the order of the rows and their words; NaN for words
-        that have no token.
+        Logits `[units, outputs]`, float32, in the order of the rows and their words: the mean over
+        the windows of a row that is read in several; NaN for words that have no token.
     """
     batches = eval_batches(encoded, batch_size=batch_size, buckets=buckets, pad_id=pad_id)
     pieces = []
-    with counted("evaluating", encoded.rows) as counter:
+    unit = "rows" if encoded.window_counts is None else "windows"
+    with counted("evaluating", encoded.windows, unit) as counter:
         for rows, batch in batches:
             pieces.append((rows, np.asarray(predict(params, model_inputs(batch)))))
             counter.add(len(rows))
@@ -82,21 +137,22 @@ def gather_logits(encoded: Encoded, pieces: Sequence[tuple[np.ndarray, np.ndarra
 
     Args:
         encoded: The tokenized rows.
-        pieces: The row numbers of each batch of `eval_batches`, and the model's logits of it.
+        pieces: The window numbers of each batch of `eval_batches`, and the model's logits of it.
 
     Returns:
         As `predict_logits` gives them.
     """
-    sizes = encoded.sizes
-    starts = np.cumsum(sizes) - sizes
-    outputs = np.full((int(sizes.sum()), pieces[0][1].shape[-1]), np.nan, np.float32)
-    for rows, logits in pieces:
-        if encoded.word_positions is None:
-            outputs[rows] = logits[: len(rows)]
-            continue
-        for row, sequence in zip(rows, logits, strict=False):  # the rest fills the batch up
-            words = np.flatnonzero(encoded.word_positions[row] >= 0)
-            outputs[starts[row] + words] = sequence[encoded.word_positions[row][words]]
+    positions, width = encoded.word_positions, pieces[0][1].shape[-1]
+    if positions is None:
+        outputs = np.full((encoded.windows, width), np.nan, np.float32)
+        for windows, logits in pieces:
+            outputs[windows] = logits[: len(windows)]
+        return encoded.merge_windows(outputs)
+    outputs = np.full((len(positions.values), width), np.nan, np.float32)
+    for windows, logits in pieces:
+        for window, sequence in zip(windows, logits, strict=False):  # the rest fills the batch up
+            words = np.flatnonzero(positions[window] >= 0)
+            outputs[positions.offsets[window] + words] = sequence[positions[window][words]]
     return outputs
 
 

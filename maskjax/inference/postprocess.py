@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 from scipy.special import expit, softmax
@@ -19,10 +19,12 @@ class Prediction(TypedDict):
     Attributes:
         label: The class or choice; for regression `LABEL_0`, or the number as text.
         score: Its probability, or what else the score function makes of its logit; the number.
+        truncated: True if the row was longer than what the task reads; else missing.
     """
 
     label: str
     score: float
+    truncated: NotRequired[bool]
 
 
 class WordPrediction(TypedDict):
@@ -33,12 +35,14 @@ class WordPrediction(TypedDict):
         score: Its probability.
         word: The word.
         index: The number of the word in its row, from 0.
+        truncated: True if the row was longer than what the task reads; else missing.
     """
 
     entity: str
     score: float
     word: str
     index: int
+    truncated: NotRequired[bool]
 
 
 Answer = list[Prediction] | list[WordPrediction] | list[float]
@@ -61,7 +65,7 @@ def make_answer(
     top_k: int | None,
     function: Function = "softmax",
 ) -> Answer:
-    """Makes the answer to one row from the outputs of its sequences.
+    """Makes the answer to one row from the outputs of its sequences; of windows, the mean counts.
 
     Example:
         >>> task = Task(name="t", labels=("no", "yes"))
@@ -69,17 +73,37 @@ def make_answer(
         [{'label': 'no', 'score': 0.5}]
     """
     if task is None:
-        return pool(outputs[0], "first")
+        return pool(outputs, "first")
+    answer = _answer(task, row, outputs, top_k, function)
+    if row.truncated:
+        for prediction in answer:
+            prediction["truncated"] = True
+    return answer
+
+
+def _answer(
+    task: Task,
+    row: TokenizedRow,
+    outputs: Sequence[np.ndarray],
+    top_k: int | None,
+    function: Function,
+) -> list[Prediction] | list[WordPrediction]:
     match task.kind:
         case "regression":
-            value = expit(outputs[0][0]) if function == "sigmoid" else outputs[0][0]
+            number = _mean(outputs)[0]
+            value = expit(number) if function == "sigmoid" else number
             return [Prediction(label="LABEL_0", score=float(value))]
         case "tokens":
-            return _label_words(task, row, outputs[0])
+            return _label_words(task, row, outputs)
         case "choice":
             return _ranked(task, np.concatenate(outputs), top_k, function)
         case _:
-            return _ranked(task, outputs[0][: len(task.labels)], top_k, function)
+            return _ranked(task, _mean(outputs)[: len(task.labels)], top_k, function)
+
+
+def _mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean over windows, as `Encoded.merge_windows` takes it."""
+    return np.asarray(np.mean(np.stack(outputs), axis=0, dtype=np.float64), np.float32)
 
 
 def _ranked(
@@ -91,11 +115,15 @@ def _ranked(
     return [Prediction(label=task.labels[n], score=float(scores[n])) for n in order]
 
 
-def _label_words(task: Task, row: TokenizedRow, logits: np.ndarray) -> list[WordPrediction]:
+def _label_words(
+    task: Task, row: TokenizedRow, outputs: Sequence[np.ndarray]
+) -> list[WordPrediction]:
     if row.places is None:
         raise ValueError(f"Task {task.name} labels words; expected a row that was read as words.")
-    words = np.flatnonzero(row.places >= 0)
-    scores = softmax(logits[row.places[words], : len(task.labels)].astype(np.float64), axis=1)
+    windows = zip(outputs, row.places, strict=True)
+    logits = np.concatenate([window[places[places >= 0]] for window, places in windows])
+    words = np.flatnonzero(np.concatenate(row.places) >= 0)
+    scores = softmax(logits[:, : len(task.labels)].astype(np.float64), axis=1)
     return [
         WordPrediction(
             entity=task.labels[label],
@@ -122,6 +150,11 @@ def read_pooling(folder: Path) -> Pooling:
     return POOLING_MODES[modes[0]]
 
 
-def pool(vectors: np.ndarray, pooling: Pooling) -> list[float]:
-    """Picks the vector of a text: `[2, hidden]` holds the first token's and the mean."""
-    return vectors[1 if pooling == "mean" else 0].tolist()
+def pool(windows: Sequence[np.ndarray], pooling: Pooling) -> list[float]:
+    """Picks the vector of a text: `[2, hidden]` of a window holds the first token's and the mean.
+
+    Example:
+        >>> pool([np.array([[1.0], [3.0]]), np.array([[2.0], [6.0]])], "mean")
+        [4.5]
+    """
+    return _mean([vectors[1 if pooling == "mean" else 0] for vectors in windows]).tolist()

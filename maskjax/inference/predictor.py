@@ -17,6 +17,7 @@ from maskjax.inference.executor import Executor, Target
 from maskjax.inference.postprocess import Answer, Pooling, make_answer, pool, read_pooling
 from maskjax.inference.preprocess import Function, InputRow, PreparedRow, Reader, fits
 from maskjax.inference.registry import Registry
+from maskjax.inference.truncation import warn_of_truncated
 from maskjax.inference.weight_cache import Budgets
 from maskjax.models import load_base
 from maskjax.tasks import Task
@@ -29,8 +30,9 @@ class Predictor:
     and lengths run in one batch. A task is data: adding, replacing or removing one compiles
     nothing, once programs for tasks of its kind exist (`warm_up`).
 
-    All methods may be called from any thread; `run`, `add` and `remove` wait for each other. Of a
-    text, the first 32 characters for each token that its task reads are used.
+    All methods may be called from any thread; `run`, `add` and `remove` wait for each other. A text
+    that is longer than what its task reads is read in windows where the task has a stride. Else it
+    is truncated, to 32 characters for each token before it is tokenized, and a warning says so.
 
     Args:
         base: A local folder, a Hub id, or `minilm`.
@@ -84,6 +86,7 @@ class Predictor:
         loaded = loaded._replace(params=jax.device_put(loaded.params))
         config = loaded.config
         buckets = model_buckets(config.max_positions, buckets)
+        self._longest = config.max_positions
         self._lock = threading.Lock()
         self._folder = loaded.folder
         self._reader = Reader(loaded, buckets)
@@ -130,10 +133,7 @@ class Predictor:
         return added.name
 
     def remove(self, name: str) -> None:
-        """Removes a task.
-
-        Args:
-            name: Its name.
+        """Removes a task by name.
 
         Raises:
             UnknownTaskError: If there is none of this name.
@@ -204,7 +204,7 @@ class Predictor:
             sequences = [row.tokenized.sequences for row in rows]
             outputs = self._executor.run(list(zip(targets, sequences, strict=True)))
         return [
-            pool(row_outputs[0], self._pooling)
+            pool(row_outputs, self._pooling)
             if row.vector
             else make_answer(task and task.task, row.tokenized, row_outputs, top_k, row.function)
             for row, task, row_outputs in zip(rows, tasks, outputs, strict=True)
@@ -239,7 +239,7 @@ class Predictor:
             raise InputError(
                 f"tasks: expected one for each of {len(inputs)} inputs, got {len(tasks)}."
             )
-        return self.run(self._prepare(list(zip(inputs, tasks, strict=True))), top_k)
+        return self._warn_and_run(self._prepare(list(zip(inputs, tasks, strict=True))), top_k)
 
     def all(self, inputs: Sequence[InputRow], top_k: int | None = 1) -> dict[str, list[Answer]]:
         """Runs every task that reads rows of this form.
@@ -255,7 +255,8 @@ class Predictor:
             InputError: If a row is empty.
         """
         names = [task.name for task in self._registry if all(fits(task.task, x) for x in inputs)]
-        answers = self.run(self._prepare([(row, name) for name in names for row in inputs]), top_k)
+        rows = self._prepare([(row, name) for name in names for row in inputs])
+        answers = self._warn_and_run(rows, top_k)
         count = len(inputs)
         return {name: answers[n * count : (n + 1) * count] for n, name in enumerate(names)}
 
@@ -269,27 +270,28 @@ class Predictor:
 
         Returns:
             `[rows, hidden]` float32: the mean over the tokens of the last block, or the vector of
-            the first token where the base's sentence-transformers files say so.
+            the first token where the base's sentence-transformers files say so; a mean of windows.
 
         Raises:
             InputError: If there is no such task, a row is not a text, or the base has another
                 pooling.
         """
-        return np.array(self.run(self.prepare(inputs, task, vector=True)), np.float32)
+        rows = self.prepare(inputs, task, vector=True)
+        return np.array(self._warn_and_run(rows), np.float32)
 
     def resident(self) -> dict[str, int]:
-        """Bytes by place.
-
-        Returns:
-            "base", "packed" masks and "heads" on the device, "hot" merged copies, "host".
-        """
+        """Bytes of "base", "packed" masks and "heads" on the device, "hot" copies, "host"."""
         return self._executor.cache.resident()
 
     def _prepare(
         self, rows: Sequence[tuple[InputRow, str | None]], **options: Any
     ) -> list[PreparedRow]:
-        named = [(row, name, self._registry.spec(name)) for row, name in rows]
-        return self._reader.prepare(named, **options)
+        spec = self._registry.spec
+        return self._reader.prepare([(row, name, spec(name)) for row, name in rows], **options)
+
+    def _warn_and_run(self, rows: list[PreparedRow], top_k: int | None = 1) -> list[Answer]:
+        warn_of_truncated(rows, self._longest)
+        return self.run(rows, top_k)
 
     @cached_property
     def _pooling(self) -> Pooling:

@@ -13,8 +13,8 @@ from maskjax.errors import InputError
 from maskjax.inference.batching import Tokens, bucket_length
 from maskjax.models import Base, TaskType
 from maskjax.tasks import Split, Task, encode, load_base_tokenizer
-from maskjax.tasks.encode import WordPiece
 from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
+from maskjax.tasks.windows import WordPiece
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,8 +26,9 @@ Function = Literal["softmax", "sigmoid", "none"]
 """What makes scores of logits: probabilities that sum to one, a probability for each label by
 itself, or nothing."""
 CHARACTERS = 32
-"""Characters of a text that are read for each token that its sequence may have. A token of prose
-takes four or five, so nothing else is ever cut; tokenizing a megabyte takes seconds."""
+"""Characters of a text that are read for each token that its sequence may have, where there are no
+windows. A token of prose takes four or five, so nothing else is ever cut; tokenizing a megabyte
+takes seconds."""
 
 
 class InputForm(NamedTuple):
@@ -68,14 +69,17 @@ class InputSpec(NamedTuple):
     form: InputForm
     max_length: int  # tokens of a sequence
     word_piece: WordPiece = "last"  # for tokens, which piece of a word stands for it
+    stride: int | None = None  # tokens that neighboring windows share; None truncates
 
 
 class TokenizedRow(NamedTuple):
-    """A row of one sequence, or of one for each choice."""
+    """A row of one sequence, of one for each choice, or of one for each window."""
 
     sequences: tuple[Tokens, ...]
     words: tuple[str, ...] = ()  # for tokens
-    places: np.ndarray | None = None  # for tokens, where in its sequence each word is, or -1
+    # For tokens, where in each window the words are that it labels, or -1; all words in order.
+    places: tuple[np.ndarray, ...] | None = None
+    truncated: bool = False
 
     @property
     def length(self) -> int:
@@ -101,6 +105,11 @@ class PreparedRow(NamedTuple):
     padded_length: int
     vector: bool = False
     function: Function = "softmax"
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the row is longer than what its task reads."""
+        return self.tokenized.truncated
 
     @property
     def padded_tokens(self) -> int:
@@ -153,44 +162,58 @@ class Reader:
 
     def _tokenize(self, call: "_Call", rows: list[tuple[str, ...]]) -> list[TokenizedRow]:
         tokenizer = self._for_words if call.kind == "tokens" else self._for_texts
-        split = Split([_cut(texts, call) for texts in rows], np.zeros(0, np.int32), call.kind)
-        encoded = encode(split, tokenizer, call.max_length, call.word_piece)
+        cut = [_cut(texts, call) for texts in rows]
+        split = Split(cut, np.zeros(0, np.int32), call.kind)
+        encoded = encode(split, tokenizer, call.max_length, call.word_piece, call.stride)
         arrays = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
         sequences = iter([Tokens(*pair) for pair in arrays])
-        tokenized = [TokenizedRow(tuple(islice(sequences, encoded.choices))) for _ in rows]
-        if encoded.word_positions is None:
-            return tokenized
-        words = zip(tokenized, rows, encoded.word_positions, strict=True)
-        return [row._replace(words=texts, places=places) for row, texts, places in words]
+        positions = iter(encoded.word_positions or ())
+        truncated = {*encoded.truncated_rows.tolist()}
+        counts = [1] * len(rows) if encoded.window_counts is None else encoded.window_counts
+        tokenized = []
+        for number, (texts, count) in enumerate(zip(rows, counts, strict=True)):
+            windows = tuple(islice(sequences, int(count) * encoded.choices))
+            lost = number in truncated or _is_shorter(cut[number], texts)
+            row = TokenizedRow(windows, truncated=lost)
+            if encoded.word_positions is not None:
+                row = row._replace(words=texts, places=tuple(islice(positions, int(count))))
+            tokenized.append(row)
+        return tokenized
 
 
 class _Call(NamedTuple):
-    """Rows that are tokenized in one call: of one kind and number of texts, cut at one length."""
+    """Rows that are tokenized in one call: of one kind and number of texts, and cut alike."""
 
     kind: TaskType
     texts: int
     max_length: int
     word_piece: WordPiece
+    stride: int | None
 
     @classmethod
     def of(cls, spec: InputSpec, texts: tuple[str, ...]) -> "_Call":
         """The call that tokenizes a row."""
         if spec.form.kind == "tokens":
-            return cls("tokens", 0, spec.max_length, spec.word_piece)
+            return cls("tokens", 0, spec.max_length, spec.word_piece, spec.stride)
         kind: TaskType = "choice" if spec.form.kind == "choice" else "classification"
-        return cls(kind, len(texts), spec.max_length, "last")
+        return cls(kind, len(texts), spec.max_length, "last", spec.stride)
 
 
 def _cut(texts: tuple[str, ...], call: _Call) -> tuple[str, ...]:
-    """Texts, or words, with a bounded number of characters."""
+    """Texts, or words, with a bounded number of characters; all of what is read in windows."""
     limit = CHARACTERS * call.max_length
-    if sum(map(len, texts)) <= limit:
+    if call.stride is not None or sum(map(len, texts)) <= limit:
         return texts
     cut = tuple(text.lstrip()[:limit] for text in texts)
     if call.kind != "tokens":
         return cut
     starts = accumulate((len(word) + 1 for word in cut), initial=0)
     return tuple(word for word, start in zip(cut, starts, strict=False) if start < limit)
+
+
+def _is_shorter(cut: tuple[str, ...], texts: tuple[str, ...]) -> bool:
+    """Whether more than blanks at the ends is gone."""
+    return cut is not texts and [*map(str.strip, cut)] != [*map(str.strip, texts)]
 
 
 def fits(task: Task, row: InputRow) -> bool:

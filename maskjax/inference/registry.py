@@ -184,7 +184,8 @@ class Registry:
             base.config, task.kind, task.num_outputs, self._dtype, kernel=self._kernel
         )
         length = header.meta["tokenizer"]["max_length"]
-        spec = InputSpec(f"task {name!r}", InputForm.of(task), length, config.task.word_piece)
+        form, options = InputForm.of(task), config.task
+        spec = InputSpec(f"task {name!r}", form, length, options.word_piece, options.stride)
         return RegisteredTask(name, path, header.checksum, task, spec, base, compiled)
 
     def _checked_config(self, header: TaskHeader, path: Path) -> Config:
@@ -204,6 +205,12 @@ class Registry:
         if not 3 <= length <= longest:
             raise InputError(
                 f"{path}: expected a max_length of 3 to {longest} tokens, got {length}."
+            )
+        stride, kind = config.task.stride, header.meta["task"]["kind"]
+        if stride is not None and (kind == "choice" or stride > length // 2):
+            raise InputError(
+                f"{path}: expected a stride of at most {length // 2} tokens, half of max_length, "
+                f"and none for choice, got {stride} for {kind}."
             )
         return config
 

@@ -16,6 +16,7 @@ from maskjax.errors import InputError
 from maskjax.inference.evaluation import Evaluation, evaluate_logits
 from maskjax.inference.forward import (
     Predict,
+    apply_in_parts,
     make_predict,
     predict_labels,
     predict_logits,
@@ -35,6 +36,7 @@ from maskjax.models import (
     with_head,
 )
 from maskjax.models.model import Params
+from maskjax.progress import warn
 from maskjax.taskfile import (
     TaskFile,
     TaskHeader,
@@ -51,6 +53,7 @@ from maskjax.tasks import (
     encode,
     load_base_tokenizer,
     load_labeled,
+    note_on_truncated,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +83,7 @@ class SavedRun(NamedTuple):
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """Logits `[units, outputs]` of tokenized rows."""
-        return self.run(make_predict(self.model), encoded)
+        return self.run(make_predict(self.model, self.config.train.accumulate), encoded)
 
     def run(self, predict: Predict, encoded: Encoded) -> np.ndarray:
         """Outputs of a compiled function for tokenized rows, in the batches of the run."""
@@ -123,9 +126,15 @@ class SavedRun(NamedTuple):
         return flatten_with_paths(self.base.params) | self.file.delta.weights
 
     def encode(self, split: Split) -> Encoded:
-        """Tokenizes rows as those of the run were."""
+        """Tokenizes rows as those of the run were, and warns of those that are truncated."""
         config = self.config.task
-        return encode(split, self.tokenizer, config.max_length, config.word_piece)
+        options = config.max_length, config.word_piece, config.stride
+        encoded = encode(split, self.tokenizer, *options)
+        longest = self.base.config.max_positions
+        lengths = config.max_length, config.stride, longest
+        if note := note_on_truncated({"": encoded}, self.task.kind, *lengths):
+            warn(f"note: {note}")
+        return encoded
 
     def score(self, split: Split) -> float:
         """Scores labeled rows with the task's metric."""
@@ -246,7 +255,7 @@ def task_of(file: TaskFile | TaskHeader) -> Task:
 
 
 def cls_vectors(predictor: SavedRun, encoded: Encoded, layer: int | None = None) -> np.ndarray:
-    """The hidden states of the first tokens.
+    """The hidden states of the first tokens; their mean over the windows of a long row.
 
     Args:
         predictor: A saved run on its base.
@@ -269,4 +278,5 @@ def cls_vectors(predictor: SavedRun, encoded: Encoded, layer: int | None = None)
         states = predictor.model.hidden_states(params, inputs)
         return states[layer][:, 0].astype(jnp.float32)
 
-    return predictor.run(jax.jit(first_tokens), encoded)
+    parts = predictor.config.train.accumulate
+    return predictor.run(jax.jit(apply_in_parts(first_tokens, parts)), encoded)

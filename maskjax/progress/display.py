@@ -1,5 +1,6 @@
 """The progress display of a command: a live line on a terminal, printed lines elsewhere."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ LONG = 10_000
 """The number of rows from which work is announced by a printed line."""
 
 Item = TypeVar("Item")
+
+_log = logging.getLogger("maskjax")
 
 _current: ContextVar["Progress | None"] = ContextVar("progress", default=None)
 
@@ -69,6 +72,11 @@ class Progress:
     ) -> None:
         _current.reset(self._token)
         self._hide()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is printed."""
+        return self._console.quiet
 
     def message(self, text: str) -> None:
         """Prints a line."""
@@ -260,4 +268,17 @@ def notify(text: str) -> None:
     """
     progress = _current.get()
     if progress is not None:
+        progress.message(text)
+
+
+def warn(text: str) -> None:
+    """Prints a line in the `Progress` that is open and not quiet; else logs it as a warning.
+
+    Args:
+        text: The line.
+    """
+    progress = _current.get()
+    if progress is None or progress.is_quiet:
+        _log.warning(text)
+    else:
         progress.message(text)

@@ -41,6 +41,8 @@ BASE = "(base)"
 """The name of the base in the metrics."""
 VECTORS_PATH = "/pipeline/feature-extraction"
 """The path for vectors of the base; below the path of a task, for vectors under its weights."""
+TRUNCATED = "X-Truncated-Inputs"
+"""The header with the numbers of inputs that were truncated; it is missing if none was."""
 CLIENT_GONE = 499
 """The status of a request whose client hung up before the answer, as in nginx."""
 PAGE_HEADERS = {
@@ -104,16 +106,23 @@ class Service:
         if count > limit:
             raise HTTPException(413, f"inputs: expected at most {limit}, got {count}")
         start = time.perf_counter()
-        answers = await _unless_hung_up(request, self._answers(inference_request))
-        if answers is None:
+        answered = await _unless_hung_up(request, self._answers(inference_request))
+        if answered is None:
             return Response(status_code=CLIENT_GONE)
+        answers, truncated = answered
         self._metrics.observe_latency(inference_request.task or BASE, time.perf_counter() - start)
-        return Json(shape_answers(inference_request, answers))
+        headers = {TRUNCATED: ",".join(map(str, truncated))} if truncated else None
+        return Json(shape_answers(inference_request, answers), headers=headers)
 
-    async def _answers(self, inference_request: InferenceRequest) -> list[Answer]:
+    async def _answers(
+        self, inference_request: InferenceRequest
+    ) -> tuple[list[Answer], tuple[int, ...]]:
+        """The answers, and the numbers of the inputs that are longer than what is read."""
         with self._batcher.admit(len(inference_request.rows)):
             try:
-                return await self._batcher.answer(await self._prepare(inference_request))
+                rows = await self._prepare(inference_request)
+                truncated = tuple(number for number, row in enumerate(rows) if row.truncated)
+                return await self._batcher.answer(rows), truncated
             except InputError as error:
                 status = 422 if inference_request.task in {None, *self._predictor.tasks} else 404
                 raise HTTPException(status, str(error)) from error

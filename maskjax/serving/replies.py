@@ -135,10 +135,11 @@ def _tag(label: str) -> tuple[bool, str]:
 
 def _join(words: list[dict[str, Any]], text: str) -> dict[str, Any]:
     start, end = words[0]["start"], words[-1]["end"]
-    return {
+    entity = {
         "entity_group": _tag(words[0]["entity"])[1],
         "score": sum(word["score"] for word in words) / len(words),
         "word": text[start:end],
         "start": start,
         "end": end,
     }
+    return {**entity, "truncated": True} if words[0].get("truncated") else entity

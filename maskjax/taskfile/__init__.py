@@ -8,7 +8,14 @@ from maskjax.taskfile.header import TaskHeader, read_task_header
 from maskjax.taskfile.hub import find_task_file, push_task
 from maskjax.taskfile.mask_ops import intersect, restrict, unite
 from maskjax.taskfile.meta import make_meta
-from maskjax.taskfile.model_card import describe_outputs, front_matter, score_rows, task_card
+from maskjax.taskfile.model_card import (
+    describe_lengths,
+    describe_outputs,
+    front_matter,
+    score_rows,
+    stride_of,
+    task_card,
+)
 from maskjax.taskfile.shrink import shrink
 from maskjax.taskfile.sizes import (
     MaskSize,
@@ -42,6 +49,7 @@ __all__ = [
     "check_base",
     "check_meta",
     "declared_size",
+    "describe_lengths",
     "describe_outputs",
     "entropy_bytes",
     "find_runs",
@@ -61,6 +69,7 @@ __all__ = [
     "save_task_file",
     "score_rows",
     "shrink",
+    "stride_of",
     "task_card",
     "unite",
     "write_atomically",

@@ -28,7 +28,9 @@ def make_meta(
     rules: tuple[str, ...] = ()
     if adaptation.method == "mask":
         rules = masked_rules(adaptation, build_model(base.config, task.num_outputs, kind=task.kind))
+    needs = {} if config.task.stride is None else {"needs": ["stride"]}
     return {
+        **needs,  # a version that would truncate long texts refuses the file
         "task": dataclasses.asdict(task),
         "scores": dict(scores),
         "base": {"name": base.name, "revision": base.revision},

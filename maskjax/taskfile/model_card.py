@@ -24,7 +24,7 @@ predict = load_predictor("{repository}")
 predict([({example},)])
 ```
 
-Texts are read from {columns} and cut to {max_length} tokens. `maskjax export {repository} --to hf
+Texts are read from {columns} and {lengths}. `maskjax export {repository} --to hf
 --out folder` makes an ordinary model for PyTorch of it.
 
 | split | {metric} |
@@ -65,7 +65,7 @@ def task_card(
         repository=repository,
         example=", ".join('"..."' for _ in task["text"]),
         columns=" and ".join(f"`{column}`" for column in task["text"]),
-        max_length=meta["tokenizer"]["max_length"],
+        lengths=describe_lengths(meta),
         metric=task["metric"],
         scores=score_rows(meta),
     )
@@ -131,6 +131,41 @@ def describe_outputs(task: Mapping[str, Any]) -> str:
             return f"Multiple choice among {labels}"
         case _:
             return f"Classification into {labels}"
+
+
+def describe_lengths(meta: Mapping[str, Any]) -> str:
+    """Says in a phrase what is done to long texts.
+
+    Args:
+        meta: The metadata of a task file.
+
+    Returns:
+        The phrase.
+
+    Example:
+        >>> describe_lengths({"tokenizer": {"max_length": 128}, "config": {"task": {"stride": 32}}})
+        'read in windows of 128 tokens, of which neighbors share 32'
+    """
+    length, stride = meta["tokenizer"]["max_length"], stride_of(meta)
+    if stride is None:
+        return f"cut to {length} tokens"
+    return f"read in windows of {length} tokens, of which neighbors share {stride}"
+
+
+def stride_of(meta: Mapping[str, Any]) -> int | None:
+    """The tokens that neighboring windows of a long text share.
+
+    Args:
+        meta: The metadata of a task file, perhaps of an earlier version.
+
+    Returns:
+        Their number; None if long texts are cut.
+
+    Example:
+        >>> stride_of({"config": {"task": {"max_length": 128}}}) is None
+        True
+    """
+    return meta["config"].get("task", {}).get("stride")
 
 
 def score_rows(meta: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from maskjax.tasks.build_task import METRICS_OF
 
 FORMAT = 2
 READABLE = (1, 2)
-FEATURES: frozenset[str] = frozenset()
+FEATURES = frozenset({"stride"})
 """The features in `needs` that this version supports."""
 POLARITY = "1 keeps, 0 drops"
 
@@ -56,7 +56,10 @@ SCHEMA = record(
             }
         ),
         "scores": mapping(number(), MAX_COLUMNS),
-        "config": record({"adaptation": record({"method": _NAME})}),
+        "config": record(
+            {"adaptation": record({"method": _NAME})},
+            {"task": record({}, {"stride": nullable(integer(0, MAX_LENGTH))})},
+        ),
     },
     {"needs": sequence(_NAME, MAX_COLUMNS), "digest_format": one_of(1, 2)},
 )

@@ -4,7 +4,8 @@ from maskjax.tasks.batching import Batch, buckets_used, eval_batches, num_batche
 from maskjax.tasks.build_task import METRICS_OF, task_name
 from maskjax.tasks.cache import encode_cached
 from maskjax.tasks.confusion import Confusion, count_confusion
-from maskjax.tasks.encode import Encoded, encode
+from maskjax.tasks.encode import encode
+from maskjax.tasks.encoded import Encoded
 from maskjax.tasks.labeled import load_labeled, read_labeled_part, with_columns
 from maskjax.tasks.load import load_task, load_test_texts
 from maskjax.tasks.local import read_file, split_name
@@ -19,6 +20,7 @@ from maskjax.tasks.task import IGNORED, LoadedTask, Split, Task
 from maskjax.tasks.texts import read_texts
 from maskjax.tasks.token_files import read_token_file
 from maskjax.tasks.tokenizer import load_base_tokenizer, load_tokenizer
+from maskjax.tasks.truncation import describe_truncated, note_on_truncated
 
 __all__ = [
     "ENTITY_METRICS",
@@ -38,6 +40,7 @@ __all__ = [
     "Task",
     "buckets_used",
     "count_confusion",
+    "describe_truncated",
     "encode",
     "encode_cached",
     "entity_score",
@@ -47,6 +50,7 @@ __all__ = [
     "load_task",
     "load_test_texts",
     "load_tokenizer",
+    "note_on_truncated",
     "num_batches",
     "read_file",
     "read_labeled_part",

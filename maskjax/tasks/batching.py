@@ -6,6 +6,12 @@ smallest bucket that holds it; rows that do not fill a batch move up to the next
 that at most one batch of an epoch is not full. That batch is filled up with repeated rows of
 weight 0: a repeated row, unlike an empty one, has something to attend to and cannot turn into NaN.
 
+Each window of a row that is read in several is a row of a batch, with the label of its row and a
+weight in inverse proportion to their number: in an epoch a row counts once, as in a score. Weights
+are 1 on average and a loss is divided by their number, not by their sum. By their sum a batch of
+windows of long rows, which fill the longest bucket, would count as much as one of whole rows. A
+word has its label in one window only.
+
 The shapes of an epoch follow from the lengths of the rows alone, never from their order, so all
 epochs run the same programs. The sequence of shapes follows from these and the number of the
 epoch: runs of different seeds can make their steps together.
@@ -18,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from maskjax.errors import InputError
-from maskjax.tasks.encode import Encoded
+from maskjax.tasks.encoded import Encoded
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import IGNORED
 
@@ -29,7 +35,7 @@ class BatchRows(NamedTuple):
     """The rows of one batch.
 
     Attributes:
-        rows: Row numbers; [at most batch_size] int64.
+        rows: The numbers of windows, each a row of the batch; [at most batch_size] int64.
         bucket: The length of the batch in tokens.
     """
 
@@ -62,9 +68,10 @@ def train_batches(
     Returns:
         Batches of `input_ids`, `attention_mask` and `token_type_ids`, [batch_size, bucket] int32,
         or [batch_size * choices, bucket] with the choices of a row side by side; `labels`,
-        [batch_size] int32 or float32; `weights`, [batch_size] float32, 1 or, for rows that only
-        fill the batch up, 0. For tokens `labels` and `weights` are [batch_size, bucket], and all
-        weights are 0 but those of the tokens that stand for words with a label.
+        [batch_size] int32 or float32; `weights`, [batch_size] float32: 1, another positive number
+        where some rows are read in several windows, or 0 for rows that only fill the batch up. For
+        tokens `labels` and `weights` are [batch_size, bucket], and all weights are 0 but those of
+        the tokens that stand for words with a label.
 
     Raises:
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
@@ -72,22 +79,23 @@ def train_batches(
     Example:
         >>> from maskjax.tasks import Ragged
         >>> ids = Ragged.from_rows([[7] * length for length in (2, 3, 3)])
-        >>> encoded = Encoded(ids, ids, np.array([0, 1, 1], np.int32), truncated=0)
+        >>> encoded = Encoded(ids, ids, np.array([0, 1, 1], np.int32))
         >>> options = dict(batch_size=2, buckets=(4, 8), pad_id=0, seed=0, epoch=0)
         >>> [batch["weights"].tolist() for batch in train_batches(encoded, **options)]
         [[1.0, 1.0], [1.0, 0.0]]
     """
-    rows = np.random.default_rng((seed, epoch)).permutation(encoded.rows)
+    rows = np.random.default_rng((seed, epoch)).permutation(encoded.windows)
     groups = _group(encoded, rows, batch_size, buckets)
-    full = encoded.rows // batch_size
+    full = encoded.windows // batch_size
     order = [*np.random.default_rng(epoch).permutation(full), *range(full, len(groups))]
-    return (_collate(encoded, groups[index], batch_size, pad_id) for index in order)
+    targets = _targets(encoded)
+    return (_collate(encoded, targets, groups[index], batch_size, pad_id) for index in order)
 
 
 def eval_batches(
     encoded: Encoded, *, batch_size: int, buckets: Sequence[int], pad_id: int
 ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Batches every row exactly once, in a fixed order.
+    """Batches every window of every row exactly once, in a fixed order.
 
     Args:
         encoded: The rows.
@@ -96,9 +104,10 @@ def eval_batches(
         pad_id: The token id that fills up short rows.
 
     Returns:
-        Pairs of row numbers, [at most batch_size], and a batch like those of `train_batches` that
-        starts with these rows: outputs return to their rows by
-        `outputs[rows] = batch_outputs[: len(rows)]`.
+        Pairs of window numbers, [at most batch_size], and a batch like those of `train_batches`
+        that starts with these windows: outputs return to their windows by
+        `outputs[windows] = batch_outputs[: len(windows)]`. Where rows are never read in several
+        windows, these are row numbers.
 
     Raises:
         InputError: If the batch size or the buckets make no sense, or do not hold the longest row.
@@ -106,14 +115,15 @@ def eval_batches(
     Example:
         >>> from maskjax.tasks import Ragged
         >>> ids = Ragged.from_rows([[7] * length for length in (2, 8, 3)])
-        >>> encoded = Encoded(ids, ids, np.zeros(3, np.int32), truncated=0)
+        >>> encoded = Encoded(ids, ids, np.zeros(3, np.int32))
         >>> for rows, batch in eval_batches(encoded, batch_size=2, buckets=(4, 8), pad_id=0):
         ...     print(rows, batch["input_ids"].shape)
         [0 2] (2, 4)
         [1] (2, 8)
     """
-    groups = _group(encoded, np.arange(encoded.rows), batch_size, buckets)
-    return ((group.rows, _collate(encoded, group, batch_size, pad_id)) for group in groups)
+    groups = _group(encoded, np.arange(encoded.windows), batch_size, buckets)
+    targets = _targets(encoded)
+    return ((group.rows, _collate(encoded, targets, group, batch_size, pad_id)) for group in groups)
 
 
 def num_batches(encoded: Encoded, batch_size: int) -> int:
@@ -129,10 +139,10 @@ def num_batches(encoded: Encoded, batch_size: int) -> int:
     Example:
         >>> from maskjax.tasks import Ragged
         >>> ids = Ragged.from_rows([[7] * 4] * 5)
-        >>> num_batches(Encoded(ids, ids, np.zeros(5, np.int32), truncated=0), batch_size=2)
+        >>> num_batches(Encoded(ids, ids, np.zeros(5, np.int32)), batch_size=2)
         3
     """
-    return -(-encoded.rows // batch_size)
+    return -(-encoded.windows // batch_size)
 
 
 def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> tuple[int, ...]:
@@ -152,11 +162,11 @@ def buckets_used(encoded: Encoded, batch_size: int, buckets: Sequence[int]) -> t
     Example:
         >>> from maskjax.tasks import Ragged
         >>> ids = Ragged.from_rows([[7] * length for length in (3, 3, 3, 12)])
-        >>> encoded = Encoded(ids, ids, np.zeros(4, np.int32), truncated=0)
+        >>> encoded = Encoded(ids, ids, np.zeros(4, np.int32))
         >>> buckets_used(encoded, batch_size=2, buckets=(4, 8, 16))
         (4, 16)
     """
-    groups = _group(encoded, np.arange(encoded.rows), batch_size, buckets)
+    groups = _group(encoded, np.arange(encoded.windows), batch_size, buckets)
     return tuple(sorted({group.bucket for group in groups}))
 
 
@@ -180,17 +190,35 @@ def _group(
     return groups
 
 
-def _collate(encoded: Encoded, group: BatchRows, batch_size: int, pad_id: int) -> Batch:
+class _Targets(NamedTuple):
+    """The label of each window, but for tokens, and its weight."""
+
+    labels: np.ndarray
+    weights: np.ndarray
+
+
+def _targets(encoded: Encoded) -> _Targets:
+    counts = encoded.window_counts
+    if counts is None or encoded.word_positions is not None:
+        return _Targets(encoded.labels, np.ones(encoded.windows, np.float32))
+    shares = encoded.windows / max(encoded.rows, 1) / counts
+    return _Targets(np.repeat(encoded.labels, counts), np.repeat(shares, counts).astype(np.float32))
+
+
+def _collate(
+    encoded: Encoded, targets: _Targets, group: BatchRows, batch_size: int, pad_id: int
+) -> Batch:
     rows = np.resize(group.rows, batch_size)  # repeats rows until the batch is full
-    row_weights = (np.arange(batch_size) < len(group.rows)).astype(np.float32)
+    row_weights = targets.weights[rows] * (np.arange(batch_size) < len(group.rows))
     sequences = (rows[:, None] * encoded.choices + np.arange(encoded.choices)).ravel()
     tokens = encoded.input_ids, encoded.token_type_ids
     inputs = pad_sequences(*tokens, sequences, length=group.bucket, pad_id=pad_id)
     if encoded.word_positions is None:
-        return {**inputs, "labels": encoded.labels[rows], "weights": row_weights}
+        return {**inputs, "labels": targets.labels[rows], "weights": row_weights}
     shape = (batch_size, group.bucket)
     labels, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    positions = encoded.word_positions.padded(rows, width=int(encoded.sizes[rows].max()), fill=-1)
+    width = int(encoded.word_positions.lengths[rows].max())
+    positions = encoded.word_positions.padded(rows, width=width, fill=-1)
     batch_row, word = np.nonzero(positions >= 0)
     position = positions[batch_row, word]
     label = encoded.labels[encoded.word_positions.offsets[rows][batch_row] + word]

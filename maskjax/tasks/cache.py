@@ -18,15 +18,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from maskjax.folders import cache_folder
-from maskjax.tasks.encode import Encoded, WordPiece, encode
+from maskjax.tasks.encode import encode
+from maskjax.tasks.encoded import Encoded
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
 from maskjax.tasks.tokenizer import rust_tokenizer
+from maskjax.tasks.windows import WordPiece
 
 if TYPE_CHECKING:  # slow to import
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 2
+FORMAT = 3
 """The version of an entry, to be raised when `encode` or the layout of an entry changes."""
 
 
@@ -35,6 +37,7 @@ def encode_cached(
     tokenizer: "PreTrainedTokenizerBase",
     max_length: int,
     word_piece: WordPiece = "last",
+    stride: int | None = None,
 ) -> tuple[Encoded, list[str]]:
     """Tokenizes a split as `encode` does, or reads it from the cache on disk.
 
@@ -46,18 +49,19 @@ def encode_cached(
         tokenizer: A fast tokenizer.
         max_length: The maximum number of tokens of a sequence.
         word_piece: For tokens, which piece of a word stands for it.
+        stride: The number of tokens that neighboring windows share; None truncates.
 
     Returns:
         The tokenized rows, and notes on the cache, usually none.
 
     Raises:
-        InputError: If max_length leaves no room for a token of each text.
+        InputError: If `encode` refuses the rows or the settings.
     """
     folder = cache_folder()
     if folder is None:
-        encoded = encode(split, tokenizer, max_length, word_piece)
+        encoded = encode(split, tokenizer, max_length, word_piece, stride)
         return encoded, ["no home folder; MASKJAX_CACHE names one for the tokenized rows"]
-    key = _key(split, tokenizer, max_length, word_piece)
+    key = _key(split, tokenizer, max_length, word_piece, stride)
     path = folder / "tokens" / key
     notes = []
     try:
@@ -68,7 +72,7 @@ def encode_cached(
         pass  # not cached yet
     except (OSError, _DamagedError) as error:
         notes.append(f"{path}: {_reason(error)}; the rows were tokenized again")
-    encoded = encode(split, tokenizer, max_length, word_piece)
+    encoded = encode(split, tokenizer, max_length, word_piece, stride)
     try:
         _write(path, _pack(encoded, key))
     except OSError as error:
@@ -81,7 +85,11 @@ class _DamagedError(ValueError):
 
 
 def _key(
-    split: Split, tokenizer: "PreTrainedTokenizerBase", max_length: int, word_piece: WordPiece
+    split: Split,
+    tokenizer: "PreTrainedTokenizerBase",
+    max_length: int,
+    word_piece: WordPiece,
+    stride: int | None,
 ) -> str:
     import tokenizers
 
@@ -95,6 +103,7 @@ def _key(
         "side": tokenizer.truncation_side,
         "max_length": max_length,
         "word_piece": word_piece,
+        "stride": stride,
         "kind": split.kind,
         "texts": split.texts,
     }
@@ -107,8 +116,11 @@ def _pack(encoded: Encoded, key: str) -> bytes:
         "ids": encoded.input_ids.values,
         "types": encoded.token_type_ids.values,
         "lengths": encoded.input_ids.lengths,
-        "numbers": np.array([encoded.truncated, encoded.choices]),
+        "choices": np.array([encoded.choices]),
+        "truncated": encoded.truncated_rows,
     }
+    if encoded.window_counts is not None:
+        tensors["windows"] = encoded.window_counts
     if encoded.word_positions is not None:
         positions = encoded.word_positions
         tensors |= {"places": positions.values, "sizes": positions.lengths}
@@ -124,15 +136,16 @@ def _unpack(content: bytes, key: str, labels: np.ndarray) -> Encoded:
         tensors = load(payload)
         if tensors["key"].tobytes().hex() != key:
             raise _DamagedError("the entry belongs to other rows")
-        truncated, choices = tensors["numbers"].tolist()
+        (choices,) = tensors["choices"].tolist()
         positions = Ragged(tensors["places"], tensors["sizes"]) if "places" in tensors else None
         return Encoded(
             input_ids=Ragged(tensors["ids"], tensors["lengths"]),
             token_type_ids=Ragged(tensors["types"], tensors["lengths"]),
             labels=labels,
-            truncated=truncated,
+            truncated_rows=tensors["truncated"],
             choices=choices,
             word_positions=positions,
+            window_counts=tensors.get("windows"),
         )
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         if isinstance(error, _DamagedError):
@@ -145,20 +158,23 @@ def _check(encoded: Encoded, split: Split, max_length: int, vocabulary: int) -> 
     ids, types, lengths = encoded.input_ids, encoded.token_type_ids, encoded.input_ids.lengths
     rows = [texts if split.kind == "tokens" else texts[1:] for texts in split.texts]
     choices = len(rows[0]) if rows and split.kind == "choice" else 1
+    counts = encoded.window_counts
+    windows = np.ones(len(rows), np.int64) if counts is None else counts
     fits = (
         encoded.choices == choices
-        and len(ids) == len(rows) * choices
-        and 0 <= encoded.truncated <= len(rows)
+        and len(windows) == len(rows)
+        and _within(windows, 1, len(ids) + 1)
+        and len(ids) == windows.sum() * choices
+        and _within(encoded.truncated_rows, 0, len(rows))
         and _within(ids.values, 0, vocabulary)
         and _within(types.values, 0, 2)
         and _within(lengths, 1, max_length + 1)
         and (encoded.word_positions is not None) == (split.kind == "tokens")
     )
     if fits and encoded.word_positions is not None:
-        sizes = encoded.word_positions.lengths
-        fits = np.array_equal(sizes, split.sizes) and _within(
-            encoded.word_positions.values, -1, np.repeat(lengths, sizes)
-        )
+        positions = encoded.word_positions
+        fits = len(positions) == len(ids) and np.array_equal(encoded.sizes, split.sizes)
+        fits = fits and _within(positions.values, -1, np.repeat(lengths, positions.lengths))
     if not fits:
         raise _DamagedError("the entry does not fit its rows")
 

@@ -4,7 +4,14 @@ from typing import Any
 
 import jax
 
-from maskjax.inference.forward import Predict, make_predict, predict_logits, score_logits
+from maskjax.inference.forward import (
+    Predict,
+    apply_in_parts,
+    choices_of,
+    make_predict,
+    predict_logits,
+    score_logits,
+)
 from maskjax.models import Model
 from maskjax.training.experiment import Experiment
 from maskjax.training.sharding import Layout
@@ -18,7 +25,9 @@ class Evaluator:
     """
 
     def __init__(self, experiment: Experiment) -> None:
-        self._predict = _make_predict(experiment.model, experiment.layout)
+        self._predict = _make_predict(
+            experiment.model, experiment.layout, experiment.config.train.accumulate
+        )
         self._adapt = jax.jit(experiment.adaptation.apply)
 
     def __call__(self, experiment: Experiment, trainable: Any, split: str | None = None) -> float:
@@ -44,9 +53,10 @@ class Evaluator:
         return score_logits(experiment.data.task, logits, encoded.labels, encoded.sizes)
 
 
-def _make_predict(model: Model, layout: Layout) -> Predict:
+def _make_predict(model: Model, layout: Layout, parts: int) -> Predict:
     """`make_predict` for any layout: rows are divided, and all logits come back."""
     if layout.mesh is None:
-        return make_predict(model)
-    apply = jax.jit(lambda params, inputs: model.apply(layout.gather(params), inputs))
-    return lambda params, inputs: layout.replicate(apply(params, layout.batch(inputs)))
+        return make_predict(model, parts)
+    apply = apply_in_parts(model.apply, parts, choices_of(model))
+    gathered = jax.jit(lambda params, inputs: apply(layout.gather(params), inputs))
+    return lambda params, inputs: layout.replicate(gathered(params, layout.batch(inputs)))

@@ -15,6 +15,7 @@ from maskjax.masking.distinct import once_per_array
 from maskjax.models import (
     Base,
     Model,
+    TaskType,
     build_model,
     cast_matrices,
     load_base,
@@ -23,7 +24,7 @@ from maskjax.models import (
     with_head,
 )
 from maskjax.models.model import Params
-from maskjax.progress import announced
+from maskjax.progress import announced, warn
 from maskjax.tasks import (
     Encoded,
     LoadedTask,
@@ -31,6 +32,7 @@ from maskjax.tasks import (
     encode_cached,
     load_base_tokenizer,
     load_task,
+    note_on_truncated,
     num_batches,
     task_name,
 )
@@ -125,6 +127,7 @@ def prepare(config: Config) -> Experiment:
     tokenizer = load_base_tokenizer(base, data.task.kind)
     encoded, notes = _encode(config.task, data, tokenizer)
     data = data._replace(notes=(*data.notes, *notes))
+    _warn_of_truncated(config.task, base, data.task.kind, encoded)
     params = _draw(model, layout.place(base.params), config.train.seed)
     params, masks = take_masks(config, data.task, base, model, params)
     base, params = _hold(config, base, model, params)
@@ -184,10 +187,18 @@ def _encode(
     """Tokenizes all splits, and gives notes on the cache."""
     encoded, notes = {}, []
     for name, split in data.splits.items():
-        options = (split, tokenizer, config.max_length, config.word_piece)
+        options = (split, tokenizer, config.max_length, config.word_piece, config.stride)
         encoded[name], more = encode_cached(*options) if config.cache else (encode(*options), [])
         notes += more
     return encoded, list(dict.fromkeys(notes))
+
+
+def _warn_of_truncated(
+    config: TaskConfig, base: Base, kind: TaskType, encoded: dict[str, Encoded]
+) -> None:
+    longest = base.config.max_positions
+    if note := note_on_truncated(encoded, kind, config.max_length, config.stride, longest):
+        warn(f"note      {note}")
 
 
 def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Base, Params]:

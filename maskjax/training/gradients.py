@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from maskjax.adaptation import Adaptation, Mask
 from maskjax.config.train import Remat
+from maskjax.inference.forward import split_parts
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.packed import MaskedWeight
 from maskjax.training.sharding import Layout
@@ -61,29 +62,23 @@ def batch_gradients(
     differentiate = jax.grad(loss, has_aux=True)
     if parts == 1:
         return differentiate(trainable, batch, jnp.int32(0))
-    whole = jnp.maximum(batch["weights"].sum(), 1.0)
+    whole = count_units(batch["weights"])
 
     def weighed(trainable: Any, part: Arrays, number: jax.Array) -> tuple[jax.Array, jax.Array]:
         value, of_rows = loss(trainable, part, number)
-        share = jnp.maximum(part["weights"].sum(), 1.0) / whole
+        share = count_units(part["weights"]) / whole
         return of_rows * share + (value - of_rows) / parts, of_rows * share
 
     def add(total: Any, part: tuple[Arrays, jax.Array]) -> tuple[Any, None]:
         found = jax.grad(weighed, has_aux=True)(trainable, *part)
         return jax.tree.map(jnp.add, total, found), None
 
+    split = split_parts(batch, parts, batch["labels"].shape[0])
     zeros = (jax.tree.map(jnp.zeros_like, trainable), jnp.zeros((), jnp.float32))
-    (gradients, value), _ = jax.lax.scan(add, zeros, (_split(batch, parts), jnp.arange(parts)))
+    (gradients, value), _ = jax.lax.scan(add, zeros, (split, jnp.arange(parts)))
     return gradients, value
 
 
-def _split(batch: Arrays, parts: int) -> dict[str, jax.Array]:
-    """Every `parts`-th row to one part, so that no row leaves its device: [parts, rows, ...]."""
-    rows = batch["labels"].shape[0]
-
-    def split(leaf: jax.Array) -> jax.Array:
-        each = leaf.shape[0] // rows  # a row of choices is several sequences
-        spread = leaf.reshape(rows // parts, parts, each, *leaf.shape[1:]).swapaxes(0, 1)
-        return spread.reshape(parts, rows // parts * each, *leaf.shape[1:])
-
-    return {name: split(leaf) for name, leaf in batch.items()}
+def count_units(weights: jax.Array) -> jax.Array:
+    """What a loss is divided by: the number of units that have a weight, at least 1; float32."""
+    return jnp.maximum((weights > 0).sum().astype(jnp.float32), 1.0)

@@ -31,6 +31,8 @@ def resolve_config(config: Config) -> Config:
     Example:
         >>> resolve_config(Config(task=TaskConfig(max_length=300))).train.buckets
         (16, 32, 64, 128, 256, 300)
+        >>> resolve_config(Config(task=TaskConfig(max_length=8192))).train.buckets[4:]
+        (256, 512, 1024, 2048, 4096, 8192)
     """
     task, train = config.task, config.train
     checkpoints = train.checkpoints

@@ -15,7 +15,7 @@ from maskjax.models.config import TaskType
 from maskjax.models.model import Params
 from maskjax.tasks import Batch
 from maskjax.training.check_finite import check_finite
-from maskjax.training.gradients import Arrays, adapt, batch_gradients
+from maskjax.training.gradients import Arrays, adapt, batch_gradients, count_units
 from maskjax.training.seeds import Seeds
 from maskjax.training.sharding import ONE_DEVICE, Layout
 from maskjax.training.sparsity_penalty import Multiplier, SparsityPenalty
@@ -155,9 +155,9 @@ def make_loss(kind: TaskType) -> Loss:
         kind: What the task predicts.
 
     Returns:
-        A function of logits, labels and weights, whose mean leaves out what has weight 0: rows
-        that fill a batch up and, for tokens, all but one token of each word. It is 0 where all
-        weights are.
+        A function of logits, labels and weights: the sum of weighted losses, divided by the number
+        of weights that are not 0. Weight 0 leaves out rows that fill a batch up and, for tokens,
+        all but one token of each word. The loss is 0 where all weights are.
 
     Example:
         >>> loss = make_loss("regression")
@@ -170,6 +170,6 @@ def make_loss(kind: TaskType) -> Loss:
             each = jnp.square(logits[..., 0] - labels)
         else:
             each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return (each * weights).sum() / jnp.maximum(weights.sum(), 1.0)
+        return (each * weights).sum() / count_units(weights)
 
     return loss

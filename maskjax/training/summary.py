@@ -54,7 +54,11 @@ def _describe_cuts(experiment: Experiment) -> str:
     encoded = experiment.encoded.values()
     cut = sum(split.truncated for split in encoded)
     lost = sum(split.unseen_words for split in encoded)
-    text = f"{cut:,} texts cut to {experiment.config.task.max_length} tokens"
+    task = experiment.config.task
+    text = f"{cut:,} texts cut to {task.max_length} tokens"
+    if task.stride is not None:
+        windows = sum(split.windows for split in encoded)
+        text = f"{windows:,} windows that share {task.stride} tokens; {text}"
     return f"{text}; {lost:,} words without a token, counted as wrong" if lost else text
 
 

@@ -21,8 +21,9 @@ def _check_length(config: Config, base: Base) -> None:
     longest, positions = config.task.max_length, base.config.max_positions
     if longest > positions:
         raise InputError(
-            f"task.max_length: {base.name} has {positions} positions, got {longest}; "
-            f"set --task.max-length {positions}."
+            f"task.max_length: expected at most {positions:,} tokens, which is what {base.name} "
+            f"reads, got {longest:,}; set --task.max-length {positions}, with --task.stride "
+            f"{positions // 4} to read longer texts in windows."
         )
 
 

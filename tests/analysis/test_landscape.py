@@ -1,5 +1,7 @@
 """Points in one program against predictors with params that NumPy mixed, for every kind of task."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -85,3 +87,24 @@ def test_two_copies_have_a_flat_path(make_predictor, timed_events):
     assert sum("backend_compile" in event for event in timed_events) == 1
     np.testing.assert_allclose(found.loss, found.loss[0], rtol=1e-5)
     assert set(found.score) == {found.score[0]}
+
+
+def test_loss_over_windows_counts_each_text_once(make_predictor):
+    end = make_predictor("classification", 3)
+    task = dataclasses.replace(end.config.task, stride=6)
+    end = end._replace(config=dataclasses.replace(end.config, task=task))
+    random = np.random.default_rng(1)
+    texts = [(" ".join(random.choice(LETTERS, random.integers(1, 80))),) for _ in range(11)]
+    split = Split(texts, random.integers(0, 3, 11).astype(np.int32))
+    encoded = end.encode(split)
+    counts = encoded.window_counts
+    assert counts.max() > 2
+    landscape = Landscape(end.model, end.task, encoded, batch_size=4, buckets=(8, 24))
+    found = landscape([end.params], np.ones((1, 1), np.float32))
+    labels = np.repeat(split.labels, counts)
+    logits = end.logits(encoded._replace(window_counts=None, labels=labels))
+    each = -log_softmax(logits, axis=-1)[np.arange(len(labels)), labels]
+    of_texts = [part.mean() for part in np.split(each, np.cumsum(counts)[:-1])]
+    np.testing.assert_allclose(found.loss[0], np.mean(of_texts), rtol=1e-4)
+    np.testing.assert_allclose(found.score[0], end.score(split), atol=1e-6)
+    assert landscape.rows == 11

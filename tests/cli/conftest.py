@@ -68,7 +68,7 @@ def use(toy_base, monkeypatch):
             train=TrainConfig(batch_size=2, buckets=(8, 16)),
         )
         task = Task(kind=kind, labels=labels, **values)
-        base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0))
+        base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0, max_positions=32))
         model, tokenizer = SimpleNamespace(apply=apply), load_tokenizer(toy_base, kind)
         predictor = SavedRun(config, task, None, base, model, {}, tokenizer)
         monkeypatch.setattr(RunOptions, "load", lambda self: predictor)

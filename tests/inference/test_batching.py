@@ -5,7 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from maskjax.inference.batching import UNMASKING, Tokens, collate, plan_groups, split_rows
+from maskjax.inference.batching import (
+    BUCKETS,
+    GROUP_TOKENS,
+    ROWS,
+    UNMASKING,
+    Tokens,
+    collate,
+    model_buckets,
+    plan_groups,
+    rows_of,
+    split_rows,
+)
 
 
 def test_every_sequence_is_in_one_group_of_its_task():
@@ -43,3 +54,21 @@ def test_split_is_the_cheapest_and_pads_less_than_twice(length):
             enough = [c for c in counts if np.dot(c, rows) >= count]
             cheapest = min(sum(c) * UNMASKING + np.dot(c, rows) * length for c in enough)
             assert len(sizes) * UNMASKING + sum(sizes) * length == cheapest
+
+
+def test_long_sequences_are_padded_to_twice_their_length_at_most_and_run_in_small_groups():
+    buckets = model_buckets(8192)
+    lengths = np.random.default_rng(0).integers(20, 8193, 300).tolist()
+    groups = plan_groups([0] * 300, lengths, buckets=buckets)
+    assert sum(len(group.members) for group in groups) == 300
+    for group in groups:
+        assert group.length < 2 * max(lengths[number] for number in group.members)
+        assert group.length * group.rows <= GROUP_TOKENS
+    programs = [(length, rows) for length in buckets for rows in rows_of(length)]
+    assert {(group.length, group.rows) for group in groups} <= set(programs)
+    assert len(programs) == 24
+    # Encoders of 512 tokens have the programs that they had.
+    short = model_buckets(512)
+    assert [(n, rows) for n in short for rows in rows_of(n)] == [
+        (n, rows) for n in BUCKETS[:6] for rows in ROWS
+    ]

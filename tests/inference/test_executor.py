@@ -78,8 +78,9 @@ def _units(task, row, outputs):
         return np.concatenate(outputs)[None]
     if task.kind != "tokens":
         return outputs[0][None, : task.num_outputs]
-    logits = outputs[0][row.places, : task.num_outputs]
-    logits[row.places < 0] = np.nan
+    (places,) = row.places
+    logits = outputs[0][places, : task.num_outputs]
+    logits[places < 0] = np.nan
     return logits
 
 

@@ -9,7 +9,9 @@ import pytest
 from scipy.special import log_softmax
 from seqeval.metrics import f1_score
 
-from maskjax.inference import predict_logits, score_logits
+from maskjax.inference import make_predict, predict_logits, score_logits
+from maskjax.inference.forward import INPUTS
+from maskjax.models import build_model, load_base, with_head
 from maskjax.tasks import IGNORED, Encoded, Ragged, Task, eval_batches
 from maskjax.training import make_loss
 
@@ -23,7 +25,7 @@ def random_ids(count: int) -> list[np.ndarray]:
 
 def encode(ids: list[np.ndarray], units: int, **options) -> Encoded:
     rows = Ragged.from_rows(ids)
-    return Encoded(rows, rows, np.zeros(units, np.int32), truncated=0, **options)
+    return Encoded(rows, rows, np.zeros(units, np.int32), **options)
 
 
 def test_words_get_the_logits_of_their_tokens():
@@ -143,3 +145,36 @@ def test_ignored_words_without_a_token_are_not_counted_as_lost():
         [np.arange(3, dtype=np.int32)], 3, word_positions=Ragged.from_rows([[1, -1, -1]])
     )
     assert encoded._replace(labels=np.array([0, IGNORED, 1], np.int32)).unseen_words == 1
+
+
+@pytest.mark.parametrize("kind", ["classification", "tokens", "choice"])
+def test_parts_of_a_batch_give_the_logits_of_the_whole(kind, base_of):
+    base = load_base(base_of("modernbert"))
+    model = build_model(base.config, 3, kind=kind)
+    params = with_head(base.params, model, jax.random.key(0))
+    ids = random_ids(33)
+    units = {"classification": 33, "choice": 11, "tokens": sum(map(len, ids))}[kind]
+    encoded = encode(ids, units)
+    if kind == "choice":
+        encoded = encoded._replace(choices=3)
+    if kind == "tokens":
+        places = [np.arange(len(row), dtype=np.int32) for row in encoded.input_ids]
+        encoded = encoded._replace(word_positions=Ragged.from_rows(places))
+    ids = Ragged(encoded.input_ids.values % 25, encoded.input_ids.lengths)
+    encoded = encoded._replace(input_ids=ids, token_type_ids=Ragged(0 * ids.values, ids.lengths))
+    whole, by_two = (
+        predict_logits(make_predict(model, parts), params, encoded, **BATCHING) for parts in (1, 2)
+    )
+    np.testing.assert_allclose(by_two, whole, atol=1e-5)
+    assert np.ptp(whole) > 1e-3
+
+
+def test_programs_in_parts_are_compiled_once(base_of, timed_events):
+    base = load_base(base_of("bert"))
+    model = build_model(base.config, 2)
+    params = with_head(base.params, model, jax.random.key(0))
+    inputs = {name: np.ones((4, 8), np.int32) for name in INPUTS}
+    make_predict(model, 2)(params, inputs)
+    timed_events.clear()
+    make_predict(model, 2)(params, inputs)
+    assert not [event for event in timed_events if "compile" in event]

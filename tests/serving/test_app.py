@@ -341,3 +341,32 @@ def test_deeply_nested_values_are_shown_in_part(client):
     response = client.post("/models/mood", content=f'{{"inputs": {{"a": {deep}}}}}')
     assert response.status_code == 422
     assert len(response.text) < 200
+
+
+LONG = "word " * 50
+
+
+@pytest.mark.parametrize("task", ["mood", "same", "stars", "tags", "next", None])
+def test_truncated_inputs_are_named_in_a_header_and_in_their_answers(client, task):
+    more = {"same": ["a"], "next": ["a", "b"]}.get(task, [])
+    inputs = [[text, *more] if more else text for text in ("a", LONG, "b", LONG)]
+    response = client.post("/", json={"task": task, "inputs": inputs})
+    assert response.status_code == 200
+    assert response.headers["x-truncated-inputs"] == "1,3"
+    for number, answer in enumerate(response.json()):
+        if task is not None:
+            assert [part.get("truncated") for part in answer] == [
+                True if number in (1, 3) else None
+            ] * len(answer)
+    response = client.post("/", json={"task": task, "inputs": inputs[::2]})
+    assert "x-truncated-inputs" not in response.headers
+    assert "truncated" not in response.text
+
+
+def test_truncated_texts_are_told_for_vectors_and_entities(client):
+    response = client.post("/pipeline/feature-extraction", json={"inputs": [LONG, "a"]})
+    assert response.headers["x-truncated-inputs"] == "0"
+    body = {"inputs": [LONG, "a"], "parameters": {"aggregation_strategy": "simple"}}
+    (cut,), (whole,) = client.post("/models/tags", json=body).json()
+    assert cut["truncated"] is True
+    assert "truncated" not in whole

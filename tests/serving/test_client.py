@@ -114,3 +114,14 @@ def test_groups_match_the_pipeline_of_transformers(seed):
     assert [" ".join(entity["word"].split()) for entity in entities] == [
         entity["word"] for entity in wanted
     ]
+
+
+def test_clients_read_answers_to_truncated_texts(client, address):
+    long = "word " * 50
+    best, *_ = client.text_classification(long, model=f"{address}/models/mood")
+    assert best.label == "a"
+    assert best["truncated"] is True
+    for strategy in ("none", "simple"):
+        model = f"{address}/models/tags"
+        words = client.token_classification(long, model=model, aggregation_strategy=strategy)
+        assert all(word["truncated"] for word in words)

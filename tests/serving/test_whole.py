@@ -20,6 +20,7 @@ ROWS = {
     "choice": [("a b", "c d", "e f g")],
     "tokens": [("a", "b", "c", "d")],
 }
+WITH_WINDOWS = ("classification", "tokens")
 
 
 def test_a_token_file_that_is_not_utf8_is_one_line(tmp_path, capsys):
@@ -35,6 +36,9 @@ def runs(base_of, task_of, write_run, tmp_path_factory):
     for kind in ROWS:
         masked = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(1, 2))
         write_run(base_of("bert"), task_of(kind), masked, folder / kind)
+    for kind in WITH_WINDOWS:
+        place = folder / f"long-{kind}"
+        write_run(base_of("bert"), task_of(kind), masked, place, stride=6)
     return folder
 
 
@@ -52,7 +56,7 @@ def address(base_of, runs):
     lines = []
     for line in server.stderr:
         lines.append(line)
-        if sum("added task" in logged for logged in lines) == len(ROWS):
+        if sum("added task" in logged for logged in lines) == len(ROWS) + len(WITH_WINDOWS):
             break
     (address,) = re.findall(r"http://127\.0\.0\.1:\d+", "".join(lines))
     yield address
@@ -83,6 +87,28 @@ def test_answers_match_each_run_loaded_alone(address, runs, kind):
             assert answer[0]["label"] == expected["label"]
             assert sum(label["score"] for label in answer) == pytest.approx(1)
         assert len(answer) == alone.task.num_outputs
+
+
+@pytest.mark.parametrize("kind", WITH_WINDOWS)
+def test_long_documents_are_read_whole_or_said_to_be_cut(address, runs, kind):
+    words = list("abcdefghijklmnopqrst" * 4)
+    inputs = [" ".join(words), "a b"]
+    alone = load_predictor(runs / f"long-{kind}")
+    row = tuple(words) if kind == "tokens" else (inputs[0],)
+    expected = alone.tag([row])[0] if kind == "tokens" else alone([row])
+    url, body = f"{address}/models/long-{kind}", {"inputs": inputs}
+    response = httpx2.post(url, json=body, timeout=60)
+    long, _ = response.json()
+    assert "x-truncated-inputs" not in response.headers
+    assert len(long) == (80 if kind == "tokens" else 3)
+    for ours, theirs in zip(long, expected, strict=False):
+        assert ours.get("label", ours.get("entity")) == theirs["label"]
+        assert ours["score"] == pytest.approx(theirs["score"], rel=1e-4)
+    response = httpx2.post(f"{address}/models/{kind}", json=body, timeout=60)
+    assert response.headers["x-truncated-inputs"] == "0"
+    long, short = response.json()
+    assert all(part["truncated"] for part in long)
+    assert not any("truncated" in part for part in short)
 
 
 def test_vectors_of_base_and_task_are_normalized_and_differ(address):

@@ -46,6 +46,7 @@ REFUSED = {
     "mask/rules": ("x", [1], ["x" * 10_001]),
     "config/adaptation": ({}, [], None),
     "config/adaptation/method": (1, ""),
+    "config/task": (5, ["stride"], *({"stride": n} for n in (-1, 1.0, True, "8", 2**21))),
     MASK + "shape": ([5.0, 7], [5, 7.0], [-5, -7], [True, 7], ["5", 7], 35, [5] * 17, [2**62, 2]),
     MASK + "zeros": (-1, 36, 1.0, True, None, "1"),
     MASK + "digest": (1, "0", None),
@@ -81,7 +82,7 @@ def test_values_out_of_range_are_refused(opened, place):
 
 
 REQUIRED = [place for place in REFUSED if place not in ("needs", "digest_format", "task/label",
-            "task/choices", "scores/dev", MASK + "digest")]  # fmt: skip
+            "task/choices", "scores/dev", "config/task", MASK + "digest")]  # fmt: skip
 
 
 @pytest.mark.parametrize("place", REQUIRED)

@@ -26,7 +26,6 @@ def encode_lengths(lengths: list[int]) -> Encoded:
         input_ids=Ragged.from_rows([[100 + row] * length for row, length in enumerate(lengths)]),
         token_type_ids=Ragged.from_rows([[row % 2] * length for row, length in enumerate(lengths)]),
         labels=np.arange(len(lengths), dtype=np.int32),
-        truncated=0,
     )
 
 
@@ -177,7 +176,7 @@ def encode_words(sizes: list[list[int]]) -> Encoded:
         ids.append(np.arange(ends[-1] + 2, dtype=np.int32))
     labels = np.arange(sum(map(len, sizes)), dtype=np.int32) + 100
     rows = Ragged.from_rows(ids)
-    return Encoded(rows, rows, labels, truncated=0, word_positions=Ragged.from_rows(places))
+    return Encoded(rows, rows, labels, word_positions=Ragged.from_rows(places))
 
 
 @given(

@@ -40,17 +40,22 @@ def as_lists(encoded) -> dict:
     arrays = {name: value for name in fields if (value := getattr(encoded, name)) is not None}
     lists = {name: [row.tolist() for row in rows] for name, rows in arrays.items()}
     dtypes = {name: (rows.values.dtype, rows.lengths.dtype) for name, rows in arrays.items()}
-    return lists | {"dtypes": dtypes, "counts": (encoded.truncated, encoded.choices, encoded.rows)}
+    counts = (encoded.truncated_rows.tolist(), encoded.choices, encoded.sizes.tolist())
+    windows = None if encoded.window_counts is None else encoded.window_counts.tolist()
+    return lists | {"dtypes": dtypes, "counts": counts, "windows": windows}
 
 
+@pytest.mark.parametrize("stride", [None, 1])
 @pytest.mark.parametrize("name", SPLITS)
-def test_cached_rows_equal_the_encoded_rows(bert_pieces, no_tokenizing, name):
-    split = SPLITS[name]
-    expected = as_lists(encode(split, bert_pieces, 6))
-    first, notes = encode_cached(split, bert_pieces, 6)
+def test_cached_rows_equal_the_encoded_rows(bert_pieces, no_tokenizing, name, stride):
+    split, options = SPLITS[name], (bert_pieces, 6, "last", stride)
+    if stride is not None and split.kind == "choice":
+        return
+    expected = as_lists(encode(split, *options))
+    first, notes = encode_cached(split, *options)
     assert (as_lists(first), notes) == (expected, [])
     no_tokenizing()
-    second, notes = encode_cached(split, bert_pieces, 6)
+    second, notes = encode_cached(split, *options)
     assert (as_lists(second), notes) == (expected, [])
     assert second.labels is split.labels
 
@@ -147,7 +152,9 @@ WRONG = {
     "floats": lambda path: rewrite(path, lambda t: t.update(ids=t["ids"].astype(np.float32))),
     "places": lambda path: rewrite(path, lambda t: t.update(places=t["places"] + 50)),
     "sizes": lambda path: rewrite(path, lambda t: t.update(sizes=t["sizes"][::-1].copy())),
-    "choices": lambda path: rewrite(path, lambda t: t.update(numbers=np.array([0, 3]))),
+    "choices": lambda path: rewrite(path, lambda t: t.update(choices=np.array([3]))),
+    "truncated": lambda path: rewrite(path, lambda t: t.update(truncated=np.array([3]))),
+    "windows": lambda path: rewrite(path, lambda t: t.update(windows=np.array([1, 2, 0]))),
 }
 
 
@@ -197,3 +204,9 @@ def test_failed_encoding_leaves_no_entry(bert_tokenizer, tmp_path):
     with pytest.raises(InputError, match="max_length"):
         encode_cached(SPLITS["pair"], bert_tokenizer, 4)
     assert not (tmp_path / "tokens").exists()
+
+
+def test_a_stride_has_its_own_entry(bert_tokenizer, entries):
+    for stride in (None, 0, 1):
+        encode_cached(SPLITS["one"], bert_tokenizer, 6, "last", stride)
+    assert len(entries()) == 3

@@ -133,3 +133,25 @@ def test_rematerialized_masked_weights_take_no_memory():
 def test_masked_weight_refuses_indices():
     with pytest.raises(ValueError, match="no parts"):
         MaskedWeight(jnp.ones((2, 2)), jnp.ones((2, 2)), jnp.ones((2, 2), bool))[0]
+
+
+@pytest.mark.parametrize("kind", ["classification", "tokens"])
+def test_loss_of_weighted_rows_is_divided_by_their_number(kind):
+    random = np.random.default_rng(2)
+    logits = jnp.asarray(random.normal(size=(6, 3)), jnp.float32)
+    labels = jnp.asarray(random.integers(0, 3, 6), jnp.int32)
+    weights = jnp.asarray([0.25, 2.0, 0.0, 0.5, 1.0, 0.0], jnp.float32)
+    each = -np.asarray(jax.nn.log_softmax(logits))[np.arange(6), np.asarray(labels)]
+    expected = (each * np.asarray(weights)).sum() / 4
+    np.testing.assert_allclose(make_loss(kind)(logits, labels, weights), expected, rtol=1e-6)
+
+
+def test_parts_of_a_batch_of_windows_give_the_step_of_the_whole():
+    results = []
+    for parts in (1, 4):
+        step, state, params, batch = one_step(MASK, TrainConfig(batch_size=12, accumulate=parts))
+        shares = np.random.default_rng(3).uniform(0.1, 3.0, 12).astype(np.float32)
+        results.append(step(state, params, {**batch, "weights": batch["weights"] * shares}))
+    for whole, part in zip(*map(jax.tree.leaves, results), strict=True):
+        if jnp.issubdtype(whole.dtype, jnp.floating):
+            np.testing.assert_allclose(part, whole, rtol=1e-4, atol=1e-6)

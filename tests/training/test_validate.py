@@ -51,5 +51,6 @@ def test_finetuning_has_no_frozen_matrices(refuse):
 
 def test_rows_are_no_longer_than_positions(refuse):
     refuse(
-        r"task\.max_length: .* has 32 positions, got 33", task=lambda t: replace(t, max_length=33)
+        r"task\.max_length: expected at most 32 tokens, .* got 33; set --task.max-length 32,",
+        task=lambda t: replace(t, max_length=33),
     )
