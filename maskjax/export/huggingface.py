@@ -17,8 +17,8 @@ from maskjax.export.folder import new_folder
 from maskjax.inference import SavedRun
 from maskjax.masking import flatten_with_paths
 from maskjax.models import ARCHITECTURES, TaskType, fused_paths, state_dict_key, swap_layout
-from maskjax.tasks import Task, load_tokenizer
-from maskjax.tasks.tokenizer import import_transformers
+from maskjax.tasks import Task
+from maskjax.tasks.tokenizer_convert import import_transformers, load_with_transformers
 
 HEADS: dict[TaskType, str] = {
     "classification": "ForSequenceClassification",
@@ -137,7 +137,7 @@ def hf_config(predictor: SavedRun) -> Any:
 
 def _save_tokenizer(predictor: SavedRun, folder: Path) -> None:
     """Saves the base's tokenizer with the maximum length of the task."""
-    load_tokenizer(predictor.base.folder).save_pretrained(folder)
+    load_with_transformers(predictor.base.folder).save_pretrained(folder)
     path = folder / "tokenizer_config.json"
     values = json.loads(path.read_text(encoding="utf8"))
     for note in LOADING_NOTES:

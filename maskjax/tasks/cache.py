@@ -11,7 +11,6 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError
@@ -21,10 +20,7 @@ from maskjax.folders import cache_folder
 from maskjax.tasks.encode import Encoded, WordPiece, encode
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
-from maskjax.tasks.tokenizer import rust_tokenizer
-
-if TYPE_CHECKING:  # slow to import
-    from transformers import PreTrainedTokenizerBase
+from maskjax.tasks.tokenizer_class import Tokenizer
 
 FORMAT = 2
 """The version of an entry, to be raised when `encode` or the layout of an entry changes."""
@@ -32,7 +28,7 @@ FORMAT = 2
 
 def encode_cached(
     split: Split,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     max_length: int,
     word_piece: WordPiece = "last",
 ) -> tuple[Encoded, list[str]]:
@@ -43,7 +39,7 @@ def encode_cached(
 
     Args:
         split: The rows.
-        tokenizer: A fast tokenizer.
+        tokenizer: The tokenizer.
         max_length: The maximum number of tokens of a sequence.
         word_piece: For tokens, which piece of a word stands for it.
 
@@ -80,12 +76,10 @@ class _DamagedError(ValueError):
     """The content of a cache entry is not valid."""
 
 
-def _key(
-    split: Split, tokenizer: "PreTrainedTokenizerBase", max_length: int, word_piece: WordPiece
-) -> str:
+def _key(split: Split, tokenizer: Tokenizer, max_length: int, word_piece: WordPiece) -> str:
     import tokenizers
 
-    settings = json.loads(rust_tokenizer(tokenizer).to_str())
+    settings = json.loads(tokenizer.backend_tokenizer.to_str())
     del settings["truncation"], settings["padding"]  # state of the last call
     content = {
         "format": FORMAT,

@@ -13,12 +13,11 @@ from maskjax.errors import InputError
 from maskjax.progress import counted
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import IGNORED, Split
-from maskjax.tasks.tokenizer import rust_tokenizer
+from maskjax.tasks.tokenizer_class import Tokenizer
 from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 
 if TYPE_CHECKING:  # slow to import
     from tokenizers import Encoding
-    from transformers import PreTrainedTokenizerBase
 
 WordPiece = Literal["first", "last"]
 
@@ -76,7 +75,7 @@ class Encoded(NamedTuple):
 
 def encode(
     split: Split,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     max_length: int,
     word_piece: WordPiece = "last",
 ) -> Encoded:
@@ -87,7 +86,7 @@ def encode(
 
     Args:
         split: The rows; all have the same number of texts, except in tasks on words.
-        tokenizer: A fast tokenizer; for words from `load_tokenizer(folder, "tokens")`.
+        tokenizer: The tokenizer; for words from `load_tokenizer(folder, "tokens")`.
         max_length: The maximum number of tokens of a sequence, special tokens included. A longer
             row is truncated at the end; a pair at the end of its longer text.
         word_piece: For tokens, which piece of a word stands for it: of a word that is truncated in
@@ -140,10 +139,10 @@ def _sequences(split: Split) -> list[Any]:
 
 
 def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase", sequences: Sequence[Any], max_length: int, *, words: bool
+    tokenizer: Tokenizer, sequences: Sequence[Any], max_length: int, *, words: bool
 ) -> "Iterator[Encoding]":
     """Tokenizes as a call of the tokenizer does, without its lists of all outputs."""
-    rust = rust_tokenizer(tokenizer)
+    rust = tokenizer.backend_tokenizer
     rust.no_padding()
     side = tokenizer.truncation_side
     rust.enable_truncation(max_length, strategy="longest_first", direction=side)
@@ -154,7 +153,7 @@ def _tokenize(
             counter.add(len(chunk))
 
 
-def _check_length(tokenizer: "PreTrainedTokenizerBase", max_length: int, *, pair: bool) -> None:
+def _check_length(tokenizer: Tokenizer, max_length: int, *, pair: bool) -> None:
     minimum = 1 + pair + tokenizer.num_special_tokens_to_add(pair=pair)
     if max_length < minimum:
         raise InputError(

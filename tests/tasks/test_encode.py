@@ -8,7 +8,7 @@ import pytest
 
 from maskjax.errors import InputError
 from maskjax.tasks import Split, encode, load_tokenizer
-from maskjax.tasks.tokenizer import import_transformers
+from maskjax.tasks.tokenizer_convert import import_transformers
 
 # Ids in the vocabularies of conftest.py.
 CLS, SEP, UNK, A, B, C, D = 2, 3, 1, 5, 6, 7, 8
@@ -194,7 +194,7 @@ importlib.util.find_spec = lambda name, *package: None if name == "torch" else f
     ("line", "is_advised"),
     [
         ("import transformers", True),
-        ("import maskjax.tasks.tokenizer as t; t.import_transformers()", False),
+        ("import maskjax.tasks.tokenizer_convert as t; t.import_transformers()", False),
         ("import maskjax.tasks.tokenizer as t; t.load_tokenizer(t.Path(sys.argv[1]))", False),
     ],
 )
