@@ -132,7 +132,7 @@ def _read(entry: Path) -> Tokenizer | None:
         rust = _parse(content)
         rust.encode_special_tokens = splits_special
         return Tokenizer(rust, **settings)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None  # and it is written again
 
 

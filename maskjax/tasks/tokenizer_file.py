@@ -64,8 +64,8 @@ def read_tokenizer(folder: Path, *, words: bool = False) -> Tokenizer | None:
         layout, source = _source(folder)
         _check(layout, source)
         rust = _read(folder, layout, source)
-    except (ValueError, LookupError, TypeError, AttributeError):  # files of any other form
-        return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None  # files of any other form
     options = {"add_prefix_space": layout.add_prefix_space, **source.options}
     if words and not options["add_prefix_space"]:
         options["add_prefix_space"] = True
@@ -119,10 +119,7 @@ def _source(folder: Path) -> tuple[Layout, Source]:
 def _read_json(path: Path, missing: dict[str, Any] | None = None) -> dict[str, Any]:
     if missing is not None and not path.exists():
         return missing
-    try:
-        values = json.loads(path.read_bytes())
-    except (OSError, RecursionError) as error:
-        raise _UncertainError from error
+    values = json.loads(path.read_bytes())
     _require(isinstance(values, dict))
     return values
 

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import transformers
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer, UnigramTrainer, WordPieceTrainer
+
+from maskjax.tasks import load_tokenizer
 
 TROUBLE = [
     "",
@@ -48,7 +50,9 @@ def word_piece(*special: str, lowercase: bool = True) -> dict[str, int]:
     trained = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     trained.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     trained.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    _train(trained, WordPieceTrainer(vocab_size=700, special_tokens=list(special)))
+    _train(
+        trained, WordPieceTrainer(vocab_size=700, special_tokens=list(special), show_progress=False)
+    )
     return trained.get_vocab()
 
 
@@ -83,7 +87,7 @@ def unigram(*special: str) -> list[tuple[str, float]]:
         vocab_size=500, special_tokens=list(special), unk_token=special[0], show_progress=False
     )
     _train(trained, trainer)
-    scores = {token: score for token, score in json.loads(trained.to_str())["model"]["vocab"]}
+    scores = dict(json.loads(trained.to_str())["model"]["vocab"])
     return [(token, 0.0) for token in special] + [
         (token, score) for token, score in scores.items() if token not in special
     ]
@@ -131,11 +135,7 @@ def _eurobert() -> transformers.PreTrainedTokenizerFast:
     names |= {"mask_token": "<|mask|>", "pad_token": "<|pad|>"}
     vocabulary, merges = byte_bpe(*names.values())
     rust = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=True))
-    words = (
-        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+"
-    )
-    from tokenizers import Regex
-
+    words = r"(?i:'s|'t|'re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s+"
     rust.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(words), "isolated"),
@@ -196,13 +196,75 @@ MADE: dict[str, Callable[[], transformers.PreTrainedTokenizerFast]] = {
 """A tokenizer of transformers for each family, and for some options."""
 
 
-def model_type(name: str) -> str:
-    return {"bert-cased": "bert", "bert-chinese": "bert"}.get(name, name)
+WORDS = [
+    ["plain", "words", "", "and", "a b", " ", "é", "Ångström"],
+    ["\u200d", "中文", "x" * 150, "don't", "[MASK]", "<mask>", "\x07", "👨‍👩‍👧"],
+    ["▁", "Ġ", "a", "  a", "a  ", "\u00a0", "."],
+]
+"""Lists of words that tokenizers read in different ways."""
+ENCODED = ("ids", "type_ids", "special_tokens_mask", "word_ids", "offsets", "tokens")
 
 
-def write(folder: Path, name: str) -> Path:
-    """Saves a tokenizer as transformers does today."""
+def write(folder: Path, name: str, *, old: bool = False) -> Path:
+    """Saves a tokenizer as transformers does, now or before its version 5."""
     folder.mkdir(parents=True, exist_ok=True)
-    MADE[name]().save_pretrained(folder)
-    (folder / "config.json").write_text(json.dumps({"model_type": model_type(name)}))
+    tokenizer = MADE[name]()
+    tokenizer.save_pretrained(folder)
+    model_type = {"bert-cased": "bert", "bert-chinese": "bert"}.get(name, name)
+    (folder / "config.json").write_text(json.dumps({"model_type": model_type}))
+    if old:
+        _as_before(folder, type(tokenizer).__name__)
     return folder
+
+
+def _as_before(folder: Path, name: str) -> None:
+    values = json.loads((folder / "tokenizer.json").read_text())
+    options = json.loads((folder / "tokenizer_config.json").read_text())
+    del options["backend"]
+    generic = {"TokenizersBackend": "PreTrainedTokenizer"}
+    options |= {"tokenizer_class": generic.get(name, name) + "Fast", "model_max_length": 512}
+    options |= {"clean_up_tokenization_spaces": True, "special_tokens_map_file": None}
+    options["added_tokens_decoder"] = {str(t.pop("id")): t for t in values["added_tokens"]}
+    names = {key: value for key, value in options.items() if key.endswith("_token")}
+    tokens = {t["content"]: t for t in options["added_tokens_decoder"].values()}
+    full = {key: {**tokens[value], "special": True} for key, value in names.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps(options))
+    (folder / "special_tokens_map.json").write_text(json.dumps(full))
+
+
+def change(path: Path, **values) -> None:
+    """Sets values of a JSON file; None removes one."""
+    content = json.loads(path.read_text()) if path.exists() else {}
+    content |= values
+    path.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
+
+
+def assert_equal(folder: Path, load=load_tokenizer) -> None:
+    """Compares a folder's tokenizer with that of transformers, for texts, pairs and words."""
+    theirs = transformers.AutoTokenizer.from_pretrained(folder)
+    ours = load(folder)
+    assert ours.model_input_names == theirs.model_input_names
+    assert ours.truncation_side == theirs.truncation_side
+    assert ours.get_vocab() == theirs.get_vocab()
+    assert len(ours) == len(theirs)
+    for pair in (False, True):
+        count = theirs.num_special_tokens_to_add(pair=pair)
+        assert ours.num_special_tokens_to_add(pair=pair) == count
+    for first, second in zip(TROUBLE, [*TROUBLE[1:], "the end"], strict=True):
+        _compare(ours, theirs, first)
+        _compare(ours, theirs, first, second or "other")
+    if theirs.add_prefix_space is False:
+        theirs = transformers.AutoTokenizer.from_pretrained(folder, add_prefix_space=True)
+    ours = load(folder, "tokens")
+    for words in [*WORDS, *(text.split() or [""] for text in TROUBLE)]:
+        _compare(ours, theirs, words)
+        _compare(ours, theirs, words, ["and", "others"])
+
+
+def _compare(ours, theirs, *texts) -> None:
+    words = isinstance(texts[0], list)
+    expected = theirs(*texts, is_split_into_words=words).encodings[0]
+    ours.backend_tokenizer.no_truncation()  # that of the file
+    got = ours.backend_tokenizer.encode(*texts, is_pretokenized=words)
+    for field in ENCODED:
+        assert getattr(got, field) == getattr(expected, field), (field, texts)
