@@ -88,7 +88,7 @@ def _compare_masks(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: 
 
 
 def _logits(model: Any, predictor: SavedRun, texts: Texts) -> np.ndarray:
-    tokenizer = load_with_transformers(predictor.base.folder)
+    tokenizer: Any = load_with_transformers(predictor.base.folder)
     length, pieces = predictor.config.task.max_length, []
     for start in range(0, len(texts), 32):
         columns = [list(column) for column in zip(*texts[start : start + 32], strict=True)]

@@ -100,9 +100,8 @@ def _source(folder: Path) -> tuple[Layout, Source]:
     values = _read_json(folder / TOKENIZER_JSON)
     options = _read_json(folder / "tokenizer_config.json", missing={})
     _require(all(_is_known(*item) for item in options.items()))
-    layout = LAYOUTS.get(_class_name(_read_json(folder / "config.json"), options), None)
-    _require(layout is not None and {"model", "added_tokens"} <= values.keys())
-    assert layout is not None
+    _require({"model", "added_tokens"} <= values.keys())
+    layout = LAYOUTS[_class_name(_read_json(folder / "config.json"), options)]
     ids = {token["content"]: token["id"] for token in values["added_tokens"]}
     names, extra = dict(layout.names), []
     for file in _files_of_names(folder, options):
@@ -143,16 +142,13 @@ def _is_known(key: str, value: Any) -> bool:
     return key in OPTIONS or _names_token(key, value)
 
 
-def _class_name(config: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
-    """The class that AutoTokenizer chooses; None if other things decide as well."""
+def _class_name(config: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """The class that AutoTokenizer chooses."""
     kind = config.get("model_type")
-    if kind not in REGISTERED or "model_name" in config:
-        return None
+    _require(kind in REGISTERED and "model_name" not in config)  # which decides as well
     if kind == "modernbert":  # whatever class its files name
         return GENERIC
     name = options.get("tokenizer_class") or config.get("tokenizer_class") or REGISTERED[kind]
-    if not isinstance(name, str):
-        return None
     name = name.removesuffix("Fast")
     return {"PreTrainedTokenizer": GENERIC, "ElectraTokenizer": "BertTokenizer"}.get(name, name)
 
@@ -169,8 +165,9 @@ def _names_token(key: str, value: Any) -> bool:
 
 
 def _content(token: Any) -> str:
-    content = token.get("content") if isinstance(token, dict) else token
-    _require(isinstance(content, str))
+    content = token["content"] if isinstance(token, dict) else token
+    if not isinstance(content, str):
+        raise _UncertainError
     return content
 
 
