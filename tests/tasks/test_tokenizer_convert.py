@@ -53,7 +53,11 @@ def load_converted(folder, kind="classification"):
 @pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("name", MADE)
 def test_kept_tokenizers_equal_those_of_transformers(tmp_path, without_transformers, name):
-    assert_kept(write(tmp_path / name, name), without_transformers, load_converted)
+    folder = write(tmp_path / name, name)
+    state = AutoTokenizer.from_pretrained(folder).backend_tokenizer.to_str()
+    assert_kept(folder, without_transformers, load_converted)
+    # The scores of Unigram too, to the last bit.
+    assert convert_tokenizer(folder).backend_tokenizer.to_str() == state
 
 
 @pytest.mark.usefixtures("cache")
