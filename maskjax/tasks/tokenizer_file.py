@@ -144,7 +144,7 @@ def _is_known(key: str, value: Any) -> bool:
 
 def _class_name(config: Mapping[str, Any], options: Mapping[str, Any]) -> str:
     """The class that AutoTokenizer chooses."""
-    kind = config.get("model_type")
+    kind = config["model_type"]
     _require(kind in REGISTERED and "model_name" not in config)  # which decides as well
     if kind == "modernbert":  # whatever class its files name
         return GENERIC
