@@ -22,6 +22,7 @@ class Tokenizer:
             transformers knows.
 
     Example:
+        >>> from maskjax.tasks import load_tokenizer
         >>> tokenizer = load_tokenizer(base)
         >>> tokenizer.backend_tokenizer.encode("good film").tokens
         ['[CLS]', 'good', 'film', '[SEP]']

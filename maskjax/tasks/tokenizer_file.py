@@ -30,7 +30,7 @@ SWITCHES = (
 )
 """Options that the parts of some class depend on; true or false."""
 UNUSED = (
-    *("add_bos_token", "add_eos_token"),  # transformers ignores them beside tokenizer.json
+    *("add_bos_token", "add_eos_token"),  # ignored where there is a tokenizer.json
     *("chat_template", "clean_up_tokenization_spaces", "do_basic_tokenize", "errors", "backend"),
     *("is_local", "local_files_only", "max_length", "max_len", "model_max_length", "never_split"),
     *("name_or_path", "pad_to_multiple_of", "pad_token_type_id", "padding_side", "remove_space"),
@@ -57,8 +57,8 @@ def read_tokenizer(folder: Path, *, words: bool = False) -> Tokenizer | None:
         words: Whether texts are lists of words, each of which is read as if a space stood before.
 
     Returns:
-        The tokenizer, equal to that of transformers; None if only transformers knows, which also
-        tells what is wrong with a broken file.
+        The tokenizer, equal to that of transformers; None if only transformers knows, whose error
+        also names the defect of a broken file.
     """
     try:
         layout, source = _source(folder)

@@ -1,7 +1,7 @@
 """The parts that classes of transformers build themselves, whatever tokenizer.json says.
 
 transformers 5 takes only the vocabulary, the added tokens and sometimes the post-processor from
-tokenizer.json; where the class of the tokenizer is not generic, everything else is made anew.
+tokenizer.json; where the class of the tokenizer is not generic, everything else is built again.
 """
 
 import base64
