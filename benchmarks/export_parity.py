@@ -21,6 +21,7 @@ from benchmarks.harness import timed
 from maskjax.export import export_hf, export_torch_masks
 from maskjax.inference import SavedRun, load_predictor
 from maskjax.tasks import Split, Table, encode, read_table, read_texts
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 
 Texts = list[tuple[str, ...]]
 
@@ -87,7 +88,7 @@ def _compare_masks(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: 
 
 
 def _logits(model: Any, predictor: SavedRun, texts: Texts) -> np.ndarray:
-    tokenizer: Any = predictor.tokenizer
+    tokenizer: Any = load_with_transformers(predictor.base.folder)
     length, pieces = predictor.config.task.max_length, []
     for start in range(0, len(texts), 32):
         columns = [list(column) for column in zip(*texts[start : start + 32], strict=True)]

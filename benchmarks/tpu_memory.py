@@ -124,8 +124,8 @@ def main(
     """Prints a table.
 
     Args:
-        size: tiny, base, large, deberta, modernbert, modernbert-long (1 x 4,096) or modernbert-batch
-            (8 x 4,096).
+        size: tiny, base, large, deberta, modernbert, modernbert-long (1 x 4,096), or
+            modernbert-batch (8 x 4,096).
         methods: Some of finetune, mask, lora, head and bitfit; predict is a forward pass.
         policies: Some of nothing, masked_weights and blocks; the second is for mask alone.
         precisions: Some of float32, bfloat16 (activations and products) and lean (frozen matrices

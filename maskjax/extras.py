@@ -5,6 +5,7 @@ import importlib.util
 from maskjax.errors import InputError
 
 DISTRIBUTIONS = {
+    "google.protobuf": "protobuf",
     "prometheus_client": "prometheus-client",
     "torch": "PyTorch",
 }
@@ -16,7 +17,7 @@ def require(user: str, *modules: str, install: str) -> None:
 
     Args:
         user: The command or option that needs them.
-        *modules: Top-level modules, as they are imported.
+        *modules: Modules, as they are imported.
         install: The argument of `pip install` that installs them.
 
     Raises:
@@ -30,7 +31,14 @@ def require(user: str, *modules: str, install: str) -> None:
         maskjax.errors.InputError: maskjax report needs no_such_module; \
 pip install "maskjax[analysis]"
     """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    missing = [name for name in modules if not _is_installed(name)]
     if missing:
         names = ", ".join(DISTRIBUTIONS.get(name, name) for name in missing)
         raise InputError(f'{user} needs {names}; pip install "{install}"')
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # the package that it is in
+        return False

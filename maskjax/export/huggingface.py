@@ -24,8 +24,8 @@ from maskjax.models import (
     state_dict_key,
     swap_layout,
 )
-from maskjax.tasks import Task, load_tokenizer
-from maskjax.tasks.tokenizer import import_transformers
+from maskjax.tasks import Task
+from maskjax.tasks.tokenizer_convert import import_transformers, load_with_transformers
 
 HEADS: dict[TaskType, str] = {
     "classification": "ForSequenceClassification",
@@ -153,7 +153,7 @@ def _unshared_keys(config: EncoderConfig) -> dict[str, int]:
 
 def _save_tokenizer(predictor: SavedRun, folder: Path) -> None:
     """Saves the base's tokenizer with the maximum length of the task."""
-    load_tokenizer(predictor.base.folder).save_pretrained(folder)
+    load_with_transformers(predictor.base.folder).save_pretrained(folder)
     path = folder / "tokenizer_config.json"
     values = json.loads(path.read_text(encoding="utf8"))
     for note in LOADING_NOTES:

@@ -5,19 +5,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate, islice
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from maskjax.errors import InputError
 from maskjax.inference.batching import Tokens, bucket_length
 from maskjax.models import Base, TaskType
-from maskjax.tasks import Split, Task, encode, load_base_tokenizer
+from maskjax.tasks import Split, Task, Tokenizer, encode, load_base_tokenizer
 from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 from maskjax.tasks.windows import WordPiece
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 InputRow = str | tuple[str, ...]
 """A text; a pair of texts; for choice, a first text and each text to choose from; for tokens, the
@@ -127,7 +124,7 @@ class Reader:
         self._lock = threading.Lock()  # a tokenizer holds the length that it cuts at
 
     @cached_property
-    def _for_words(self) -> "PreTrainedTokenizerBase":
+    def _for_words(self) -> Tokenizer:
         return load_base_tokenizer(self._base, "tokens")
 
     def prepare(

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,14 +50,12 @@ from maskjax.tasks import (
     LoadedTask,
     Split,
     Task,
+    Tokenizer,
     encode,
     load_base_tokenizer,
     load_labeled,
     note_on_truncated,
 )
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class SavedRun(NamedTuple):
@@ -79,7 +77,7 @@ class SavedRun(NamedTuple):
     base: Base
     model: Model
     params: Params
-    tokenizer: "PreTrainedTokenizerBase"
+    tokenizer: Tokenizer
 
     def logits(self, encoded: Encoded) -> np.ndarray:
         """Logits `[units, outputs]` of tokenized rows."""

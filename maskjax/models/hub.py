@@ -31,6 +31,10 @@ FILES = [
     "vocab.txt",
     "vocab.json",
     "merges.txt",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.model",
 ]
 """The files of a repository that a base and its tokenizer need."""
 

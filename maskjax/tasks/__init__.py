@@ -20,6 +20,7 @@ from maskjax.tasks.task import IGNORED, LoadedTask, Split, Task
 from maskjax.tasks.texts import read_texts
 from maskjax.tasks.token_files import read_token_file
 from maskjax.tasks.tokenizer import load_base_tokenizer, load_tokenizer
+from maskjax.tasks.tokenizer_class import Tokenizer
 from maskjax.tasks.truncation import describe_truncated, note_on_truncated
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Split",
     "Table",
     "Task",
+    "Tokenizer",
     "buckets_used",
     "count_confusion",
     "describe_truncated",

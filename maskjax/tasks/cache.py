@@ -11,7 +11,6 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError
@@ -22,11 +21,8 @@ from maskjax.tasks.encode import encode
 from maskjax.tasks.encoded import Encoded
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
-from maskjax.tasks.tokenizer import rust_tokenizer
+from maskjax.tasks.tokenizer_class import Tokenizer
 from maskjax.tasks.windows import WordPiece
-
-if TYPE_CHECKING:  # slow to import
-    from transformers import PreTrainedTokenizerBase
 
 FORMAT = 3
 """The version of an entry, to be raised when `encode` or the layout of an entry changes."""
@@ -34,7 +30,7 @@ FORMAT = 3
 
 def encode_cached(
     split: Split,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     max_length: int,
     word_piece: WordPiece = "last",
     stride: int | None = None,
@@ -46,7 +42,7 @@ def encode_cached(
 
     Args:
         split: The rows.
-        tokenizer: A fast tokenizer.
+        tokenizer: The tokenizer.
         max_length: The maximum number of tokens of a sequence.
         word_piece: For tokens, which piece of a word stands for it.
         stride: The number of tokens that neighboring windows share; None truncates.
@@ -86,14 +82,14 @@ class _DamagedError(ValueError):
 
 def _key(
     split: Split,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     max_length: int,
     word_piece: WordPiece,
     stride: int | None,
 ) -> str:
     import tokenizers
 
-    settings = json.loads(rust_tokenizer(tokenizer).to_str())
+    settings = json.loads(tokenizer.backend_tokenizer.to_str())
     del settings["truncation"], settings["padding"]  # state of the last call
     content = {
         "format": FORMAT,

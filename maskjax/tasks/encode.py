@@ -1,7 +1,7 @@
 """Tokenization of splits."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from maskjax.progress import counted
 from maskjax.tasks.encoded import Encoded
 from maskjax.tasks.ragged import Ragged
 from maskjax.tasks.task import Split
-from maskjax.tasks.tokenizer import rust_tokenizer
+from maskjax.tasks.tokenizer_class import Tokenizer
 from maskjax.tasks.unicode import NOT_UNICODE, has_surrogates
 from maskjax.tasks.windows import (
     Windows,
@@ -20,16 +20,13 @@ from maskjax.tasks.windows import (
     word_positions,
 )
 
-if TYPE_CHECKING:  # slow to import
-    from transformers import PreTrainedTokenizerBase
-
 CHUNK = 4096
 """Sequences that are tokenized at once: enough for all threads, few enough for memory."""
 
 
 def encode(
     split: Split,
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     max_length: int,
     word_piece: WordPiece = "last",
     stride: int | None = None,
@@ -41,7 +38,7 @@ def encode(
 
     Args:
         split: The rows; all have the same number of texts, except in tasks on words.
-        tokenizer: A fast tokenizer; for words from `load_tokenizer(folder, "tokens")`.
+        tokenizer: The tokenizer; for words from `load_tokenizer(folder, "tokens")`.
         max_length: The maximum number of tokens of a sequence, special tokens included. A longer
             row is truncated at the end, a pair at the end of its longer text, unless there is a
             stride.
@@ -108,7 +105,7 @@ def _sequences(split: Split) -> list[Any]:
 
 
 def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase",
+    tokenizer: Tokenizer,
     sequences: Sequence[Any],
     max_length: int,
     stride: int | None,
@@ -116,7 +113,7 @@ def _tokenize(
     words: bool,
 ) -> Iterator[Windows]:
     """Tokenizes as a call of the tokenizer does, without its lists of all outputs."""
-    rust = rust_tokenizer(tokenizer)
+    rust = tokenizer.backend_tokenizer
     rust.no_padding()
     side = tokenizer.truncation_side
     with counted("tokenizing", len(sequences)) as counter:
@@ -131,7 +128,7 @@ def _tokenize(
             counter.add(len(chunk))
 
 
-def _check_length(tokenizer: "PreTrainedTokenizerBase", max_length: int, *, pair: bool) -> None:
+def _check_length(tokenizer: Tokenizer, max_length: int, *, pair: bool) -> None:
     minimum = 1 + pair + tokenizer.num_special_tokens_to_add(pair=pair)
     if max_length < minimum:
         raise InputError(

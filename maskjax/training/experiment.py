@@ -1,7 +1,7 @@
 """From a configuration to everything that a run needs: base, rows, model, adaptation."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ from maskjax.progress import announced, warn
 from maskjax.tasks import (
     Encoded,
     LoadedTask,
+    Tokenizer,
     encode,
     encode_cached,
     load_base_tokenizer,
@@ -42,9 +43,6 @@ from maskjax.training.settings import resolve_config
 from maskjax.training.sharding import Layout, make_layout
 from maskjax.training.sparsity_penalty import SparsityPenalty, make_sparsity_penalty
 from maskjax.training.validate import validate
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 
 class Experiment(NamedTuple):
@@ -72,7 +70,7 @@ class Experiment(NamedTuple):
     adaptation: Adaptation
     data: LoadedTask
     encoded: dict[str, Encoded]
-    tokenizer: "PreTrainedTokenizerBase"
+    tokenizer: Tokenizer
     layout: Layout
     schedule: optax.Schedule
     optimizer: optax.GradientTransformation
@@ -182,7 +180,7 @@ def _steps_per_epoch(config: Config, encoded: dict[str, Encoded]) -> int:
 
 
 def _encode(
-    config: TaskConfig, data: LoadedTask, tokenizer: "PreTrainedTokenizerBase"
+    config: TaskConfig, data: LoadedTask, tokenizer: Tokenizer
 ) -> tuple[dict[str, Encoded], list[str]]:
     """Tokenizes all splits, and gives notes on the cache."""
     encoded, notes = {}, []

@@ -14,6 +14,7 @@ from maskjax.export.huggingface import to_torch
 from maskjax.export.recognized_head import recognize_head
 from maskjax.masking import flatten_with_paths
 from maskjax.models import ARCHITECTURES, load_base, normalize_name
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
 transformers = pytest.importorskip("transformers")
@@ -37,7 +38,7 @@ def family(request) -> str:
 def make_inputs(predictor, sentences) -> dict[str, np.ndarray]:
     columns = zip(*sentences(len(predictor.task.text), 12), strict=True)
     options = {"padding": True, "truncation": True, "max_length": 24, "return_tensors": "np"}
-    inputs = predictor.tokenizer(*map(list, columns), **options)
+    inputs = load_with_transformers(predictor.base.folder)(*map(list, columns), **options)
     return {name: array.astype(np.int32) for name, array in inputs.items()}
 
 

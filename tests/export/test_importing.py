@@ -174,7 +174,8 @@ def test_reference_code_and_imported_run_have_equal_outputs(
         state[f"{module}.weight"] = state[f"{module}.weight"] * mask
     plain = {n: a for n, a in as_tensors(state).items() if not n.endswith("_mask")}
     oracle.load_state_dict(plain)
-    inputs = predictor.tokenizer([text for (text,) in rows], padding=True, return_tensors="pt")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder)
+    inputs = tokenizer([text for (text,) in rows], padding=True, return_tensors="pt")
     with torch.no_grad():
         theirs = oracle(**inputs).logits.numpy()
     assert theirs.std() > 1e-2

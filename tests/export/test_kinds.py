@@ -14,6 +14,7 @@ from maskjax.export.huggingface import to_torch
 from maskjax.export.imported_run import imported_task
 from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, the oracle of these tests")
 transformers = pytest.importorskip("transformers")
@@ -31,9 +32,8 @@ def tokenize(predictor, rows):
     """Rows of texts, those of a choice adjacent, as int64 arrays [rows, seq]."""
     columns = [list(column) for column in zip(*rows, strict=True)]
     options = {"padding": True, "truncation": True, "max_length": 24, "return_tensors": "np"}
-    return {
-        name: a.astype(np.int64) for name, a in predictor.tokenizer(*columns, **options).items()
-    }
+    tokenizer = load_with_transformers(predictor.base.folder)
+    return {name: a.astype(np.int64) for name, a in tokenizer(*columns, **options).items()}
 
 
 def our_logits(predictor, rows):

@@ -15,6 +15,7 @@ from maskjax.errors import InputError
 from maskjax.export import export_hf, export_torch_masks
 from maskjax.masking.packed import unpack_bits
 from maskjax.tasks import Split, Task, encode
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 
 torch = pytest.importorskip("torch", reason="needs PyTorch, for which this export is")
 transformers = pytest.importorskip("transformers")
@@ -71,7 +72,7 @@ def encoded_rows(predictor, rows):
 def logits_of(model, predictor, rows):
     columns = [list(column) for column in zip(*rows, strict=True)]
     length = predictor.config.task.max_length
-    inputs = predictor.tokenizer(
+    inputs = load_with_transformers(predictor.base.folder)(
         *columns, padding=True, truncation=True, max_length=length, return_tensors="pt"
     )
     if predictor.base.config.family != "bert":
@@ -156,12 +157,13 @@ def test_labels_reach_a_pipeline_and_a_loss(exported, live, shipped):
     predictor, task = exported("bert", task=FOUR)
     model = live("bert")
     shipped.apply(model, task)
+    tokenizer = load_with_transformers(predictor.base.folder)
     classify = transformers.pipeline(
-        "text-classification", model=model, tokenizer=predictor.tokenizer, device="cpu"
+        "text-classification", model=model, tokenizer=tokenizer, device="cpu"
     )
     (ours,) = predictor([("a b c",)])
     assert classify("a b c")[0]["label"] == ours["label"]
-    inputs = predictor.tokenizer(["a b", "c"], padding=True, return_tensors="pt")
+    inputs = tokenizer(["a b", "c"], padding=True, return_tensors="pt")
     model(**inputs, labels=torch.tensor([3, 0])).loss.backward()
     zeros = model.bert.encoder.layer[1].output.dense.weight_mask == 0
     assert not model.bert.encoder.layer[1].output.dense.weight_orig.grad[zeros].any()

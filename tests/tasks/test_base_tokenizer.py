@@ -7,6 +7,7 @@ import pytest
 from maskjax.errors import InputError
 from maskjax.models import Base, read_config
 from maskjax.tasks import load_base_tokenizer
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 
 SHAPE = {"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}
 SHAPE |= {"intermediate_size": 4, "max_position_embeddings": 8, "model_type": "bert"}
@@ -26,7 +27,7 @@ def test_one_embedding_per_token_is_enough(bert_folder):
 
 @pytest.mark.parametrize("kind", ["classification", "tokens"])
 def test_added_tokens_need_embeddings(bert_folder, kind, tmp_path):
-    tokenizer = load_base_tokenizer(base_of(bert_folder, 10))
+    tokenizer = load_with_transformers(bert_folder)
     tokenizer.add_tokens(["[usr]", "[url]"])
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(InputError, match="has 12 tokens and the model 10"):
@@ -55,5 +56,5 @@ def test_special_tokens_of_the_post_processor_count(bert_folder, tmp_path):
 
 
 def save_json(folder, out):
-    load_base_tokenizer(base_of(folder, 10)).save_pretrained(out)
+    load_with_transformers(folder).save_pretrained(out)
     return json.loads((out / "tokenizer.json").read_text())

