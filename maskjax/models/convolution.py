@@ -61,7 +61,7 @@ class ConvolutionLayer(nnx.Module):
         key: PRNGKeyArray | None,
     ) -> Float[Array, "tokens hidden"]:
         """Maps what goes into the first block and what comes out; padding becomes zero."""
-        kept = (mask != 0).reshape(-1, 1)
         neighbors = self.conv(x.reshape(*mask.shape, -1)).reshape(x.shape)
-        neighbors = dropout(jnp.where(kept, neighbors, 0), self.rate, key)
-        return jnp.where(kept, self.LayerNorm(above + self.activation(neighbors)), 0)
+        neighbors = self.activation(dropout(neighbors, self.rate, key))
+        is_token = (mask != 0).reshape(-1, 1)
+        return jnp.where(is_token, self.LayerNorm(above + neighbors), 0)
