@@ -66,7 +66,7 @@ def dropped(
 
 def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
     """What a run dropped of each matrix."""
-    weights = run.predictor.weights
+    weights = run.saved.weights
     for path, packed in run.masks.items():
         mask = packed.unpack()
         if mask.ndim != 2:
@@ -92,7 +92,7 @@ def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
 
 def head_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each attention head, a line each."""
-    encoder = run.predictor.base.config
+    encoder = run.saved.base.config
     by_block = head_shares(run.masks, encoder.num_heads, encoder.num_kv_heads)
     for block, shares in by_block.items():
         for head, share in enumerate(shares):

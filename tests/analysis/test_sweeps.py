@@ -13,7 +13,7 @@ from maskjax.analysis.layer_sweep import ORDERS, Places, draw_layers, layer_plan
 from maskjax.analysis.sparsity_sweep import MASKS, draw_sparsity, sparsity_plans
 from maskjax.cli.main import main
 from maskjax.config import Config, TaskConfig, TrainConfig, config_to_dict
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 from maskjax.taskfile import load_task_file
@@ -34,7 +34,7 @@ def test_repeated_sweep_trains_nothing(toy_config, toy_base, tmp_path, monkeypat
     assert [row["masks"] for row in rows] == ["learned", "magnitude"]
     for row in rows:
         folder = out / "runs" / f"toy-{row['masks']}-0.3" / "seed-0"
-        score = load_predictor(folder).score(load_task(config.task).splits["dev"])
+        score = load_run(folder).score(load_task(config.task).splits["dev"])
         assert float(row["score"]) == pytest.approx(score)
         assert int(row["bytes"]) == (folder / "task.safetensors").stat().st_size
     weights = flatten_with_paths(load_base(toy_base).params)
