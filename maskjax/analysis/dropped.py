@@ -1,4 +1,4 @@
-"""What masks dropped: by block, kind, head and neuron, and against magnitude."""
+"""What masks dropped: by block, matrix type, head and neuron, and against magnitude."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ NORMAL_99 = 2.326
 def dropped(
     runs: RunFolders, *, out: StudyFolder, offline: Offline = False, dead: float = 1.0
 ) -> None:
-    """Shows what masks dropped, by block, kind of matrix, head and neuron.
+    """Shows what masks dropped, by block, matrix type, head and neuron.
 
     With it comes how many of the zeros are among as many smallest weights of their matrix,
     against zeros drawn at random.
@@ -72,11 +72,11 @@ def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
         if mask.ndim != 2:
             continue
         overlap = magnitude_overlap(mask, np.asarray(weights[path]))
-        block, kind = place_of(path)
+        block, matrix_type = place_of(path)
         yield {
             "run": run.name,
             "block": block,
-            "kind": kind,
+            "matrix_type": matrix_type,
             "weights": overlap.total,
             "zeros": overlap.zeros,
             "sparsity": overlap.chance,
@@ -113,7 +113,7 @@ def neuron_rows(run: "Run") -> Iterator[dict[str, Any]]:
 
 
 def draw_matrices(frame: Frame, grid: Grid, note: str) -> "Figure":
-    """Draws sparsity and overlap with magnitude by block and kind, as means over runs."""
+    """Draws sparsity and overlap with magnitude by block and matrix type, as means over runs."""
     with new_figure(7, 1.3 + 0.2 * len(grid[0])) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         zeros = 100 * mean_grid(frame, grid, "sparsity")

@@ -147,8 +147,8 @@ def _outcome(folder: Path) -> Numbers:
 def _check(plan: Plan, out: Path) -> None:
     """Refuses runs of other settings, finished ones too, before anything is trained."""
     from maskjax.analysis.baselines import head_config
-    from maskjax.training.run_dir import CONFIG_FILE
-    from maskjax.training.settings import check_stored
+    from maskjax.training.run_dir import CONFIG_FILE, check_stored
+    from maskjax.training.validate import resolve_config
 
     folder = _folder(plan, out)
     runs = [(folder, plan.config)]
@@ -158,7 +158,7 @@ def _check(plan: Plan, out: Path) -> None:
         runs = [(path, head_config(config, path)) for config, path in each]
     for path, config in runs:
         if (path / CONFIG_FILE).exists():
-            check_stored(path, config)
+            check_stored(path, resolve_config(config))
 
 
 def _folder(plan: Plan, out: Path) -> Path:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from maskjax.tasks import LoadedTask
 
 ROWS = (1, 16)
-"""Sequences of a group; fewer sizes than a server has, since each of them is compiled anew."""
+"""Sequences of a group; fewer sizes than a server has, since each of them is compiled."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RENAMED = {
-    "adaptation": {"start": "initializer"},
+    "adaptation": {"start": "initializer", "kinds": "matrix_types"},
     "optimizer": {"pull": "score_decay"},
     "train": {"lanes": "seed_loop"},
 }

@@ -1,4 +1,4 @@
-"""The type of the task of a head, inferred from its tensors."""
+"""The kind of the task of a head, inferred from its tensors."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -18,10 +18,10 @@ OUTPUT = "classifier.weight"
 
 
 class RecognizedHead(NamedTuple):
-    """The inferred type of the task of a head.
+    """The inferred kind of the task of a head.
 
     Attributes:
-        kind: The most likely type.
+        kind: The most likely kind.
         alternative: Another type whose head has the same tensors, or None.
     """
 

@@ -25,7 +25,7 @@ def load_tokenizer(
 
     Args:
         folder: A folder in the layout of Hugging Face.
-        kind: The type of the task; for tokens, RoBERTa's tokenizer adds a space before each word,
+        kind: The kind of the task; for tokens, RoBERTa's tokenizer adds a space before each word,
             without which every word would be read as the first of a text.
 
     Returns:
@@ -53,7 +53,7 @@ def load_base_tokenizer(base: Base, kind: TaskType = "classification") -> "PreTr
 
     Args:
         base: The base.
-        kind: The type of the task, as for `load_tokenizer`.
+        kind: The kind of the task, as for `load_tokenizer`.
 
     Returns:
         The fast tokenizer, all of whose token ids have an embedding.

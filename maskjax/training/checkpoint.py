@@ -22,7 +22,7 @@ from maskjax.folders import expand_home
 from maskjax.training import distributed
 from maskjax.training.orbax_noise import silence_orbax
 from maskjax.training.plain import Plain, digest_plain, from_plain, to_plain
-from maskjax.training.settings import RAISABLE, check_settings
+from maskjax.training.run_dir import RAISABLE, check_settings
 
 Tree = TypeVar("Tree")
 KEEP = 2

@@ -103,7 +103,16 @@ def fit_seeds(
     """
     training = _initialize(experiments)
     first, seeds = experiments[0], training.seeds
-    step = _make_step(first, seeds)
+    step = make_train_step(
+        first.model,
+        first.adaptation,
+        first.optimizer,
+        make_loss(first.data.task.kind),
+        seeds,
+        penalty=first.penalty,
+        layout=first.layout,
+        train=first.config.train,
+    )
     best = KeepBest()
     called: list[Hook] = [LogMetrics(), CompareMasks(), best, *hooks]
     for hook in called:
@@ -152,19 +161,6 @@ def _initialize(experiments: Sequence[Experiment]) -> Training:
     steps = frozenset((*_evaluations(first), *ends))
     running = np.full(seeds.count, True)
     return Training(experiments, seeds, state, steps, ends, running, begun=begun)
-
-
-def _make_step(first: Experiment, seeds: Seeds) -> TrainStep:
-    return make_train_step(
-        first.model,
-        first.adaptation,
-        first.optimizer,
-        make_loss(first.data.task.kind),
-        seeds,
-        penalty=first.penalty,
-        layout=first.layout,
-        train=first.config.train,
-    )
 
 
 def _advance(training: Training, step: TrainStep, batch: PrefetchedBatch) -> None:

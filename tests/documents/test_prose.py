@@ -28,8 +28,8 @@ PHRASES = {
 IDENTIFIERS = frozenset((
     "Asked", "Fed", "Kind", "Mixed", "Programs", "Question", "Read", "Registered", "Residency",
     "Row", "Shelf", "Start", "asked", "came", "cells", "checkpoint_name", "each", "first_says",
-    "found", "freeze", "heat", "is_first", "key_for_path", "lanes", "leaves_by_path", "look",
-    "looks", "mine", "near_names", "nothing", "one", "other", "others", "planes", "pull",
+    "found", "freeze", "heat", "is_first", "key_for_path", "kinds", "lanes", "leaves_by_path",
+    "look", "looks", "mine", "near_names", "nothing", "one", "other", "others", "planes", "pull",
     "replace_leaves", "several", "some", "sort", "start", "start_of", "told", "wanted", "what",
     "whole",
 ))  # fmt: skip

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import islice
 
 import httpx2
 import numpy as np
@@ -66,24 +67,24 @@ def address(base_of, runs):
 @pytest.mark.parametrize("kind", ROWS)
 def test_answers_match_each_run_loaded_alone(address, runs, kind):
     alone = load_run(runs / kind)
-    count = len(ROWS[kind][0]) if kind == "tokens" else 1
-    encoded = alone.encode(Split(ROWS[kind][:1], np.zeros(count, np.int32), kind))
-    predictions = predict_rows(alone.task, alone.logits(encoded))
+    units = [len(row) if kind == "tokens" else 1 for row in ROWS[kind]]
+    split = Split(ROWS[kind], np.zeros(sum(units), np.int32), kind)
+    predictions = iter(predict_rows(alone.task, alone.logits(alone.encode(split))))
     inputs = [row[0] if len(row) == 1 else list(row) for row in ROWS[kind]]
     response = httpx2.post(f"{address}/models/{kind}", json={"inputs": inputs}, timeout=60)
     assert response.status_code == 200, response.text
-    (answer,) = response.json()
-    scores = [expected["score"] for expected in predictions]
-    assert [answered["score"] for answered in answer[:count]] == pytest.approx(scores, rel=1e-4)
-    labels = [expected["label"] for expected in predictions]
-    if kind == "tokens":
-        assert [word["entity"] for word in answer] == labels
-        assert [word["word"] for word in answer] == list(ROWS[kind][0])
-        return
-    if kind != "regression":
-        assert answer[0]["label"] == labels[0]
-        assert sum(label["score"] for label in answer) == pytest.approx(1)
-    assert len(answer) == alone.task.num_outputs
+    for row, answer, count in zip(ROWS[kind], response.json(), units, strict=True):
+        expected = list(islice(predictions, count))
+        scores = [unit["score"] for unit in expected]
+        assert [label["score"] for label in answer[:count]] == pytest.approx(scores, rel=1e-4)
+        if kind == "tokens":
+            assert [word["word"] for word in answer] == list(row)
+            assert [word["entity"] for word in answer] == [unit["label"] for unit in expected]
+            continue
+        if kind != "regression":
+            assert answer[0]["label"] == expected[0]["label"]
+            assert sum(label["score"] for label in answer) == pytest.approx(1)
+        assert len(answer) == alone.task.num_outputs
 
 
 def test_vectors_of_base_and_task_are_normalized_and_differ(address):

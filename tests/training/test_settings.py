@@ -10,7 +10,7 @@ from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig, Tr
 from maskjax.inference import load_run
 from maskjax.tasks import load_task
 from maskjax.training import run
-from maskjax.training.settings import resolve_config
+from maskjax.training.validate import resolve_config
 
 
 def test_local_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):

@@ -48,10 +48,10 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
 
 
 def _draw(saved: "SavedRun", out: Path) -> Path:
-    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_kind
+    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_type
     from maskjax.masking.packed import count_packed
 
     name = saved.task.name
     path = out / f"{name.replace('/', '-')}-mask.png"
-    save_picture(zeros_by_block_and_kind(count_packed(saved.file.masks)), name, path)
+    save_picture(zeros_by_block_and_type(count_packed(saved.file.masks)), name, path)
     return path
