@@ -21,6 +21,12 @@ def masked_rules(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
 
     Raises:
         InputError: If a setting does not fit the model.
+
+    Example:
+        >>> from maskjax.models import build_model, load_base
+        >>> model = build_model(load_base(base).config, num_outputs=2)
+        >>> masked_rules(AdaptationConfig(matrix_types=("query",), blocks=(1, 1)), model)
+        ('encoder/layer/(?:1)/attention/self/query/kernel',)
     """
     return _rules(_masked_types(config, model), config, model)
 
@@ -54,6 +60,11 @@ def masked_blocks(config: AdaptationConfig, encoder: EncoderConfig) -> range:
 
     Raises:
         InputError: If the range does not lie in the encoder.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> list(masked_blocks(AdaptationConfig(blocks=(1, 1)), load_base(base).config))
+        [1]
     """
     lowest = architecture_of(encoder).lowest_masked(encoder.num_layers)
     return chosen_blocks(config, encoder, min(lowest, encoder.num_layers - 1))

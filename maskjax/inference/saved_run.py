@@ -119,6 +119,12 @@ def cls_vectors(saved: SavedRun, encoded: Encoded, layer: int | None = None) -> 
 
     Raises:
         InputError: If the encoder has no such layer.
+
+    Example:
+        >>> from maskjax.inference import load_run
+        >>> saved = load_run(trained)
+        >>> cls_vectors(saved, saved.encode(saved.load_rows().splits["dev"]), layer=1).shape
+        (41, 16)
     """
     last = saved.base.config.num_layers
     if layer is None:

@@ -164,6 +164,11 @@ def head_paths(model: Model) -> tuple[str, ...]:
     Returns:
         Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`. They include
         RoBERTa's pooler, which multiple choice uses.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> head_paths(build_model(load_base(base).config, num_outputs=2))
+        ('classifier/bias', 'classifier/kernel')
     """
     return tuple(flatten_with_paths(_random_part(model)))
 

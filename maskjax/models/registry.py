@@ -78,5 +78,11 @@ def guess_family(values: Mapping[str, Any], names: Container[str], source: str) 
 
 
 def architecture_of(config: EncoderConfig) -> Architecture:
-    """The architecture of a configuration."""
+    """The architecture of a configuration.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> architecture_of(load_base(base).config).name
+        'bert'
+    """
     return ARCHITECTURES[config.family]

@@ -33,6 +33,10 @@ def load_tokenizer(
 
     Raises:
         InputError: If the folder is missing, or holds no readable tokenizer with a fast form.
+
+    Example:
+        >>> load_tokenizer(base).tokenize("a good film")
+        ['a', 'good', 'film']
     """
     folder = Path(folder)
     if not folder.is_dir():

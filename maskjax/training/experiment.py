@@ -163,6 +163,11 @@ def prepare_seeds(config: Config) -> list[Experiment]:
 
     Raises:
         InputError: If the base, the rows or a setting cannot be used.
+
+    Example:
+        >>> two = replace(config, train=replace(config.train, seeds=2))
+        >>> [experiment.config.train.seed for experiment in prepare_seeds(two)]
+        [0, 1]
     """
     return build_seeds(resolve_config(config))
 
