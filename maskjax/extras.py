@@ -14,14 +14,6 @@ DISTRIBUTIONS = {
 def require(user: str, *modules: str, install: str) -> None:
     """Checks that packages are installed, without importing them.
 
-    Args:
-        user: The command or option that needs them.
-        *modules: Top-level modules, as they are imported.
-        install: The argument of `pip install` that installs them.
-
-    Raises:
-        InputError: If a package is missing.
-
     Example:
         >>> require("maskjax report", "json", install="maskjax[analysis]")
         >>> require("maskjax report", "no_such_module", install="maskjax[analysis]")

@@ -95,8 +95,8 @@ def chosen_types(config: AdaptationConfig, model: Model) -> tuple[str, ...]:
 
 def _pretrained_types(model: Model) -> tuple[str, ...]:
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
-    found = {matrix_type(path) for path in pretrained}
-    return tuple(name for name in MATRIX_TYPES if name in found)
+    present = {matrix_type(path) for path in pretrained}
+    return tuple(name for name in MATRIX_TYPES if name in present)
 
 
 def _masked_types(config: AdaptationConfig, model: Model) -> tuple[str, ...]:

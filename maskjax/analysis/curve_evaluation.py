@@ -56,8 +56,8 @@ class Walker:
         weights = np.asarray(CURVES[key["curve"]](jnp.linspace(0, 1, self._walk.points)))
         result = {}
         for split, landscape in self._landscapes.items():
-            found = landscape((first, *between, last), weights)
-            heights = {"loss": found.loss.tolist(), "score": found.score.tolist()}
+            points = landscape((first, *between, last), weights)
+            heights = {"loss": points.loss.tolist(), "score": points.score.tolist()}
             result[split] = {"rows": landscape.rows, **heights}
         return result
 

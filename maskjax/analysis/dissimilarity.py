@@ -76,12 +76,15 @@ def distance_of(differences: "Iterable[Difference]") -> Distance:
         >>> distance_of([Difference(differing=2, first=2, second=2, total=4)]).ratio
         1.0
     """
-    found = list(differences)
+    patterns = list(differences)
     return Distance(
-        sum(difference.differing for difference in found),
-        sum(difference.first + difference.second for difference in found),
-        sum(difference.first + difference.second - 2 * _shared(difference) for difference in found),
-        sum(4 * _variance(difference) for difference in found),
+        sum(difference.differing for difference in patterns),
+        sum(difference.first + difference.second for difference in patterns),
+        sum(
+            difference.first + difference.second - 2 * _shared(difference)
+            for difference in patterns
+        ),
+        sum(4 * _variance(difference) for difference in patterns),
     )
 
 
@@ -109,7 +112,9 @@ def dissimilarity(runs: RunFolders, *, out: StudyFolder, offline: Offline = Fals
         pair = {"first": loaded[a].name, "second": loaded[b].name}
         totals.append({**pair, **_numbers(differences.values())})
         for place in dict.fromkeys(map(place_of, differences)):
-            own = [one for path, one in differences.items() if place_of(path) == place]
+            own = [
+                difference for path, difference in differences.items() if place_of(path) == place
+            ]
             where = {"group": group, **pair, "block": place[0], "matrix_type": place[1]}
             matrices.append({**where, **_numbers(own)})
     by_pair, by_matrix = DataFrame(totals), DataFrame(matrices).sort_values("group", kind="stable")

@@ -49,7 +49,7 @@ class Landscape:
         groups = groupby(batches, key=lambda pair: pair[1]["input_ids"].shape)
         by_shape = [tuple(zip(*group, strict=True)) for _, group in groups]
         self._rows = [rows for rows, _ in by_shape]
-        self._groups = [_stack(some) for _, some in by_shape]
+        self._groups = [_stack(leaves) for _, leaves in by_shape]
         self._program = _make_program(model)
 
     @property
@@ -96,9 +96,9 @@ def _make_program(model: Model) -> Any:
             units = jnp.maximum(batch["weights"].sum(), 1.0)
             return units * loss(logits, batch["labels"], batch["weights"]), logits
 
-        found = [jax.lax.map(of_batch, group) for group in groups]
+        sums = [jax.lax.map(of_batch, group) for group in groups]
         units = jnp.stack([group["weights"].sum() for group in groups]).sum()
-        total = jnp.stack([losses.sum() for losses, _ in found]).sum()
-        return total / units, [logits for _, logits in found]
+        total = jnp.stack([losses.sum() for losses, _ in sums]).sum()
+        return total / units, [logits for _, logits in sums]
 
     return jax.jit(of_point)

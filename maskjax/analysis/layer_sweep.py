@@ -52,7 +52,9 @@ def layer_sweep(
     """
     check_least(every=(every, 1))
     configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
-    plans = [plan for one in configs for plan in layer_plans(one, places_of(one), orders, every)]
+    plans = [
+        plan for swept in configs for plan in layer_plans(swept, places_of(swept), orders, every)
+    ]
     frame = run_sweep(plans, out, split=split, settings={"order": str, "masked": str})
     frame = frame.astype({"count": "Int64"})  # none of them where matrix types are masked
     for task, own in frame.groupby("task", sort=False):
@@ -75,8 +77,8 @@ def places_of(config: Config) -> Places:
 
     model = prepare(config).model
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
-    found = {matrix_type(path) for path in pretrained}
-    return Places(model.config.num_layers, tuple(name for name in MATRIX_TYPES if name in found))
+    present = {matrix_type(path) for path in pretrained}
+    return Places(model.config.num_layers, tuple(name for name in MATRIX_TYPES if name in present))
 
 
 def layer_plans(

@@ -45,8 +45,8 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
     """The settings in which runs differ."""
     flat = [dict(flat_settings(run.file.meta["config"])) for run in runs]
     names = dict.fromkeys(chain.from_iterable(flat))
-    found = {name: [_spell(settings.get(name)) for settings in flat] for name in names}
-    return {name: values for name, values in found.items() if len(set(values)) > 1}
+    spelled = {name: [_spell(settings.get(name)) for settings in flat] for name in names}
+    return {name: values for name, values in spelled.items() if len(set(values)) > 1}
 
 
 def draw_masks(runs: Sequence[Run]) -> "Figure":

@@ -117,9 +117,9 @@ def study_runs(
         runs = _only_masked(runs)
     if len(runs) < least:
         raise InputError(f"expected at least {least} run{'s' * (least > 1)}, got {len(runs)}.")
-    for what in ("base", *same):
+    for aspect in ("base", *same):
         for other in runs[1:]:
-            _check_same(runs[0], other, what)
+            _check_same(runs[0], other, aspect)
     return runs
 
 
@@ -178,8 +178,8 @@ def print_left_out(left_out: Sequence[LeftOut], *, kept: int) -> None:
     if not kept and len(left_out) == 1:
         raise InputError(f"{left_out[0]}.")
     console = Console(stderr=True)
-    for one in left_out:
-        console.print(f"skipped {one}", highlight=False, markup=False, soft_wrap=True)
+    for left in left_out:
+        console.print(f"skipped {left}", highlight=False, markup=False, soft_wrap=True)
     if not kept and left_out:
         raise InputError("expected at least one finished run, got none that can be used.")
 

@@ -129,8 +129,8 @@ def _score(run: "Run", owner: "Run", split: "Split") -> Mapping[str, float]:
 
     labels = map_labels(split.labels, owner.task.labels, run.task.labels)
     saved = run.saved
-    found = predict_labels(run.task, saved.logits(saved.encode(split)))
-    accuracy, majority = float(np.mean(found == labels)), majority_share(labels)
+    predicted = predict_labels(run.task, saved.logits(saved.encode(split)))
+    accuracy, majority = float(np.mean(predicted == labels)), majority_share(labels)
     return {"accuracy": accuracy, "majority": majority, "gain": accuracy - majority}
 
 

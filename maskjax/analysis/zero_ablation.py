@@ -128,5 +128,5 @@ def _table(frame: Frame) -> Table:
     table = Table(Column("run", overflow="fold"), *heads)
     for row in frame.itertuples():
         scores = (row.score, row.score_restored, row.logit_change)
-        table.add_row(row.run, row.block, f"{row.zeros:,}", *(f"{one:.4f}" for one in scores))
+        table.add_row(row.run, row.block, f"{row.zeros:,}", *(f"{score:.4f}" for score in scores))
     return table

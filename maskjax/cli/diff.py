@@ -57,7 +57,7 @@ def _table_cells(differences: "Mapping[str, Difference]", types: Sequence[str]) 
     from maskjax.analysis.heatmap import place_of
 
     by_type = ([d for path, d in differences.items() if place_of(path)[1] == k] for k in types)
-    return [_cell(found) for found in (*by_type, list(differences.values()))]
+    return [_cell(group) for group in (*by_type, list(differences.values()))]
 
 
 def _cell(differences: "Sequence[Difference]") -> str:

@@ -80,9 +80,9 @@ def _scores(data: "LoadedTask", logits: "Logits") -> list[str]:
     from maskjax.inference import score_logits
 
     scores = []
-    for name, found in logits.items():
+    for name, split_logits in logits.items():
         split = data.splits[name]
-        scores.append(score_logits(data.task, found, split.labels, split.sizes))
+        scores.append(score_logits(data.task, split_logits, split.labels, split.sizes))
     return [f"{score:.4f}" for score in scores]
 
 

@@ -190,8 +190,8 @@ def parse_command(words: Sequence[str]) -> tuple[Callable[..., int | None], dict
 
     prog, commands, (name, *rest) = _list_of(words)
     if name not in commands:
-        what = "study" if commands is STUDIES else "command"
-        raise InputError(f"no {what} {name!r}; {suggest(name, list(commands))}")
+        noun = "study" if commands is STUDIES else "command"
+        raise InputError(f"no {noun} {name!r}; {suggest(name, list(commands))}")
     path = commands[name].module
     function = getattr(import_module(f"maskjax.{path}"), path.rpartition(".")[2])
     options = [word for word in rest if word != NO_COMPILE_CACHE]

@@ -46,14 +46,16 @@ def memory(
     from maskjax.analysis.footprint import measure_footprints
 
     console = Console()
-    found = []
+    footprints = []
     with show_progress():
-        for one in measure_footprints(base, tasks, revision=revision, offline=offline):
-            console.print(f"{one.tasks:4} {NAMES[one.method]}: {one.bytes / 1e6:,.0f} MB")
-            found.append(one)
-    if not found:
+        for footprint in measure_footprints(base, tasks, revision=revision, offline=offline):
+            console.print(
+                f"{footprint.tasks:4} {NAMES[footprint.method]}: {footprint.bytes / 1e6:,.0f} MB"
+            )
+            footprints.append(footprint)
+    if not footprints:
         raise InputError("memory: there is no room for a single task; use a smaller --base.")
-    frame = DataFrame(found)
+    frame = DataFrame(footprints)
     megabytes = frame.pivot(index="tasks", columns="method", values="bytes") / 1e6
     console.print(_table(megabytes.reindex(index=tasks, columns=list(NAMES))))
     save_figure(_draw(megabytes, base), out, frame)

@@ -126,15 +126,15 @@ def _from_words(first: Sequence[str], second: Sequence[str], task: "Task") -> In
 def _rows(first: Sequence[str], second: Sequence[str], task: "Task") -> Texts:
     if task.kind == "tokens" and not second:
         return [tuple(text.split()) for text in first]
-    each = {"choice": len(task.labels), "tokens": 0}.get(task.kind, len(task.text) - 1)
-    if not each and second:
+    more = {"choice": len(task.labels), "tokens": 0}.get(task.kind, len(task.text) - 1)
+    if not more and second:
         raise InputError(f"--second: task {task.name} has one text, not a pair.")
-    if len(second) != each * len(first):
+    if len(second) != more * len(first):
         raise InputError(
-            f"--second: task {task.name} is about {'choices' if each > 1 else 'pairs'}; expected "
-            f"{each * len(first)} second texts, got {len(second)}."
+            f"--second: task {task.name} is about {'choices' if more > 1 else 'pairs'}; expected "
+            f"{more * len(first)} second texts, got {len(second)}."
         )
-    return [(text, *second[each * row : each * (row + 1)]) for row, text in enumerate(first)]
+    return [(text, *second[more * row : more * (row + 1)]) for row, text in enumerate(first)]
 
 
 def _new_columns(
@@ -148,19 +148,19 @@ def _new_columns(
 
     from maskjax.tasks.writers import free_name
 
-    found: dict[str, list] = {
+    columns: dict[str, list] = {
         "label": [prediction["label"] for prediction in predictions],
         "score": [round(prediction["score"], 6) for prediction in predictions],
     }
     if logits is not None and task.labels:
         chances = np.round(np.nan_to_num(softmax(logits.astype(np.float64), axis=1)), 6)
         names = (f"probability_{name}" for name in task.labels)
-        found |= dict(zip(names, chances.T.tolist(), strict=True))
+        columns |= dict(zip(names, chances.T.tolist(), strict=True))
     if task.kind == "tokens":
         ends = np.cumsum([len(words) for words in inputs.texts]).tolist()
         places = list(zip([0, *ends], ends, strict=False))
-        found = {name: [cells[a:b] for a, b in places] for name, cells in found.items()}
-    return {free_name(name, inputs.columns): cells for name, cells in found.items()}
+        columns = {name: [cells[a:b] for a, b in places] for name, cells in columns.items()}
+    return {free_name(name, inputs.columns): cells for name, cells in columns.items()}
 
 
 def _print(texts: Texts, predictions: "Sequence[Prediction]") -> None:
@@ -190,14 +190,14 @@ def _score(
     from maskjax.tasks import read_labeled_part
 
     try:
-        found = read_labeled_part(task, config, table)
+        labeled_part = read_labeled_part(task, config, table)
     except InputError as error:
         return f"not scored: {error}"
-    if found is None:
+    if labeled_part is None:
         return ""
-    rows, labeled = found
+    rows, labeled = labeled_part
     units = rows if word_counts is None else np.repeat(rows, word_counts)
     evaluation = evaluate_logits(task, logits[units], labeled)
     scores = ", ".join(f"{name} {score:.4f}" for name, score in evaluation.scores.items())
-    some = "" if evaluation.rows == len(rows) else f" of {len(rows):,}"
-    return f"{scores} on {evaluation.rows:,}{some} rows with labels"
+    share = "" if evaluation.rows == len(rows) else f" of {len(rows):,}"
+    return f"{scores} on {evaluation.rows:,}{share} rows with labels"

@@ -30,8 +30,8 @@ def submit(run: OneRun, *, out: Path, path: str | None = None) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for split, texts in tests.items():
         with show_progress():
-            found = predict_rows(task, predictor.logits(texts))
-        predictions = [p["score" if task.kind == "regression" else "label"] for p in found]
+            predicted = predict_rows(task, predictor.logits(texts))
+        predictions = [p["score" if task.kind == "regression" else "label"] for p in predicted]
         file = out / submission_file(task, split)
         write_atomically(file, submission_text(task, predictions).encode())
         show(f"{file}: {len(texts):,} rows")

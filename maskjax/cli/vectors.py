@@ -38,10 +38,10 @@ def vectors(run: OneRun, *, out: Path, split: str | None = None, layer: int | No
     (name,) = wanted_splits(data, split or ("dev" if "dev" in data.splits else "holdout"))
     with show_progress():
         encoded = saved.encode(data.splits[name])
-        found = cls_vectors(saved, encoded, layer)
+        states = cls_vectors(saved, encoded, layer)
     show_notes(data)
-    write_atomically(out, FORMATS[out.suffix](_labels(task, encoded.labels), found))
-    rows, size = found.shape
+    write_atomically(out, FORMATS[out.suffix](_labels(task, encoded.labels), states))
+    rows, size = states.shape
     show(f"{out}: {rows:,} vectors of {size}")
 
 

@@ -18,15 +18,10 @@ OUTPUT = "classifier.weight"
 
 
 class RecognizedHead(NamedTuple):
-    """The inferred kind of the task of a head.
+    """The inferred kind of the task of a head."""
 
-    Attributes:
-        kind: The most likely kind.
-        alternative: Another type whose head has the same tensors, or None.
-    """
-
-    kind: TaskType
-    alternative: TaskType | None
+    kind: TaskType  # the most likely kind
+    alternative: TaskType | None  # another type whose head has the same tensors, or None
 
     def may_be(self, kind: TaskType) -> bool:
         """Whether the tensors fit a type of task; heads for words differ from all others."""

@@ -38,17 +38,17 @@ def join(hosts: str) -> None:
     if hosts == AUTO:
         _join_found()
         return
-    found = re.fullmatch(r"(\d+)/(\d+)@(\S+:\d+)", hosts)
-    if not found or int(found[1]) >= int(found[2]):
+    match = re.fullmatch(r"(\d+)/(\d+)@(\S+:\d+)", hosts)
+    if not match or int(match[1]) >= int(match[2]):
         raise InputError(
             f"--hosts: expected auto or PROCESS/PROCESSES@ADDRESS:PORT, such as "
             f"0/2@10.0.0.1:8476, with processes counted from 0; got {hosts!r}."
         )
     # Deactivated, since JAX would ask Slurm and the like which of the host's devices to take.
     jax.distributed.initialize(
-        found[3],
-        num_processes=int(found[2]),
-        process_id=int(found[1]),
+        match[3],
+        num_processes=int(match[2]),
+        process_id=int(match[1]),
         cluster_detection_method="deactivate",
         shutdown_timeout_seconds=PARTING,
     )

@@ -175,8 +175,8 @@ def prepare_seeds(config: Config) -> list[Experiment]:
 def build_seeds(config: Config) -> list[Experiment]:
     """What `prepare_seeds` does, for settings that are resolved."""
     first, count = config.train.seed, config.train.seeds
-    one = build_experiment(replace(config, train=replace(config.train, seeds=1)))
-    return [one, *(_with_seed(one, seed) for seed in range(first + 1, first + count))]
+    alone = build_experiment(replace(config, train=replace(config.train, seeds=1)))
+    return [alone, *(_with_seed(alone, seed) for seed in range(first + 1, first + count))]
 
 
 def fingerprint(experiment: Experiment) -> dict[str, bytes]:

@@ -193,8 +193,8 @@ def _evaluations(experiment: Experiment) -> Iterator[int]:
 
 def _batches(experiments: Sequence[Experiment], seeds: Seeds, done: int) -> Iterator[Batch]:
     """The batches that come after so many steps, of all seeds."""
-    each = [_batches_of(experiment, done) for experiment in experiments]
-    return (seeds.stack(batches) for batches in zip(*each, strict=True))
+    by_seed = [_batches_of(experiment, done) for experiment in experiments]
+    return (seeds.stack(batches) for batches in zip(*by_seed, strict=True))
 
 
 def _batches_of(experiment: Experiment, done: int) -> Iterator[Batch]:

@@ -69,8 +69,8 @@ def batch_gradients(
         return of_rows * share + (value - of_rows) / parts, of_rows * share
 
     def add(total: Any, part: tuple[Arrays, jax.Array]) -> tuple[Any, None]:
-        found = jax.grad(weighed, has_aux=True)(trainable, *part)
-        return jax.tree.map(jnp.add, total, found), None
+        gradients_of_part = jax.grad(weighed, has_aux=True)(trainable, *part)
+        return jax.tree.map(jnp.add, total, gradients_of_part), None
 
     zeros = (jax.tree.map(jnp.zeros_like, trainable), jnp.zeros((), jnp.float32))
     (gradients, value), _ = jax.lax.scan(add, zeros, (_split(batch, parts), jnp.arange(parts)))
@@ -82,8 +82,8 @@ def _split(batch: Arrays, parts: int) -> dict[str, jax.Array]:
     rows = batch["labels"].shape[0]
 
     def split(leaf: jax.Array) -> jax.Array:
-        each = leaf.shape[0] // rows  # a row of choices is several sequences
-        spread = leaf.reshape(rows // parts, parts, each, *leaf.shape[1:]).swapaxes(0, 1)
-        return spread.reshape(parts, rows // parts * each, *leaf.shape[1:])
+        sequences = leaf.shape[0] // rows  # a row of choices is several sequences
+        spread = leaf.reshape(rows // parts, parts, sequences, *leaf.shape[1:]).swapaxes(0, 1)
+        return spread.reshape(parts, rows // parts * sequences, *leaf.shape[1:])
 
     return {name: split(leaf) for name, leaf in batch.items()}

@@ -129,7 +129,7 @@ class SaveSnapshots(Hook):
 
 def combine_seeds(folder: Path, runs: Sequence[RunResult]) -> SeedsResult:
     """Means and standard deviations over the seeds."""
-    scores = {split: [some.scores[split] for some in runs] for split in runs[0].scores}
+    scores = {split: [run.scores[split] for run in runs] for split in runs[0].scores}
     mean = {split: float(np.mean(values)) for split, values in scores.items()}
     std = {s: float(np.std(values, ddof=min(1, len(runs) - 1))) for s, values in scores.items()}
     return SeedsResult(folder, tuple(runs), mean, std, runs[0].seconds)
@@ -137,7 +137,7 @@ def combine_seeds(folder: Path, runs: Sequence[RunResult]) -> SeedsResult:
 
 def scores_by_run(runs: Sequence[RunResult]) -> dict[str, dict[str, float]]:
     """The scores of each run by the name of its folder."""
-    return {some.folder.name: some.scores for some in runs}
+    return {run.folder.name: run.scores for run in runs}
 
 
 def to_json(values: Mapping[str, object]) -> bytes:

@@ -132,9 +132,9 @@ def run_seeds(
     folder = Path(folder)
     with _begin(config, folder, console, overwrite=overwrite) as begun:
         _write_config(begun.folder, begun.config)
-        seeds = [begun.folder / f"seed-{some.config.train.seed}" for some in begun.experiments]
+        seeds = [begun.folder / f"seed-{one.config.train.seed}" for one in begun.experiments]
         runs = _train(begun, seeds, hooks)
-        runs = [some._replace(folder=folder / some.folder.name) for some in runs]
+        runs = [result._replace(folder=folder / result.folder.name) for result in runs]
         result = combine_seeds(folder, runs)
         summary = to_json(result._asdict() | {"runs": scores_by_run(runs)})
         write_atomically(begun.folder / RESULT_FILE, summary)
@@ -207,10 +207,10 @@ def _train(begun: _Begun, folders: Sequence[Path], hooks: Sequence[Hook]) -> lis
             stack.enter_context(closing(recorder))
         steps = stack.enter_context(progress.count("step", first.total_steps))
         hooks = [SaveSnapshots(folders), *hooks, *recorders, ShowProgress(progress, steps)]
-        found = fit_seeds(experiments, hooks, begun.checkpoints)
+        fitted = fit_seeds(experiments, hooks, begun.checkpoints)
     evaluate = Evaluator(first)
-    each = zip(experiments, found, folders, strict=True)
-    results = [finish_run(one, best, evaluate, folder) for one, best, folder in each]
+    finished = zip(experiments, fitted, folders, strict=True)
+    results = [finish_run(one, best, evaluate, folder) for one, best, folder in finished]
     for result, experiment in zip(results, experiments, strict=True):
         progress.message(summarize(result, experiment))
     return results

@@ -55,15 +55,10 @@ def claim_folder(folder: Path) -> Iterator[None]:
 
 
 class FolderState(NamedTuple):
-    """What a run folder means for the run that is to go there.
+    """What a run folder means for the run that is to go there."""
 
-    Attributes:
-        replaced: Whether what it holds has to be deleted first.
-        note: What people should know; usually nothing.
-    """
-
-    replaced: bool = False
-    note: str = ""
+    replaced: bool = False  # whether what it holds has to be deleted first
+    note: str = ""  # what people should know; usually nothing
 
 
 def check_folder(folder: Path, config: Config, *, overwrite: bool = False) -> FolderState:

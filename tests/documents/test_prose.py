@@ -95,3 +95,21 @@ def _names(node: ast.AST) -> Iterator[tuple[int, str]]:
             targets = statement.targets if isinstance(statement, ast.Assign) else ()
             targets = (statement.target,) if isinstance(statement, ast.AnnAssign) else targets
             yield from ((t.lineno, t.id) for t in targets if isinstance(t, ast.Name))
+
+
+def test_documented_arguments_exist():
+    """Help texts of commands are made from them."""
+    unknown = [
+        f"{name} of {function.name} in {path.relative_to(ROOT)}"
+        for path in sorted((ROOT / "maskjax").rglob("*.py"))
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf8")))
+        if isinstance(function, ast.FunctionDef)
+        for name in _documented(ast.get_docstring(function) or "")
+        if name not in {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+    ]
+    assert unknown == []
+
+
+def _documented(docstring: str) -> list[str]:
+    section = re.search(r"^Args:\n((?: {4}.*\n?|\n)+)", docstring, re.MULTILINE)
+    return re.findall(r"^ {4}(\w+):", section[1], re.MULTILINE) if section else []
