@@ -19,7 +19,7 @@ import tyro
 
 from benchmarks.harness import timed
 from maskjax.export import export_hf, export_torch_masks
-from maskjax.inference import SavedRun, load_predictor
+from maskjax.inference import SavedRun, load_run, predict_rows
 from maskjax.tasks import Split, Table, encode, read_table, read_texts
 from maskjax.tasks.tokenizer_convert import load_with_transformers
 
@@ -45,40 +45,41 @@ def main(given: Arguments) -> None:
     """Prints the largest differences of logits, the labels that agree, and times."""
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    predictor = load_predictor(given.run)
-    texts = read_texts(Table(str(given.data), read_table(given.data)), predictor.task)
+    saved = load_run(given.run)
+    texts = read_texts(Table(str(given.data), read_table(given.data)), saved.task)
     texts = texts[: given.rows]
     split = Split(texts, np.zeros(len(texts), np.int32))
-    ours = predictor.logits(encode(split, predictor.tokenizer, predictor.config.task.max_length))
+    ours = saved.logits(encode(split, saved.tokenizer, saved.config.task.max_length))
     print(f"{len(texts)} rows of {given.data}, logits from {ours.min():.2f} to {ours.max():.2f}")
     with tempfile.TemporaryDirectory() as name:
-        _compare_hf(predictor, texts, ours, Path(name) / "hf")
-        _compare_masks(predictor, texts, ours, Path(name) / "masks")
+        _compare_hf(saved, texts, ours, Path(name) / "hf")
+        _compare_masks(saved, texts, ours, Path(name) / "masks")
 
 
-def _compare_hf(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: Path) -> None:
-    export_hf(predictor, folder)
+def _compare_hf(saved: SavedRun, texts: Texts, ours: np.ndarray, folder: Path) -> None:
+    export_hf(saved, folder)
     model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    theirs = _logits(model, predictor, texts)
+    theirs = _logits(model, saved, texts)
     print(f"hf           max |logit difference| {np.abs(ours - theirs).max():.2e}")
     classify: Any = transformers.pipeline("text-classification", str(folder), device="cpu")
     rows = [dict(zip(("text", "text_pair"), row, strict=False)) for row in texts]
     labels = [classify(row, truncation=True)["label"] for row in rows]
-    same = sum(a == b["label"] for a, b in zip(labels, predictor(texts), strict=True))
+    predictions = predict_rows(saved.task, ours)
+    same = sum(a == b["label"] for a, b in zip(labels, predictions, strict=True))
     print(f"pipeline()   {same} of {len(texts)} labels the same, {len(set(labels))} labels occur")
 
 
-def _compare_masks(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: Path) -> None:
-    export_torch_masks(predictor, folder)
+def _compare_masks(saved: SavedRun, texts: Texts, ours: np.ndarray, folder: Path) -> None:
+    export_torch_masks(saved, folder)
     shipped = _load_module(folder / "maskjax_torch.py")
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        predictor.base.folder
+        saved.base.folder
     ).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     task = shipped.load_task(folder)
     applying = timed(lambda: shipped.apply(model, task))[1]
     switching = timed(lambda: shipped.switch(model, task))[1]
-    theirs = _logits(model, predictor, texts)
+    theirs = _logits(model, saved, texts)
     undoing = timed(lambda: shipped.undo(model))[1]
     after = model.state_dict()
     same = list(after) == list(before) and all(torch.equal(before[n], after[n]) for n in before)
@@ -87,15 +88,15 @@ def _compare_masks(predictor: SavedRun, texts: Texts, ours: np.ndarray, folder: 
     print(f"after undo   every tensor {'as before' if same else 'NOT as before'}")
 
 
-def _logits(model: Any, predictor: SavedRun, texts: Texts) -> np.ndarray:
-    tokenizer: Any = load_with_transformers(predictor.base.folder)
-    length, pieces = predictor.config.task.max_length, []
+def _logits(model: Any, saved: SavedRun, texts: Texts) -> np.ndarray:
+    tokenizer: Any = load_with_transformers(saved.base.folder)
+    length, pieces = saved.config.task.max_length, []
     for start in range(0, len(texts), 32):
         columns = [list(column) for column in zip(*texts[start : start + 32], strict=True)]
         inputs = tokenizer(
             *columns, padding=True, truncation=True, max_length=length, return_tensors="pt"
         )
-        if predictor.base.config.family != "bert":
+        if saved.base.config.family != "bert":
             inputs.pop("token_type_ids", None)
         with torch.no_grad():
             pieces.append(model(**inputs).logits.numpy())

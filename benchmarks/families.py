@@ -180,7 +180,7 @@ def params_of(model: Model, oracle: Any, family: str) -> Any:
     return update_leaves(model.abstract, leaves)
 
 
-def make_inputs(model: Model, tokens: int) -> dict[str, np.ndarray]:
+def make_inputs(model: Model, tokens: int) -> dict[str, Any]:
     """Two rows; the second ends with padding."""
     random, pad = np.random.default_rng(0), model.config.pad_token_id
     mask = np.ones((ROWS, tokens), np.int32)
@@ -193,14 +193,12 @@ def make_inputs(model: Model, tokens: int) -> dict[str, np.ndarray]:
     }
 
 
-def _tensors(inputs: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+def _tensors(inputs: dict[str, Any]) -> dict[str, torch.Tensor]:
     names = ("input_ids", "attention_mask")
     return {name: torch.tensor(inputs[name].astype(np.int64)) for name in names}
 
 
-def _torch_outputs(
-    oracle: Any, inputs: dict[str, np.ndarray]
-) -> tuple[list[np.ndarray], np.ndarray]:
+def _torch_outputs(oracle: Any, inputs: dict[str, Any]) -> tuple[list[np.ndarray], np.ndarray]:
     with torch.no_grad():
         found = oracle(**_tensors(inputs), output_hidden_states=True)
     states = [state.to(torch.float64).numpy() for state in found.hidden_states]
@@ -208,7 +206,7 @@ def _torch_outputs(
 
 
 def _our_outputs(
-    model: Model, params: Any, inputs: dict[str, np.ndarray]
+    model: Model, params: Any, inputs: dict[str, Any]
 ) -> tuple[list[np.ndarray], np.ndarray]:
     run = jax.jit(lambda params: (model.hidden_states(params, inputs), model.apply(params, inputs)))
     states, logits = run(params)

@@ -12,7 +12,7 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from maskjax.inference import SavedRun, load_predictor
+from maskjax.inference import SavedRun, load_run
 from maskjax.masking import flatten_with_paths
 from maskjax.taskfile import mask_size, save_task_file, shrink
 from maskjax.tasks import load_task
@@ -39,34 +39,34 @@ def main(runs: Annotated[tuple[Path, ...], tyro.conf.Positional], out: Path) -> 
     """
     curves, adapter = {}, 0
     for run in runs:
-        predictor = load_predictor(run)
-        adapter = lora_bytes(predictor)
-        curves[predictor.task.name] = list(curve(predictor))
-        print_table(predictor.task.name, curves[predictor.task.name])
+        saved = load_run(run)
+        adapter = lora_bytes(saved)
+        curves[saved.task.name] = list(curve(saved))
+        print_table(saved.task.name, curves[saved.task.name])
     print(f"LoRA r=8, bfloat16, without its head: {adapter:,} bytes")
     draw(curves, adapter, out)
 
 
-def curve(predictor: SavedRun) -> list[Point]:
+def curve(saved: SavedRun) -> list[Point]:
     """Task files of a run with ever fewer zeros."""
-    weights = flatten_with_paths(predictor.base.params) | predictor.file.delta.weights
-    rows = load_task(predictor.config.task).splits
+    weights = flatten_with_paths(saved.base.params) | saved.file.delta.weights
+    rows = load_task(saved.config.task).splits
     splits = {name: split for name, split in rows.items() if name != "train"}
     points = []
     for share in SHARES:
-        small = shrink(predictor.file, weights, share)
+        small = shrink(saved.file, weights, share)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "task.safetensors"
             size = save_task_file(path, small)
-            bits, shrunk = mask_size(path).bits_per_weight, load_predictor(path)
+            bits, shrunk = mask_size(path).bits_per_weight, load_run(path)
         scores = {name: shrunk.score(split) for name, split in splits.items()}
         points.append(Point(share, size, bits, scores))
     return points
 
 
-def lora_bytes(predictor: SavedRun) -> int:
+def lora_bytes(saved: SavedRun) -> int:
     """Bytes of A and B of query and value in all blocks, r=8, bfloat16."""
-    config = predictor.base.config
+    config = saved.base.config
     return config.num_layers * 2 * 2 * config.hidden_size * 8 * 2
 
 

@@ -23,7 +23,7 @@ from maskjax.config import Config, ModelConfig, TaskConfig, TrainConfig
 from maskjax.errors import InputError
 from maskjax.models import Base, build_model, load_base
 from maskjax.models.tried import TRIED, read_tried, write_tried
-from maskjax.tasks import load_base_tokenizer
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 from maskjax.training import run
 
 MODELS = (
@@ -83,8 +83,8 @@ def _difference(base: Base) -> float:
     torch.manual_seed(0)
     oracle = AutoModelForSequenceClassification.from_pretrained(base.folder, num_labels=3).eval()
     model = build_model(base.config, 3)
-    encoded = load_base_tokenizer(base)(SENTENCES, padding=True, return_tensors="np")
-    inputs = {key: np.asarray(value, np.int32) for key, value in encoded.items()}
+    encoded = load_with_transformers(base.folder)(SENTENCES, padding=True, return_tensors="np")
+    inputs: dict[str, Any] = {key: np.asarray(value, np.int32) for key, value in encoded.items()}
     with torch.no_grad():
         tensors = {key: torch.tensor(value.astype(np.int64)) for key, value in inputs.items()}
         expected = oracle(**tensors).logits.numpy()

@@ -41,15 +41,10 @@ DEVICE_FILES = {"/dev/nvidia0": "cuda12", "/dev/accel0": "tpu", "/dev/vfio/0": "
 
 
 class Finding(NamedTuple):
-    """A problem of the installation.
+    """A problem of the installation."""
 
-    Attributes:
-        problem: What does not work, in one line.
-        install: The requirement that a repair installs, such as `flax>=0.12.10` or `jax[tpu]`.
-    """
-
-    problem: str
-    install: str
+    problem: str  # what does not work, in one line
+    install: str  # the requirement that a repair installs, such as `flax>=0.12.10` or `jax[tpu]`
 
 
 def installed_packages() -> dict[str, Distribution]:

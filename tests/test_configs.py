@@ -115,12 +115,12 @@ def test_settings_of_a_task_are_checked_before_any_work(settings, message):
 
 
 OLD_NAMES = {
-    "adaptation": {"start": "uniform", "head": "masked"},
+    "adaptation": {"start": "uniform", "kinds": ["query"], "head": "masked"},
     "optimizer": {"pull": 0.1},
     "train": {"lanes": "map", "seeds": 2},
 }
 NEW_NAMES = Config(
-    adaptation=AdaptationConfig(initializer="uniform", head="masked"),
+    adaptation=AdaptationConfig(initializer="uniform", matrix_types=("query",), head="masked"),
     optimizer=OptimizerConfig(score_decay=0.1),
     train=TrainConfig(seed_loop="map", seeds=2),
 )

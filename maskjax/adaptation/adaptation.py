@@ -29,6 +29,16 @@ class Adaptation(NamedTuple):
             `key` is for adaptations that sample.
         finalize: `(trainable, params) -> delta`: what a task adds to its base once training is
             over. `delta.apply(params)` equals `apply(trainable, params)`.
+
+    Example:
+        >>> from maskjax.adaptation import Delta
+        >>> scale = Adaptation(
+        ...     init=lambda key, params: 1.0,
+        ...     apply=lambda trainable, params, *, key=None: {"w": trainable * params["w"]},
+        ...     finalize=lambda trainable, params: Delta.of(weights={"w": trainable * params["w"]}),
+        ... )
+        >>> scale.apply(2.0, {"w": 3.0})
+        {'w': 6.0}
     """
 
     init: Callable[[jax.Array, Params], Trainable]

@@ -207,17 +207,17 @@ class Delta:
     @property
     def weights(self) -> dict[str, Any]:
         """The arrays that replace leaves, by path."""
-        return {path: one.value for path, one in self.of_type(Weight).items()}
+        return {path: operation.value for path, operation in self.of_type(Weight).items()}
 
     @property
     def masks(self) -> dict[str, Any]:
         """The masks by path, as they are held."""
-        return {path: one.keep for path, one in self.of_type(Mask).items()}
+        return {path: operation.keep for path, operation in self.of_type(Mask).items()}
 
     def shapes(self) -> Iterator[tuple[str, tuple[int, ...]]]:
         """Path and shape of the leaf of each operation."""
         for path, several in self.operations.items():
-            yield from ((path, one.shape) for one in several)
+            yield from ((path, operation.shape) for operation in several)
 
 
 def at_least_float32(dtype: Any) -> Any:

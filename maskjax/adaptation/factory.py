@@ -8,10 +8,10 @@ from maskjax.adaptation.adaptation import Adaptation, Trainable, combine
 from maskjax.adaptation.delta import Params
 from maskjax.adaptation.mask_rules import (
     chosen_blocks,
-    chosen_kinds,
+    chosen_types,
     masked_rules,
-    structured_kinds,
     structured_rules,
+    structured_types,
 )
 from maskjax.adaptation.score_init import make_initializer, sparsity_of
 from maskjax.adaptation.transforms import fixed_masks, lora, masking, train_weights
@@ -36,7 +36,7 @@ from maskjax.models import EncoderConfig, Model, head_paths
 from maskjax.models.matrix_types import encoder_rules
 
 WITH_HEADS = ("query", "key", "value", "position_query", "position_key", "attention_output")
-"""Kinds whose kernels consist of attention heads."""
+"""Matrix types whose kernels consist of attention heads."""
 
 
 def make_adaptation(
@@ -80,7 +80,8 @@ def make_mask_transform(config: AdaptationConfig, model: Model) -> MaskTransform
     """Builds the mask transform of a configuration, without a trained head.
 
     Args:
-        config: Binarizer, start, kinds, blocks, granularity and whether the head is masked.
+        config: Binarizer, initializer, matrix types, blocks, granularity and whether the head is
+            masked.
         model: The model that it is for.
 
     Returns:
@@ -157,8 +158,8 @@ def _trained_parts(config: AdaptationConfig, model: Model) -> dict[str, Adaptati
         case "bitfit":
             return {"weights": train_weights([*encoder, *_where([".*/bias"], model)]), **head}
         case "lora":
-            kinds = chosen_kinds(config, model) or ("query", "value")
-            rules = encoder_rules(kinds, blocks=chosen_blocks(config, model.config, 0))
+            types = chosen_types(config, model) or ("query", "value")
+            rules = encoder_rules(types, blocks=chosen_blocks(config, model.config, 0))
             where = _where(rules, model)
             return {"lora": lora(where, rank=config.rank, alpha=config.alpha), **head}
 
@@ -170,9 +171,9 @@ def _where(patterns: Iterable[str], model: Model) -> list[Rule]:
 
 
 def _granularity(config: AdaptationConfig, model: Model) -> Granularity:
-    kinds = structured_kinds(config, model)
+    types = structured_types(config, model)
     if config.granularity == "head":
-        _check_heads(kinds, config.biases)
+        _check_heads(types, config.biases)
     if config.granularity == "matrix" and config.binarizer == "top_k":
         raise InputError(
             "adaptation.granularity: top_k ranks the scores of a matrix, and matrix leaves one; "
@@ -189,20 +190,20 @@ def _per_head(encoder: EncoderConfig) -> Granularity:
     return by_path({r".*/(?:key|value)/\w+": shared, ".*": per_head(encoder.num_heads)})
 
 
-def _check_heads(kinds: tuple[str, ...], biases: bool) -> None:
-    if "head" in kinds:
+def _check_heads(types: tuple[str, ...], biases: bool) -> None:
+    if "head" in types:
         raise InputError(
             "adaptation.granularity: the classification head has no attention heads to mask; "
             "add --adaptation.head trained, or --adaptation.structured query key value."
         )
-    without = [kind for kind in kinds if kind not in WITH_HEADS]
+    without = [name for name in types if name not in WITH_HEADS]
     if without:
         raise InputError(
-            f"adaptation.kinds: granularity head needs some of {', '.join(WITH_HEADS)}, "
+            f"adaptation.matrix_types: granularity head needs some of {', '.join(WITH_HEADS)}, "
             f"got {', '.join(without)}; or name those that have heads in --adaptation.structured."
         )
-    if biases and "attention_output" in kinds:
+    if biases and "attention_output" in types:
         raise InputError(
             "adaptation.biases: the bias of attention_output has no attention heads; "
-            "leave out this kind or the biases."
+            "leave out this matrix type or the biases."
         )

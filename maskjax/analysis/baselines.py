@@ -9,8 +9,8 @@ from rich.console import Console
 
 from maskjax.config import AdaptationConfig, Config
 from maskjax.training import prepare, run
+from maskjax.training.results import save_trainable
 from maskjax.training.run_dir import RESULT_FILE
-from maskjax.training.saving import save_trainable
 from maskjax.training.step import run_keys
 
 Control = Literal["magnitude", "random"]

@@ -63,4 +63,4 @@ def short_names(names: Sequence[str]) -> list[str]:
     if len(names) == 1 or len(set(map(len, parts))) > 1:
         return list(names)
     told_apart = [len(set(column)) > 1 for column in zip(*parts, strict=True)]
-    return ["-".join(compress(each, told_apart)) for each in parts]
+    return ["-".join(compress(words, told_apart)) for words in parts]

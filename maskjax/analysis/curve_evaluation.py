@@ -51,13 +51,13 @@ class Walker:
 
     def __call__(self, key: Key) -> dict[str, Any]:
         """Computes a job: for each split its rows, losses and scores."""
-        first, last = (self._runs[key[end]].predictor.params for end in ("first", "last"))
+        first, last = (self._runs[key[end]].saved.params for end in ("first", "last"))
         between = () if key["curve"] == "line" else (self._bend((first, last), key["curve"]),)
         weights = np.asarray(CURVES[key["curve"]](jnp.linspace(0, 1, self._walk.points)))
         result = {}
         for split, landscape in self._landscapes.items():
-            found = landscape((first, *between, last), weights)
-            heights = {"loss": found.loss.tolist(), "score": found.score.tolist()}
+            points = landscape((first, *between, last), weights)
+            heights = {"loss": points.loss.tolist(), "score": points.score.tolist()}
             result[split] = {"rows": landscape.rows, **heights}
         return result
 
@@ -80,7 +80,7 @@ class Walker:
     @cached_property
     def _trainings(self) -> dict[CurveName, BendTraining]:
         """One a curve, compiled when first used."""
-        model, walk = self._first.predictor.model, self._walk
+        model, walk = self._first.saved.model, self._walk
         loss = make_loss(model.kind)
 
         def point_loss(params: Params, batch: dict[str, jax.Array]) -> jax.Array:
@@ -94,17 +94,17 @@ class Walker:
     @cached_property
     def _encoded(self) -> Encoded:
         """The training rows, all of them."""
-        return self._first.predictor.encode(self._first.split(TRAIN))
+        return self._first.saved.encode(self._first.split(TRAIN))
 
     def _batches(self) -> Iterator[Batch]:
         """Epoch after epoch, without end."""
-        predictor = self._first.predictor
+        saved = self._first.saved
         for epoch in count():
             yield from train_batches(
                 self._encoded,
-                batch_size=predictor.config.train.batch_size,
-                buckets=predictor.config.train.buckets,
-                pad_id=predictor.base.config.pad_token_id,
+                batch_size=saved.config.train.batch_size,
+                buckets=saved.config.train.buckets,
+                pad_id=saved.base.config.pad_token_id,
                 seed=self._walk.seed,
                 epoch=epoch,
             )
@@ -112,11 +112,11 @@ class Walker:
 
 def landscape_of(run: Run, split: str, rows: int) -> Landscape:
     """The landscape over the rows of a run."""
-    predictor, train = run.predictor, run.predictor.config.train
-    encoded = predictor.encode(run.split(split, rows))
+    saved, train = run.saved, run.saved.config.train
+    encoded = saved.encode(run.split(split, rows))
     return Landscape(
-        predictor.model,
-        predictor.task,
+        saved.model,
+        saved.task,
         encoded,
         batch_size=train.batch_size,
         buckets=train.buckets,

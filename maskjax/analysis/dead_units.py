@@ -10,10 +10,10 @@ from maskjax.analysis.heatmap import place_of
 if TYPE_CHECKING:
     from maskjax.masking.packed import PackedMask
 
-HEAD_KINDS = ("query", "key", "value", "position_query", "position_key", "attention_output")
-"""Kinds of matrices that hold the weights of attention heads."""
+HEAD_TYPES = ("query", "key", "value", "position_query", "position_key", "attention_output")
+"""Matrix types that hold the weights of attention heads."""
 NEURON_AXES = {"intermediate": 1, "gate": 1, "output": 0}
-"""Kinds of matrices that hold the weights of neurons, and the axis that the neurons lie along."""
+"""Matrix types that hold the weights of neurons, and the axis that the neurons lie along."""
 
 
 class Overlap(NamedTuple):
@@ -91,9 +91,9 @@ def head_shares(
     zeros: dict[str, np.ndarray] = {}
     sizes: dict[str, int] = {}
     for path, mask in masks.items():
-        block, kind = place_of(path)
-        if kind in HEAD_KINDS and len(mask.shape) == 2:
-            heads = num_kv_heads if kind in ("key", "value") else num_heads
+        block, matrix_type = place_of(path)
+        if matrix_type in HEAD_TYPES and len(mask.shape) == 2:
+            heads = num_kv_heads if matrix_type in ("key", "value") else num_heads
             kept = per_head(heads).reduce(path, jnp.asarray(mask.unpack(), jnp.float32))
             kept = np.asarray(kept, np.float64).repeat(num_heads // heads)
             zeros[block] = zeros.get(block, 0) + (1 - kept) * mask.size
@@ -113,9 +113,9 @@ def neuron_shares(masks: Mapping[str, "PackedMask"]) -> dict[str, Neurons]:
     """The share of zeros of each neuron, over those of its matrices that are masked."""
     found: dict[str, list[tuple[np.ndarray, int]]] = {}
     for path, mask in masks.items():
-        block, kind = place_of(path)
-        if kind in NEURON_AXES and len(mask.shape) == 2:
-            axis = NEURON_AXES[kind]
+        block, matrix_type = place_of(path)
+        if matrix_type in NEURON_AXES and len(mask.shape) == 2:
+            axis = NEURON_AXES[matrix_type]
             shares = zeros_along(mask.unpack(), axis)
             found.setdefault(block, []).append((shares, mask.shape[1 - axis]))
     return {block: _together(parts) for block, parts in found.items()}

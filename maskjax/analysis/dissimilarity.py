@@ -76,19 +76,22 @@ def distance_of(differences: "Iterable[Difference]") -> Distance:
         >>> distance_of([Difference(differing=2, first=2, second=2, total=4)]).ratio
         1.0
     """
-    found = list(differences)
+    patterns = list(differences)
     return Distance(
-        sum(difference.differing for difference in found),
-        sum(difference.first + difference.second for difference in found),
-        sum(difference.first + difference.second - 2 * _shared(difference) for difference in found),
-        sum(4 * _variance(difference) for difference in found),
+        sum(difference.differing for difference in patterns),
+        sum(difference.first + difference.second for difference in patterns),
+        sum(
+            difference.first + difference.second - 2 * _shared(difference)
+            for difference in patterns
+        ),
+        sum(4 * _variance(difference) for difference in patterns),
     )
 
 
 def dissimilarity(runs: RunFolders, *, out: StudyFolder, offline: Offline = False) -> None:
     """Compares the masks of every two runs, of any tasks, seeds and starts.
 
-    Draws s between runs, and its mean by block and kind of matrix, with what independent masks of
+    Draws s between runs, and its mean by block and matrix type, with what independent masks of
     the same densities would give.
     """
     from pandas import DataFrame
@@ -109,8 +112,10 @@ def dissimilarity(runs: RunFolders, *, out: StudyFolder, offline: Offline = Fals
         pair = {"first": loaded[a].name, "second": loaded[b].name}
         totals.append({**pair, **_numbers(differences.values())})
         for place in dict.fromkeys(map(place_of, differences)):
-            own = [one for path, one in differences.items() if place_of(path) == place]
-            where = {"group": group, **pair, "block": place[0], "kind": place[1]}
+            own = [
+                difference for path, difference in differences.items() if place_of(path) == place
+            ]
+            where = {"group": group, **pair, "block": place[0], "matrix_type": place[1]}
             matrices.append({**where, **_numbers(own)})
     by_pair, by_matrix = DataFrame(totals), DataFrame(matrices).sort_values("group", kind="stable")
     names = [run.name for run in loaded]
@@ -140,7 +145,7 @@ def draw_runs(frame: Frame, names: dict[str, str], seeds: str) -> "Figure":
 
 
 def draw_blocks(frame: Frame, grid: Grid, seeds: str) -> "Figure":
-    """Draws the mean over pairs of runs of s, that of chance and the ratio, by block and kind."""
+    """Draws the mean of s over pairs of runs, that of chance and the ratio, by block and type."""
     groups = frame.groupby("group")
     with new_figure(7, (1.0 + 0.2 * len(grid[0])) * len(groups) + 0.3) as figure:
         axes = figure.subplots(len(groups), 3, sharey=True, squeeze=False)

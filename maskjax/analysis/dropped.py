@@ -1,4 +1,4 @@
-"""What masks dropped: by block, kind, head and neuron, and against magnitude."""
+"""What masks dropped: by block, matrix type, head and neuron, and against magnitude."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ NORMAL_99 = 2.326
 def dropped(
     runs: RunFolders, *, out: StudyFolder, offline: Offline = False, dead: float = 1.0
 ) -> None:
-    """Shows what masks dropped, by block, kind of matrix, head and neuron.
+    """Shows what masks dropped, by block, matrix type, head and neuron.
 
     With it comes how many of the zeros are among as many smallest weights of their matrix,
     against zeros drawn at random.
@@ -66,17 +66,17 @@ def dropped(
 
 def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
     """What a run dropped of each matrix."""
-    weights = run.predictor.weights
+    weights = run.saved.weights
     for path, packed in run.masks.items():
         mask = packed.unpack()
         if mask.ndim != 2:
             continue
         overlap = magnitude_overlap(mask, np.asarray(weights[path]))
-        block, kind = place_of(path)
+        block, matrix_type = place_of(path)
         yield {
             "run": run.name,
             "block": block,
-            "kind": kind,
+            "matrix_type": matrix_type,
             "weights": overlap.total,
             "zeros": overlap.zeros,
             "sparsity": overlap.chance,
@@ -92,7 +92,7 @@ def matrix_rows(run: "Run", dead: float) -> Iterator[dict[str, Any]]:
 
 def head_rows(run: "Run") -> Iterator[dict[str, Any]]:
     """What a run dropped of each attention head, a line each."""
-    encoder = run.predictor.base.config
+    encoder = run.saved.base.config
     by_block = head_shares(run.masks, encoder.num_heads, encoder.num_kv_heads)
     for block, shares in by_block.items():
         for head, share in enumerate(shares):
@@ -113,7 +113,7 @@ def neuron_rows(run: "Run") -> Iterator[dict[str, Any]]:
 
 
 def draw_matrices(frame: Frame, grid: Grid, note: str) -> "Figure":
-    """Draws sparsity and overlap with magnitude by block and kind, as means over runs."""
+    """Draws sparsity and overlap with magnitude by block and matrix type, as means over runs."""
     with new_figure(7, 1.3 + 0.2 * len(grid[0])) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         zeros = 100 * mean_grid(frame, grid, "sparsity")

@@ -84,14 +84,14 @@ def measure(
     size, whole = _nbytes(sample), _nbytes(distinct_leaves(loaded.params))
     gc.collect()
     before = _used_bytes()
-    held, found = [], []
+    held, sizes = [], []
     for count in counts:
         if (count - len(held)) * size > _free_bytes():
             break
         held += [jax.device_put(jax.tree.map(np.copy, sample)) for _ in range(count - len(held))]
         jax.block_until_ready(held)
-        found.append(Footprint(method, count, whole + _used_bytes() - before))
-    return found
+        sizes.append(Footprint(method, count, whole + _used_bytes() - before))
+    return sizes
 
 
 def _served(method: Method, model: Model, params: Params) -> Any:

@@ -1,4 +1,4 @@
-"""Matrices of an encoder as the cells of a heat map: blocks from bottom to top, and kinds."""
+"""Matrices of an encoder as the cells of a heat map: blocks from bottom to top, matrix types."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Grid = tuple[list[str], list[str]]
-"""Blocks, the rows of a heat map, and kinds, its columns."""
+"""Blocks, the rows of a heat map, and matrix types, its columns."""
 
 TOP = "top"
 """The name of what is above the blocks, the pooler and the head."""
@@ -27,7 +27,7 @@ MOST_CELLS = 12
 
 
 def place_of(path: str) -> tuple[str, str]:
-    """Block and kind of a matrix.
+    """Block and type of a matrix.
 
     Example:
         >>> place_of("encoder/layer/3/output/dense/kernel"), place_of("pooler/dense/kernel")
@@ -51,7 +51,7 @@ def grid_of(paths: Iterable[str]) -> Grid:
     places = [place_of(path) for path in paths]
     blocks = sorted({block for block, _ in places}, key=height_of)
     order = [*MATRIX_TYPES, "other"]
-    return blocks, sorted({kind for _, kind in places}, key=order.index)
+    return blocks, sorted({name for _, name in places}, key=order.index)
 
 
 def height_of(block: str) -> tuple[bool, str]:
@@ -70,21 +70,21 @@ def by_block(values: Mapping[str, T]) -> dict[str, dict[str, T]]:
     return {b: {p: v for p, v in values.items() if place_of(p)[0] == b} for b in blocks}
 
 
-def short_name(kind: str) -> str:
-    """A name of a kind that fits on a column.
+def short_name(matrix_type: str) -> str:
+    """A name of a matrix type that fits on a column.
 
     Example:
         >>> short_name("attention_output"), short_name("query")
         ('attn. out', 'query')
     """
-    return _SHORT.get(kind, kind)
+    return _SHORT.get(matrix_type, matrix_type)
 
 
 def mean_grid(frame: Frame, grid: Grid, value: str) -> Frame:
     """The mean of a column at each place of a heat map."""
-    blocks, kinds = grid
-    means = frame.pivot_table(value, "block", "kind", aggfunc="mean")
-    return means.reindex(index=blocks, columns=kinds)
+    blocks, types = grid
+    means = frame.pivot_table(value, "block", "matrix_type", aggfunc="mean")
+    return means.reindex(index=blocks, columns=types)
 
 
 def draw_heat_map(

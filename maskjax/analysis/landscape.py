@@ -50,7 +50,7 @@ class Landscape:
         groups = groupby(batches, key=lambda pair: pair[1]["input_ids"].shape)
         by_shape = [tuple(zip(*group, strict=True)) for _, group in groups]
         self._rows = [rows for rows, _ in by_shape]
-        self._groups = [_stack(some) for _, some in by_shape]
+        self._groups = [_stack(leaves) for _, leaves in by_shape]
         self._program = _make_program(model)
 
     @property
@@ -97,10 +97,10 @@ def _make_program(model: Model) -> Any:
             units = count_units(batch["weights"])
             return units * loss(logits, batch["labels"], batch["weights"]), logits
 
-        found = [jax.lax.map(of_batch, group) for group in groups]
+        sums = [jax.lax.map(of_batch, group) for group in groups]
         units = jnp.stack([(group["weights"] > 0).sum() for group in groups]).sum()
         units = units.astype(jnp.float32)
-        total = jnp.stack([losses.sum() for losses, _ in found]).sum()
-        return total / units, [logits for _, logits in found]
+        total = jnp.stack([losses.sum() for losses, _ in sums]).sum()
+        return total / units, [logits for _, logits in sums]
 
     return jax.jit(of_point)

@@ -36,7 +36,7 @@ def layer_sweep(
     orders: tuple[Order, ...] = ORDERS,
     every: int = 1,
 ) -> None:
-    """Trains masks over some blocks, or some kinds of matrices, and compares score and bytes.
+    """Trains masks over some blocks, or some matrix types, and compares score and bytes.
 
     --config loads an experiment, a packaged one by name (tasks:sst2) or a file by its path
     (mine.py), and may be given once per task; every option below overrides one of its settings.
@@ -47,14 +47,16 @@ def layer_sweep(
         offline: Never ask the network, use only what is stored locally; short for
             --model.offline.
         orders: `bottom-up` masks the first n blocks and `top-down` the last n; `only` masks one
-            kind of matrix, and `all but` all others.
+            matrix type, and `all but` all others.
         every: Blocks that are added at a time.
     """
     check_least(every=(every, 1))
     configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
-    plans = [plan for one in configs for plan in layer_plans(one, places_of(one), orders, every)]
+    plans = [
+        plan for swept in configs for plan in layer_plans(swept, places_of(swept), orders, every)
+    ]
     frame = run_sweep(plans, out, split=split, settings={"order": str, "masked": str})
-    frame = frame.astype({"count": "Int64"})  # none of them where kinds are masked
+    frame = frame.astype({"count": "Int64"})  # none of them where matrix types are masked
     for task, own in frame.groupby("task", sort=False):
         save_figure(draw_layers(own), out / f"layers-{str(task).replace('/', '_')}", own)
 
@@ -63,7 +65,7 @@ class Places(NamedTuple):
     """What can be masked in a model."""
 
     blocks: int  # their number
-    kinds: tuple[str, ...]  # of pretrained matrices
+    matrix_types: tuple[str, ...]  # of pretrained matrices
 
 
 def places_of(config: Config) -> Places:
@@ -75,8 +77,8 @@ def places_of(config: Config) -> Places:
 
     model = prepare(config).model
     pretrained = flatten_with_paths(model.abstract).keys() - set(head_paths(model))
-    found = {matrix_type(path) for path in pretrained}
-    return Places(model.config.num_blocks, tuple(kind for kind in MATRIX_TYPES if kind in found))
+    present = {matrix_type(path) for path in pretrained}
+    return Places(model.config.num_blocks, tuple(name for name in MATRIX_TYPES if name in present))
 
 
 def layer_plans(
@@ -98,20 +100,20 @@ def layer_plans(
                 blocks = (first, first + count - 1)
                 plans.append(_plan(config, order, f"{first}-{blocks[1]}", count, blocks=blocks))
         else:
-            for kind in places.kinds:
-                others = tuple(other for other in places.kinds if other != kind)
-                kinds = (kind,) if order == "only" else others
-                plans.append(_plan(config, order, kind, None, kinds=kinds))
+            for name in places.matrix_types:
+                others = tuple(other for other in places.matrix_types if other != name)
+                types = (name,) if order == "only" else others
+                plans.append(_plan(config, order, name, None, matrix_types=types))
     return plans
 
 
 def draw_layers(frame: Frame) -> "Figure":
-    """Draws blocks to the left and kinds to the right, scores above and bytes below."""
+    """Draws blocks to the left and matrix types to the right, scores above and bytes below."""
     frame = frame.assign(kB=frame["bytes"] / 1000)
     of_blocks = frame["order"].isin(BLOCKS)
     columns = [
         (own, draw)
-        for own, draw in ((frame[of_blocks], _draw_blocks), (frame[~of_blocks], _draw_kinds))
+        for own, draw in ((frame[of_blocks], _draw_blocks), (frame[~of_blocks], _draw_types))
         if len(own)
     ]
     with new_figure(7 if len(columns) > 1 else 3.4, 4.8) as figure:
@@ -139,7 +141,7 @@ def _draw_blocks(axes: "Axes", frame: Frame, value: str) -> None:
         axes.set_xticks(sorted(frame["count"].unique()))
 
 
-def _draw_kinds(axes: "Axes", frame: Frame, value: str) -> None:
+def _draw_types(axes: "Axes", frame: Frame, value: str) -> None:
     names = list(frame["masked"].unique())
     for number, (order, own) in enumerate(frame.groupby("order", sort=False)):
         spread = own.groupby("masked")[value].agg(["mean", "min", "max"]).reindex(names)

@@ -1,4 +1,4 @@
-"""A heat map of what a mask dropped, by block and kind of matrix."""
+"""A heat map of what a mask dropped, by block and matrix type."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +12,14 @@ from maskjax.masking import Count
 from maskjax.models.matrix_types import count_by_type
 
 Grid = Mapping[str, Mapping[str, Count | None]]
-"""`{block: {kind: count}}`, all with the same kinds, None where a block has no such matrix."""
+"""`{block: {matrix type: count}}`, all with the same types, None where a block has none."""
 
 
-def zeros_by_block_and_kind(counts: Mapping[str, Count]) -> Grid:
+def zeros_by_block_and_type(counts: Mapping[str, Count]) -> Grid:
     """Arranges the counts of a saved mask; leaves outside the blocks are under the block `top`."""
-    _, kinds = grid_of(counts)
+    _, types = grid_of(counts)
     rows = {block: count_by_type(row) for block, row in by_block(counts).items()}
-    return {block: {kind: row.get(kind) for kind in kinds} for block, row in rows.items()}
+    return {block: {name: row.get(name) for name in types} for block, row in rows.items()}
 
 
 def save_picture(grid: Grid, title: str, path: Path) -> None:

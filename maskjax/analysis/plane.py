@@ -85,7 +85,7 @@ def plane(
     loaded, console = study_runs(runs, "task", offline=offline), Console()
     if len(loaded) != 3:
         raise InputError(f"expected three runs, got {len(loaded)}.")
-    first, solutions = loaded[0], [run.predictor.params for run in loaded]
+    first, solutions = loaded[0], [run.saved.params for run in loaded]
     try:
         positions = positions_of(solutions)
     except ValueError as error:

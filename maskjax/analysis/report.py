@@ -45,12 +45,12 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
     """The settings in which runs differ."""
     flat = [dict(flat_settings(run.file.meta["config"])) for run in runs]
     names = dict.fromkeys(chain.from_iterable(flat))
-    found = {name: [_spell(settings.get(name)) for settings in flat] for name in names}
-    return {name: values for name, values in found.items() if len(set(values)) > 1}
+    spelled = {name: [_spell(settings.get(name)) for settings in flat] for name in names}
+    return {name: values for name, values in spelled.items() if len(set(values)) > 1}
 
 
 def draw_masks(runs: Sequence[Run]) -> "Figure":
-    """Draws the sparsity of each run by block and kind, all shaded alike."""
+    """Draws the sparsity of each run by block and matrix type, all shaded alike."""
     from pandas import DataFrame
 
     grid = grid_of(chain.from_iterable(run.masks for run in runs))
@@ -111,7 +111,7 @@ def _curves(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
 def _masks(runs: Sequence[Run]) -> Iterator[tuple[str, str]]:
     masked = [run for run in runs if run.masks]
     if masked:
-        caption = "Weights dropped (%), by block and kind of matrix; one scale for all runs."
+        caption = "Weights dropped (%), by block and matrix type; one scale for all runs."
         yield "What the masks dropped", figure_html(_svg(draw_masks(masked)), caption)
 
 
@@ -125,8 +125,8 @@ def _studies(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _counts(run: Run) -> Iterator[dict[str, Any]]:
     for path, count in count_packed(run.masks).items():
-        block, kind = place_of(path)
-        yield {"block": block, "kind": kind, "sparsity": count.sparsity}
+        block, matrix_type = place_of(path)
+        yield {"block": block, "matrix_type": matrix_type, "sparsity": count.sparsity}
 
 
 def _svg(figure: "Figure") -> bytes:

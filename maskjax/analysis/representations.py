@@ -176,22 +176,21 @@ def _models(runs: Sequence["Run"]) -> "dict[str, tuple[str, Callable[[], SavedRu
 
     def pretrained() -> "SavedRun":
         """Hidden states need no head, so that the base's own params are a model."""
-        predictor = runs[0].predictor
-        return predictor._replace(params=predictor.base.params)
+        saved = runs[0].saved
+        return saved._replace(params=saved.base.params)
 
     base = f"{runs[0].file.meta['base']['digest'][:12]}-of-{runs[0].digest}"
     names = short_names([run.name for run in runs])
     own = {
-        name: (run.digest, lambda run=run: run.predictor)
-        for name, run in zip(names, runs, strict=True)
+        name: (run.digest, lambda run=run: run.saved) for name, run in zip(names, runs, strict=True)
     }
     return {PRETRAINED: (base, pretrained), **own}
 
 
-def _vectors(predictor: "SavedRun", data: "Split", layer: int | None) -> np.ndarray:
+def _vectors(saved: "SavedRun", data: "Split", layer: int | None) -> np.ndarray:
     from maskjax.inference import cls_vectors
 
-    return cls_vectors(predictor, predictor.encode(data), layer)
+    return cls_vectors(saved, saved.encode(data), layer)
 
 
 def _cached(path: Path, compute: Callable[[], np.ndarray]) -> np.ndarray:

@@ -13,8 +13,7 @@ from rich.console import Console
 from maskjax.analysis.captions import first_evaluated
 from maskjax.errors import InputError
 from maskjax.extras import require
-from maskjax.inference import SavedRun, load_predictor
-from maskjax.inference.saved_run import task_of
+from maskjax.inference import SavedRun, load_run
 from maskjax.masking.packed import PackedMask
 from maskjax.models import Base, load_base
 from maskjax.progress import tracked
@@ -26,6 +25,7 @@ from maskjax.taskfile import (
     find_runs,
     load_task_file,
 )
+from maskjax.taskfile.meta import task_of
 from maskjax.tasks import Split, Task
 from maskjax.training.run_dir import RESULT_FILE
 
@@ -49,9 +49,9 @@ class Run:
     offline: bool = False
 
     @cached_property
-    def predictor(self) -> SavedRun:
+    def saved(self) -> SavedRun:
         """Its base with the task merged in, loaded when first asked for."""
-        return load_predictor(self.folder, offline=self.offline, load=self.load)
+        return load_run(self.folder, offline=self.offline, load=self.load)
 
     @cached_property
     def digest(self) -> str:
@@ -80,7 +80,7 @@ class Run:
 
     @cached_property
     def _splits(self) -> dict[str, Split]:
-        return self.predictor.load_rows().splits
+        return self.saved.load_rows().splits
 
     @property
     def default_split(self) -> str:
@@ -117,9 +117,9 @@ def study_runs(
         runs = _only_masked(runs)
     if len(runs) < least:
         raise InputError(f"expected at least {least} run{'s' * (least > 1)}, got {len(runs)}.")
-    for what in ("base", *same):
+    for aspect in ("base", *same):
         for other in runs[1:]:
-            _check_same(runs[0], other, what)
+            _check_same(runs[0], other, aspect)
     return runs
 
 
@@ -178,8 +178,8 @@ def print_left_out(left_out: Sequence[LeftOut], *, kept: int) -> None:
     if not kept and len(left_out) == 1:
         raise InputError(f"{left_out[0]}.")
     console = Console(stderr=True)
-    for one in left_out:
-        console.print(f"skipped {one}", highlight=False, markup=False, soft_wrap=True)
+    for left in left_out:
+        console.print(f"skipped {left}", highlight=False, markup=False, soft_wrap=True)
     if not kept and left_out:
         raise InputError("expected at least one finished run, got none that can be used.")
 

@@ -48,7 +48,7 @@ def sparsity_sweep(
         sparsities: Fractions of zeros that masks start with.
         masks: `learned`, and controls that only train the head: `magnitude` drops the smallest
             weights of each matrix, `random` any.
-        start: How the scores of learned masks start.
+        initializer: How the scores of learned masks are initialized.
     """
     configs = sweep_configs(config, more_configs, seeds=seeds, offline=offline)
     plans = sparsity_plans(configs, sparsities, masks, initializer)

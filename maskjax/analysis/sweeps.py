@@ -68,9 +68,9 @@ def _train_plans(plans: Sequence[Plan], out: Path, console: Console) -> list[Num
     keys = [plan.key for plan in plans]
     jobs = run_jobs(keys, compute, out / "sweep.jsonl", console=console)
     return [
-        {**plan.key, **found}
+        {**plan.key, **stored}
         for plan, job in zip(plans, jobs, strict=True)
-        for found in job["runs"]
+        for stored in job["runs"]
     ]
 
 
@@ -113,10 +113,10 @@ def sweep_configs(
     """The settings of each `--config` of a sweep."""
     require("maskjax analyze", "matplotlib", install="maskjax[analysis]")
     configs = (config, *more_configs)
-    tasks = [one.task.name for one in configs]
+    tasks = [swept.task.name for swept in configs]
     if len(set(tasks)) < len(tasks):
         raise InputError(f"--config: expected a task once, got {', '.join(tasks)}.")
-    return [with_short_options(one, seeds=seeds, offline=offline) for one in configs]
+    return [with_short_options(swept, seeds=seeds, offline=offline) for swept in configs]
 
 
 def _train(plan: Plan, out: Path, console: Console) -> list[Numbers]:
@@ -147,18 +147,18 @@ def _outcome(folder: Path) -> Numbers:
 def _check(plan: Plan, out: Path) -> None:
     """Refuses runs of other settings, finished ones too, before anything is trained."""
     from maskjax.analysis.baselines import head_config
-    from maskjax.training.run_dir import CONFIG_FILE
-    from maskjax.training.settings import check_stored
+    from maskjax.training.run_dir import CONFIG_FILE, check_stored
+    from maskjax.training.validate import resolve_config
 
     folder = _folder(plan, out)
     runs = [(folder, plan.config)]
     if plan.control:
         folders = {seed: folder / f"seed-{seed}" for seed in plan.seeds}
-        each = ((_with_seed(plan.config, seed), path) for seed, path in folders.items())
-        runs = [(path, head_config(config, path)) for config, path in each]
+        by_seed = ((_with_seed(plan.config, seed), path) for seed, path in folders.items())
+        runs = [(path, head_config(config, path)) for config, path in by_seed]
     for path, config in runs:
         if (path / CONFIG_FILE).exists():
-            check_stored(path, config)
+            check_stored(path, resolve_config(config))
 
 
 def _folder(plan: Plan, out: Path) -> Path:

@@ -40,11 +40,11 @@ def read_curves(folder: Path) -> dict[str, Curve]:
 
 def draw_curves(curves: Mapping[str, Mapping[str, Curve]]) -> "Figure":
     """Draws loss, score and sparsity over the steps of runs."""
-    names = [name for name in MEASURES if any(name in found for found in curves.values())]
+    names = [name for name in MEASURES if any(name in curve for curve in curves.values())]
     with new_figure(7, 2.4 + 0.17 * len(curves)) as figure:
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-            for number, (run, found) in enumerate(curves.items()):
-                steps, values = found.get(name, ([], []))
+            for number, (run, curve) in enumerate(curves.items()):
+                steps, values = curve.get(name, ([], []))
                 style = line_style(number)._asdict()
                 if len(steps) > MOST_MARKED:
                     style["marker"] = None

@@ -128,9 +128,9 @@ def _score(run: "Run", owner: "Run", split: "Split") -> Mapping[str, float]:
     from maskjax.inference import predict_labels
 
     labels = map_labels(split.labels, owner.task.labels, run.task.labels)
-    predictor = run.predictor
-    found = predict_labels(run.task, predictor.logits(predictor.encode(split)))
-    accuracy, majority = float(np.mean(found == labels)), majority_share(labels)
+    saved = run.saved
+    predicted = predict_labels(run.task, saved.logits(saved.encode(split)))
+    accuracy, majority = float(np.mean(predicted == labels)), majority_share(labels)
     return {"accuracy": accuracy, "majority": majority, "gain": accuracy - majority}
 
 

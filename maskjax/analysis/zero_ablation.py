@@ -63,12 +63,12 @@ def restored_params(run: "Run", block: str) -> dict[str, Any]:
     """The params of a run with the zeros of one block restored."""
     from maskjax.masking import flatten_with_paths, update_leaves
 
-    predictor = run.predictor
-    weights = predictor.weights
+    saved = run.saved
+    weights = saved.weights
     chosen = [path for path in run.masks if block in (ALL, place_of(path)[0])]
-    merged = flatten_with_paths(predictor.params)
+    merged = flatten_with_paths(saved.params)
     whole = {path: np.asarray(weights[path], merged[path].dtype) for path in chosen}
-    return update_leaves(predictor.params, merged | whole)
+    return update_leaves(saved.params, merged | whole)
 
 
 def draw_restored(frame: Frame, note: str) -> "Figure":
@@ -99,8 +99,8 @@ def draw_restored(frame: Frame, note: str) -> "Figure":
 def _before(run: "Run", split: str | None, rows: int | None) -> "tuple[Split, Encoded, np.ndarray]":
     """Rows, their tokens, and the logits of the run as it is."""
     data = run.split(split, rows)
-    encoded = run.predictor.encode(data)
-    return data, encoded, run.predictor.logits(encoded)
+    encoded = run.saved.encode(data)
+    return data, encoded, run.saved.logits(encoded)
 
 
 def _restored(
@@ -109,7 +109,7 @@ def _restored(
     from maskjax.inference import predict_labels, score_logits
 
     data, encoded, logits = before
-    changed = run.predictor._replace(params=restored_params(run, block)).logits(encoded)
+    changed = run.saved._replace(params=restored_params(run, block)).logits(encoded)
     counts = [m.zeros for path, m in run.masks.items() if block in (ALL, place_of(path)[0])]
     scores = [score_logits(run.task, x, data.labels, data.sizes) for x in (logits, changed)]
     labels = [predict_labels(run.task, x) for x in (logits, changed)]
@@ -128,5 +128,5 @@ def _table(frame: Frame) -> Table:
     table = Table(Column("run", overflow="fold"), *heads)
     for row in frame.itertuples():
         scores = (row.score, row.score_restored, row.logit_change)
-        table.add_row(row.run, row.block, f"{row.zeros:,}", *(f"{one:.4f}" for one in scores))
+        table.add_row(row.run, row.block, f"{row.zeros:,}", *(f"{score:.4f}" for score in scores))
     return table

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -11,8 +11,11 @@ from maskjax.errors import InputError
 from maskjax.options import Offline, RunPath
 
 if TYPE_CHECKING:
-    from maskjax.inference import SavedRun
+    from maskjax.inference import Predictor, SavedRun
     from maskjax.tasks import LoadedTask
+
+ROWS = (1, 16)
+"""Sequences of a group; fewer sizes than a server has, since each of them is compiled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +36,20 @@ class RunOptions:
     offline: Offline = False
 
     def load(self) -> "SavedRun":
-        """Loads it; what does not fit is an `InputError`."""
+        """Loads it to score or export it; what does not fit is an `InputError`."""
+        from maskjax.inference import load_run
+
+        return load_run(self.run, **self._place())
+
+    def load_predictor(self) -> "Predictor":
+        """Loads it to label rows; what does not fit is an `InputError`."""
         from maskjax.inference import load_predictor
 
-        return load_predictor(
-            self.run,
-            base=self.base,
-            allow_base_mismatch=self.allow_base_mismatch,
-            offline=self.offline,
-        )
+        return load_predictor(self.run, **self._place(), rows=ROWS, cut_texts=False)
+
+    def _place(self) -> dict[str, Any]:
+        places = {"base": self.base, "offline": self.offline}
+        return places | {"allow_base_mismatch": self.allow_base_mismatch}
 
 
 OneRun = Annotated[RunOptions, tyro.conf.arg(name="")]

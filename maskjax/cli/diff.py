@@ -19,8 +19,8 @@ def diff(first: RunPath, second: RunPath, *, offline: Offline = False) -> None:
     """Compares the masks of two tasks on one base.
 
     Shows the dissimilarity: the weights that one keeps and the other drops, as a share of all
-    that they keep. By block and kind it is shown as a multiple of what two random masks with as
-    many zeros would give, 1 where the two have nothing in common but their sizes.
+    that they keep. By block and matrix type it is shown as a multiple of what two random masks with
+    as many zeros would give, 1 where the two have nothing in common but their sizes.
     """
     from maskjax.analysis.dissimilarity import distance_of
     from maskjax.masking.packed import compare_masks
@@ -42,22 +42,22 @@ def diff(first: RunPath, second: RunPath, *, offline: Offline = False) -> None:
 def _table(differences: "Mapping[str, Difference]") -> Table:
     from maskjax.analysis.heatmap import by_block, grid_of, short_name
 
-    _, kinds = grid_of(differences)
+    _, types = grid_of(differences)
     title = "dissimilarity, times that of random masks"
-    table = Table("block", *map(short_name, kinds), "all", title=title, box=SIMPLE_HEAD)
+    table = Table("block", *map(short_name, types), "all", title=title, box=SIMPLE_HEAD)
     for block, row in by_block(differences).items():
-        table.add_row(block, *_table_cells(row, kinds))
+        table.add_row(block, *_table_cells(row, types))
     table.add_section()
-    table.add_row("all", *_table_cells(differences, kinds))
+    table.add_row("all", *_table_cells(differences, types))
     return table
 
 
-def _table_cells(differences: "Mapping[str, Difference]", kinds: Sequence[str]) -> list[str]:
-    """One cell a kind, and one for all of them."""
+def _table_cells(differences: "Mapping[str, Difference]", types: Sequence[str]) -> list[str]:
+    """One cell per matrix type, and one for all of them."""
     from maskjax.analysis.heatmap import place_of
 
-    by_kind = ([d for path, d in differences.items() if place_of(path)[1] == k] for k in kinds)
-    return [_cell(found) for found in (*by_kind, list(differences.values()))]
+    by_type = ([d for path, d in differences.items() if place_of(path)[1] == k] for k in types)
+    return [_cell(group) for group in (*by_type, list(differences.values()))]
 
 
 def _cell(differences: "Sequence[Difference]") -> str:

@@ -44,7 +44,7 @@ def ensemble(
         allow_base_mismatch: Accept a base with other weights, as long as the shapes fit.
     """
     from maskjax.analysis.runs import task_paths
-    from maskjax.inference import combine_logits, load_predictor
+    from maskjax.inference import combine_logits, load_run
     from maskjax.models import load_base
 
     paths = task_paths(runs)
@@ -53,15 +53,15 @@ def ensemble(
     options = {"base": base, "allow_base_mismatch": allow_base_mismatch, "offline": offline}
     load = cache(load_base)  # the runs share one base
     with show_progress():
-        first = load_predictor(paths[0], **options, load=load)
+        first = load_run(paths[0], **options, load=load)
         data = first.load_rows()
         _check_by(by, data.task)
         splits = wanted_splits(data, split)
         members = [_logits(first, data, splits)]
         for path in paths[1:]:
-            predictor = load_predictor(path, **options, load=load)
-            _check_task(path, predictor.task, paths[0], first.task)
-            members.append(_logits(predictor, data, splits))
+            saved = load_run(path, **options, load=load)
+            _check_task(path, saved.task, paths[0], first.task)
+            members.append(_logits(saved, data, splits))
     show_notes(data)
     together = {name: combine_logits([member[name] for member in members], by) for name in splits}
     table = Table("run", *splits, title=f"{data.task.name}: {data.task.metric}")
@@ -72,17 +72,17 @@ def ensemble(
     Console().print(table)
 
 
-def _logits(predictor: "SavedRun", data: "LoadedTask", splits: Sequence[str]) -> "Logits":
-    return {name: predictor.logits(predictor.encode(data.splits[name])) for name in splits}
+def _logits(saved: "SavedRun", data: "LoadedTask", splits: Sequence[str]) -> "Logits":
+    return {name: saved.logits(saved.encode(data.splits[name])) for name in splits}
 
 
 def _scores(data: "LoadedTask", logits: "Logits") -> list[str]:
     from maskjax.inference import score_logits
 
     scores = []
-    for name, found in logits.items():
+    for name, split_logits in logits.items():
         split = data.splits[name]
-        scores.append(score_logits(data.task, found, split.labels, split.sizes))
+        scores.append(score_logits(data.task, split_logits, split.labels, split.sizes))
     return [f"{score:.4f}" for score in scores]
 
 

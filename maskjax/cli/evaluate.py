@@ -45,14 +45,14 @@ def evaluate(
     if output and output.suffix != ".json":
         raise InputError(f"--output: expected a name that ends in .json, got {output}.")
     with show_progress():
-        predictor = run.load()
-        data = predictor.load_rows(path, split, eval_rows)
+        saved = run.load()
+        data = saved.load_rows(path, split, eval_rows)
         names = wanted_splits(data, split)
-        evaluations = {name: predictor.evaluate(data.splits[name]) for name in names}
+        evaluations = {name: saved.evaluate(data.splits[name]) for name in names}
     show_notes(data)
     if output:
         splits = {name: evaluation.to_json() for name, evaluation in evaluations.items()}
-        record = {"run": str(run.run), "metric": predictor.task.metric, "splits": splits}
+        record = {"run": str(run.run), "metric": saved.task.metric, "splits": splits}
         write_atomically(output, json.dumps(record, indent=2).encode())
     _print(str(run.run), evaluations)
 

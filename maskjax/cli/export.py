@@ -23,10 +23,10 @@ def export(run: OneRun, *, to: Literal["hf", "torch-masks", "onnx"], out: Path) 
 
     if to == "onnx":
         require_onnx()
-    predictor = run.load()
+    saved = run.load()
     exports = {"hf": export_hf, "torch-masks": export_torch_masks, "onnx": export_onnx}
     with show_progress():
-        exports[to](predictor, out)
-    show(f"{to}: {predictor.task.name} in {out}")
+        exports[to](saved, out)
+    show(f"{to}: {saved.task.name} in {out}")
     for file in sorted(out.iterdir()):
         show(f"  {file.stat().st_size:>13,}  {file.name}")

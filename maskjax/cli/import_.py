@@ -42,7 +42,7 @@ def import_(
     from maskjax.export import import_state, kind_of_head, read_state_dict, save_imported
     from maskjax.models import load_base, unshare
     from maskjax.tasks import load_base_tokenizer
-    from maskjax.training.settings import resolve_config
+    from maskjax.training.validate import resolve_config
 
     adaptation = AdaptationConfig(threshold=threshold)
     stored = resolve_config(Config(model=model, task=task))

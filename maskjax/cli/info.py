@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def info(
     run: RunPath, *, picture: Path | None = None, count: bool = False, offline: Offline = False
 ) -> None:
-    """Shows what a run learned: scores, size, and the zeros of its mask by block and kind.
+    """Shows what a run learned: scores, size, and the zeros of its mask by block and matrix type.
 
     Args:
         picture: Also draw the zeros as a heat map into this .png, .svg or .pdf file.
         count: Decode the masks of a file of format 1, which does not say how many zeros they have.
     """
-    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_kind
+    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_type
     from maskjax.masking.packed import count_packed
     from maskjax.taskfile import find_task_file, read_content, read_task_header
 
@@ -42,7 +42,7 @@ def info(
         counts = count_packed(read_content(header).masks)
     for line in _summary(header, counts):
         show(line)
-    grid = zeros_by_block_and_kind(counts or {})
+    grid = zeros_by_block_and_type(counts or {})
     if grid:
         Console().print(_heat_table(grid))
     if picture:
@@ -102,10 +102,10 @@ def _heat_table(grid: "Mapping[str, Mapping[str, Count | None]]") -> Table:
     """The more zeros, the redder the cell."""
     from maskjax.analysis.heatmap import short_name
 
-    kinds = next(iter(grid.values()))
+    types = next(iter(grid.values()))
     highest = max(c.sparsity for row in grid.values() for c in row.values() if c) or 1.0
     title = "weights dropped, per cent"
-    table = Table("block", *map(short_name, kinds), title=title, box=SIMPLE_HEAD)
+    table = Table("block", *map(short_name, types), title=title, box=SIMPLE_HEAD)
     for block, row in grid.items():
         table.add_row(block, *(_heat_cell(count, highest) for count in row.values()))
     return table

@@ -31,7 +31,7 @@ COMMANDS = {
         "cli.predict", "label texts with a finished run", 'runs/first --text "Good."'
     ),
     "submit": Command("cli.submit", "a GLUE run's test predictions", "runs/first --out submission"),
-    "info": Command("cli.info", "what a run dropped, by block and kind", "runs/first"),
+    "info": Command("cli.info", "what a run dropped, by block and matrix type", "runs/first"),
     "export": Command("cli.export", "a finished run for PyTorch", "runs/first --to hf --out hf"),
     "import": Command(
         "cli.import_", "masks that PyTorch code learned", "best.pt --out runs/imported"
@@ -67,7 +67,7 @@ STUDIES = {
     ),
     "dropped": Command(
         "analysis.dropped",
-        "what masks dropped, by block, kind, head and neuron, and against magnitude",
+        "what masks dropped, by block, matrix type, head and neuron, and against magnitude",
     ),
     "restored": Command(
         "analysis.zero_ablation", "what changes when the zeros of a block are set back to one"
@@ -91,7 +91,7 @@ STUDIES = {
     ),
     "layers": Command(
         "analysis.layer_sweep",
-        "trains masks over some blocks or kinds of matrices, for score and bytes",
+        "trains masks over some blocks or matrix types, for score and bytes",
     ),
 }
 """The studies of `maskjax analyze` by name."""
@@ -191,8 +191,8 @@ def parse_command(words: Sequence[str]) -> tuple[Callable[..., int | None], dict
 
     prog, commands, (name, *rest) = _list_of(words)
     if name not in commands:
-        what = "study" if commands is STUDIES else "command"
-        raise InputError(f"no {what} {name!r}; {suggest(name, list(commands))}")
+        noun = "study" if commands is STUDIES else "command"
+        raise InputError(f"no {noun} {name!r}; {suggest(name, list(commands))}")
     path = commands[name].module
     function = getattr(import_module(f"maskjax.{path}"), path.rpartition(".")[2])
     options = [word for word in rest if word != NO_COMPILE_CACHE]

@@ -49,15 +49,17 @@ def memory(
     from maskjax.analysis.footprint import measure_footprints
 
     console = Console()
-    found = []
+    footprints = []
     with show_progress():
         options = {"revision": revision, "unshare": unshare, "offline": offline}
-        for one in measure_footprints(base, tasks, **options):
-            console.print(f"{one.tasks:4} {NAMES[one.method]}: {one.bytes / 1e6:,.0f} MB")
-            found.append(one)
-    if not found:
+        for footprint in measure_footprints(base, tasks, **options):
+            console.print(
+                f"{footprint.tasks:4} {NAMES[footprint.method]}: {footprint.bytes / 1e6:,.0f} MB"
+            )
+            footprints.append(footprint)
+    if not footprints:
         raise InputError("memory: there is no room for a single task; use a smaller --base.")
-    frame = DataFrame(found)
+    frame = DataFrame(footprints)
     megabytes = frame.pivot(index="tasks", columns="method", values="bytes") / 1e6
     console.print(_table(megabytes.reindex(index=tasks, columns=list(NAMES))))
     save_figure(_draw(megabytes, base), out, frame)

@@ -13,8 +13,9 @@ from maskjax.cli.show import print_table, show, show_progress
 from maskjax.errors import InputError
 
 if TYPE_CHECKING:
-    from maskjax.inference import Prediction, SavedRun
-    from maskjax.tasks import Split, Table, Task
+    from maskjax.config import TaskConfig
+    from maskjax.inference import Prediction
+    from maskjax.tasks import Table, Task
     from maskjax.tasks.writers import Values
 
 Texts = list[tuple[str, ...]]
@@ -52,22 +53,22 @@ def predict(
         probabilities: Also write the probability of each class, in columns such as
             `probability_positive`.
     """
+    from maskjax.inference import predict_rows
     from maskjax.taskfile import write_atomically
-    from maskjax.tasks import Split
     from maskjax.tasks.writers import encode_rows
 
     _check_texts(text, second, input)
     _check_output(output, input, probabilities=probabilities)
-    predictor = run.load()
-    task = predictor.task
-    inputs = _read(input, predictor) if input else _from_words(text, second, task)
-    split = Split(inputs.texts, _no_labels(task, inputs.texts), task.kind)
-    words = split.sizes.tolist() if task.kind == "tokens" else None
+    predictor = run.load_predictor()
+    ((name, task),) = predictor.tasks.items()
+    config = predictor.configs[name].task
+    inputs = _read(input, task, config) if input else _from_words(text, second, task)
+    words = [len(row) for row in inputs.texts] if task.kind == "tokens" else None
     if output:  # what the format cannot hold is refused before anything is computed
         encode_rows(output, inputs.columns, word_counts=words)
     with show_progress():
-        logits = predictor.logits(predictor.encode(split))
-    predictions = predictor.to_predictions(logits)
+        logits = predictor.logits(inputs.texts)
+    predictions = predict_rows(task, logits)
     if output:
         columns = _new_columns(task, inputs, predictions, logits if probabilities else None)
         write_atomically(output, encode_rows(output, inputs.columns | columns, word_counts=words))
@@ -75,7 +76,7 @@ def predict(
         _print(inputs.texts, predictions)
     else:
         _print_words(inputs.texts, predictions)
-    if inputs.table is not None and (line := _score(predictor, inputs.table, split, logits)):
+    if inputs.table is not None and (line := _score(task, config, inputs.table, logits, words)):
         on_stderr = words is not None and not output  # standard output is a .conll then
         show(line, stderr=on_stderr)
 
@@ -102,14 +103,14 @@ def _check_output(output: Path | None, input: Path | None, *, probabilities: boo
         raise InputError(f"--output: {output} is the input; choose another name.")
 
 
-def _read(path: Path, predictor: "SavedRun") -> Inputs:
+def _read(path: Path, task: "Task", config: "TaskConfig") -> Inputs:
     """Reads texts by the column names of the form that the file has, which may be another one."""
     from maskjax.tasks import read_file, read_texts, with_columns
     from maskjax.tasks.writers import read_columns
 
-    table = read_file(path, predictor.task.kind)
-    task = with_columns(predictor.task, predictor.config.task, table)
-    return Inputs(read_texts(table, task), read_columns(path, table), table)
+    table = read_file(path, task.kind)
+    texts = read_texts(table, with_columns(task, config, table))
+    return Inputs(texts, read_columns(path, table), table)
 
 
 def _from_words(first: Sequence[str], second: Sequence[str], task: "Task") -> Inputs:
@@ -125,19 +126,15 @@ def _from_words(first: Sequence[str], second: Sequence[str], task: "Task") -> In
 def _rows(first: Sequence[str], second: Sequence[str], task: "Task") -> Texts:
     if task.kind == "tokens" and not second:
         return [tuple(text.split()) for text in first]
-    each = {"choice": len(task.labels), "tokens": 0}.get(task.kind, len(task.text) - 1)
-    if not each and second:
+    more = {"choice": len(task.labels), "tokens": 0}.get(task.kind, len(task.text) - 1)
+    if not more and second:
         raise InputError(f"--second: task {task.name} has one text, not a pair.")
-    if len(second) != each * len(first):
+    if len(second) != more * len(first):
         raise InputError(
-            f"--second: task {task.name} is about {'choices' if each > 1 else 'pairs'}; expected "
-            f"{each * len(first)} second texts, got {len(second)}."
+            f"--second: task {task.name} is about {'choices' if more > 1 else 'pairs'}; expected "
+            f"{more * len(first)} second texts, got {len(second)}."
         )
-    return [(text, *second[each * row : each * (row + 1)]) for row, text in enumerate(first)]
-
-
-def _no_labels(task: "Task", texts: Texts) -> np.ndarray:
-    return np.zeros(sum(map(len, texts)) if task.kind == "tokens" else len(texts), np.int32)
+    return [(text, *second[more * row : more * (row + 1)]) for row, text in enumerate(first)]
 
 
 def _new_columns(
@@ -151,19 +148,19 @@ def _new_columns(
 
     from maskjax.tasks.writers import free_name
 
-    found: dict[str, list] = {
+    columns: dict[str, list] = {
         "label": [prediction["label"] for prediction in predictions],
         "score": [round(prediction["score"], 6) for prediction in predictions],
     }
     if logits is not None and task.labels:
         chances = np.round(np.nan_to_num(softmax(logits.astype(np.float64), axis=1)), 6)
         names = (f"probability_{name}" for name in task.labels)
-        found |= dict(zip(names, chances.T.tolist(), strict=True))
+        columns |= dict(zip(names, chances.T.tolist(), strict=True))
     if task.kind == "tokens":
         ends = np.cumsum([len(words) for words in inputs.texts]).tolist()
         places = list(zip([0, *ends], ends, strict=False))
-        found = {name: [cells[a:b] for a, b in places] for name, cells in found.items()}
-    return {free_name(name, inputs.columns): cells for name, cells in found.items()}
+        columns = {name: [cells[a:b] for a, b in places] for name, cells in columns.items()}
+    return {free_name(name, inputs.columns): cells for name, cells in columns.items()}
 
 
 def _print(texts: Texts, predictions: "Sequence[Prediction]") -> None:
@@ -181,20 +178,26 @@ def _print_words(sentences: Texts, predictions: "Sequence[Prediction]") -> None:
     sys.stdout.write("\n".join(blocks))
 
 
-def _score(predictor: "SavedRun", table: "Table", split: "Split", logits: np.ndarray) -> str:
-    """What is said of the scores, if the input has labels."""
+def _score(
+    task: "Task",
+    config: "TaskConfig",
+    table: "Table",
+    logits: np.ndarray,
+    word_counts: Sequence[int] | None,
+) -> str:
+    """The scores as text, if the input has labels."""
     from maskjax.inference import evaluate_logits
     from maskjax.tasks import read_labeled_part
 
     try:
-        found = read_labeled_part(predictor.task, predictor.config.task, table)
+        labeled_part = read_labeled_part(task, config, table)
     except InputError as error:
         return f"not scored: {error}"
-    if found is None:
+    if labeled_part is None:
         return ""
-    rows, labeled = found
-    units = np.repeat(rows, split.sizes)
-    evaluation = evaluate_logits(predictor.task, logits[units], labeled)
+    rows, labeled = labeled_part
+    units = rows if word_counts is None else np.repeat(rows, word_counts)
+    evaluation = evaluate_logits(task, logits[units], labeled)
     scores = ", ".join(f"{name} {score:.4f}" for name, score in evaluation.scores.items())
-    some = "" if evaluation.rows == len(rows) else f" of {len(rows):,}"
-    return f"{scores} on {evaluation.rows:,}{some} rows with labels"
+    share = "" if evaluation.rows == len(rows) else f" of {len(rows):,}"
+    return f"{scores} on {evaluation.rows:,}{share} rows with labels"

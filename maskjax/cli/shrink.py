@@ -20,10 +20,8 @@ def shrink(run: OneRun, *, out: Path, zeros: float = 0.5, overwrite: Overwrite =
     from maskjax import taskfile
 
     refuse_existing(out, overwrite=overwrite)
-    predictor = run.load()
-    small = taskfile.shrink(predictor.file, predictor.weights, zeros)
+    saved = run.load()
+    small = taskfile.shrink(saved.file, saved.weights, zeros)
     size = taskfile.save_task_file(out, small)
-    left, before = (
-        sum(mask.zeros for mask in file.masks.values()) for file in (small, predictor.file)
-    )
+    left, before = (sum(mask.zeros for mask in file.masks.values()) for file in (small, saved.file))
     show(f"{out}: {size:,} bytes, {left:,} of {before:,} zeros")

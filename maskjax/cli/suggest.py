@@ -40,7 +40,7 @@ def check_options(words: Sequence[str], settings: Iterable[str], own: Iterable[s
         if not option.startswith("-") or name in full or name.removeprefix("no_") in full:
             continue
         last = SYNONYMS.get(name, name)
-        found = [known for known in full if known.rpartition(".")[2] == last]
-        if found:
-            options = ", ".join(f"--{known.replace('_', '-')}" for known in found)
+        matches = [known for known in full if known.rpartition(".")[2] == last]
+        if matches:
+            options = ", ".join(f"--{known.replace('_', '-')}" for known in matches)
             raise InputError(f"{option}: no such option; did you mean {options}?")

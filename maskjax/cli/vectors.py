@@ -28,20 +28,20 @@ def vectors(run: OneRun, *, out: Path, split: str | None = None, layer: int | No
 
     if out.suffix not in FORMATS:
         raise InputError(f"--out: expected a name in {' or '.join(FORMATS)}, got {out}.")
-    predictor = run.load()
-    task = predictor.task
+    saved = run.load()
+    task = saved.task
     if task.kind not in ("classification", "regression"):
         raise InputError(
             f"{run.run}: expected a task with a label for each text, got one of {task.kind}."
         )
-    data = predictor.load_rows()
+    data = saved.load_rows()
     (name,) = wanted_splits(data, split or ("dev" if "dev" in data.splits else "holdout"))
     with show_progress():
-        encoded = predictor.encode(data.splits[name])
-        found = cls_vectors(predictor, encoded, layer)
+        encoded = saved.encode(data.splits[name])
+        states = cls_vectors(saved, encoded, layer)
     show_notes(data)
-    write_atomically(out, FORMATS[out.suffix](_labels(task, encoded.labels), found))
-    rows, size = found.shape
+    write_atomically(out, FORMATS[out.suffix](_labels(task, encoded.labels), states))
+    rows, size = states.shape
     show(f"{out}: {rows:,} vectors of {size}")
 
 

@@ -42,13 +42,14 @@ class AdaptationConfig:
         binarizer: How scores become bits.
         bernoulli_gradient: What reaches the scores of `bernoulli`: the gradient of the mask, as in
             the paper's reference code, or that times the slope of the probability, σ′.
-        kinds: Kinds of matrices to mask; empty means all that the model has (the head by `head`).
+        matrix_types: Types of matrices to mask; empty means all that the model has (the head by
+            `head`).
         blocks: First and last block to mask, from 0; None means the paper's range: all but the
             first sixth of the blocks (2 of 12), and all but the first two for DistilBERT.
         biases: Mask the biases of these matrices too.
         granularity: One score per weight, per attention head or per matrix.
-        structured: Masked kinds that `granularity` is for, `head` among them; the others have one
-            score per weight. Empty means all masked kinds.
+        structured: Masked matrix types that `granularity` is for, `head` among them; the others
+            have one score per weight. Empty means all masked types.
         head: The randomly initialized head: `trained`, `masked` and frozen as in the paper, or
             `both`.
         masks: A run folder or task file whose masks hold fixed while another method trains under
@@ -68,7 +69,7 @@ class AdaptationConfig:
     threshold: float = 1e-2
     binarizer: Literal["threshold", "sign", "bernoulli", "top_k", "global_top_k"] = "threshold"
     bernoulli_gradient: Literal["identity", "sigmoid"] = "identity"
-    kinds: tuple[str, ...] = ()
+    matrix_types: tuple[str, ...] = ()
     blocks: tuple[int, int] | None = None
     biases: bool = False
     granularity: Literal["weight", "head", "matrix"] = "weight"
@@ -121,6 +122,6 @@ class AdaptationConfig:
         check(
             not self.structured or self.granularity != "weight",
             "adaptation.granularity",
-            "head or matrix for the kinds of --adaptation.structured",
+            "head or matrix for the matrix types of --adaptation.structured",
             self.granularity,
         )

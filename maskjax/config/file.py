@@ -31,6 +31,10 @@ def load_config(name: str | Path) -> Config:
 
     Raises:
         InputError: If there is no such configuration, or if it holds a wrong setting.
+
+    Example:
+        >>> load_config("tasks:sst2").task.name
+        'glue/sst2'
     """
     source = find_config(str(name))
     if source.path.suffix == ".json":
@@ -82,6 +86,10 @@ def config_from_dict(values: Mapping[str, Any], source: str = "config") -> Confi
 
     Raises:
         InputError: If a key or a value is not allowed.
+
+    Example:
+        >>> config_from_dict({"train": {"epochs": 2}}).train.epochs
+        2
     """
     return _read(Config, rename_settings(values), source)
 
@@ -94,6 +102,10 @@ def known_settings(values: Any) -> Any:
 
     Returns:
         The others, under their names of today.
+
+    Example:
+        >>> known_settings({"train": {"epochs": 2, "unknown": 1}})
+        {'train': {'epochs': 2}}
     """
     return _known(Config, rename_settings(values))
 

@@ -8,17 +8,11 @@ from maskjax.errors import InputError, suggest
 
 
 class ConfigSource(NamedTuple):
-    """A configuration file, and the argument of its `get_config`.
+    """A configuration file, and the argument of its `get_config`."""
 
-    Attributes:
-        label: The file as error messages name it.
-        path: The file.
-        argument: The text after the colon; None without a colon.
-    """
-
-    label: str
-    path: Path
-    argument: str | None = None
+    label: str  # the file as error messages name it
+    path: Path  # the file
+    argument: str | None = None  # the text after the colon; None without a colon
 
 
 def packaged_configs() -> dict[str, Path]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 RENAMED = {
-    "adaptation": {"start": "initializer"},
+    "adaptation": {"start": "initializer", "kinds": "matrix_types"},
     "optimizer": {"pull": "score_decay"},
     "train": {"lanes": "seed_loop"},
 }
@@ -20,7 +20,7 @@ def rename_settings(values: Any) -> Any:
     """
     if not isinstance(values, Mapping):
         return values
-    return {group: _rename(RENAMED.get(group, {}), found) for group, found in values.items()}
+    return {group: _rename(RENAMED.get(group, {}), settings) for group, settings in values.items()}
 
 
 def _rename(names: Mapping[str, str], settings: Any) -> Any:

@@ -13,19 +13,12 @@ CHUNK = 1 << 20
 
 
 class Region(NamedTuple):
-    """A range of bytes in a file.
+    """A range of bytes in a file."""
 
-    Attributes:
-        path: The file.
-        start: The offset of the first byte.
-        size: The number of bytes.
-        checksum: Their CRC-32; None if the file has none.
-    """
-
-    path: Path
-    start: int
-    size: int
-    checksum: int | None
+    path: Path  # the file
+    start: int  # the offset of the first byte
+    size: int  # the number of bytes
+    checksum: int | None  # their CRC-32; None if the file has none
 
     def read(self, limit: int) -> bytes:
         """Reads the bytes, at most `limit` of them."""

@@ -48,14 +48,14 @@ REGRESSION_LABEL = "score"
 LOADING_NOTES = ("is_local", "local_files_only", "name_or_path")
 
 
-def export_hf(predictor: SavedRun, folder: Path) -> None:
+def export_hf(saved: SavedRun, folder: Path) -> None:
     """Writes a folder that `AutoModel….from_pretrained` and `pipeline()` load.
 
     It holds the merged weights in float32, the config with the label names, the tokenizer and a
     model card. Every adaptation can be exported.
 
     Args:
-        predictor: From `maskjax.inference.load_predictor`.
+        saved: From `maskjax.inference.load_run`.
         folder: New or empty.
 
     Raises:
@@ -63,25 +63,25 @@ def export_hf(predictor: SavedRun, folder: Path) -> None:
             model for such a task.
 
     Example:
-        >>> from maskjax.inference import load_predictor
-        >>> export_hf(load_predictor(trained), folder / "exported")
+        >>> from maskjax.inference import load_run
+        >>> export_hf(load_run(trained), folder / "exported")
         >>> (folder / "exported" / "model.safetensors").exists()
         True
     """
-    config = hf_config(predictor)
+    config = hf_config(saved)
     with new_folder(folder) as temporary:
         config.save_pretrained(temporary)
         # The files of save_file are readable only by their owner.
-        payload = save(torch_params(predictor), metadata={"format": "pt"})
+        payload = save(torch_params(saved), metadata={"format": "pt"})
         (temporary / "model.safetensors").write_bytes(payload)
-        _save_tokenizer(predictor, temporary)
-        card = model_card(predictor.file.meta)
+        _save_tokenizer(saved, temporary)
+        card = model_card(saved.file.meta)
         (temporary / "README.md").write_text(card, encoding="utf8")
 
 
-def torch_params(predictor: SavedRun) -> dict[str, np.ndarray]:
+def torch_params(saved: SavedRun) -> dict[str, np.ndarray]:
     """The merged params under PyTorch's names, in PyTorch's layout."""
-    return to_torch(flatten_with_paths(predictor.params), predictor.base.config.family)
+    return to_torch(flatten_with_paths(saved.params), saved.base.config.family)
 
 
 def to_torch(leaves: Mapping[str, Any], family: str) -> dict[str, np.ndarray]:
@@ -126,9 +126,9 @@ def problem_type(task: Task) -> str | None:
     return PROBLEM_TYPES.get(task.kind)
 
 
-def hf_config(predictor: SavedRun) -> Any:
+def hf_config(saved: SavedRun) -> Any:
     """The configuration of the exported model."""
-    task, base = predictor.task, predictor.base
+    task, base = saved.task, saved.base
     names = label_names(task)
     config = import_transformers().AutoConfig.from_pretrained(
         base.folder,
@@ -151,15 +151,15 @@ def _unshared_keys(config: EncoderConfig) -> dict[str, int]:
     return {key: getattr(config, name) for key, name in keys.items()}
 
 
-def _save_tokenizer(predictor: SavedRun, folder: Path) -> None:
+def _save_tokenizer(saved: SavedRun, folder: Path) -> None:
     """Saves the base's tokenizer with the maximum length of the task."""
-    load_with_transformers(predictor.base.folder).save_pretrained(folder)
+    load_with_transformers(saved.base.folder).save_pretrained(folder)
     path = folder / "tokenizer_config.json"
     values = json.loads(path.read_text(encoding="utf8"))
     for note in LOADING_NOTES:
         values.pop(note, None)
-    values["model_max_length"] = predictor.config.task.max_length
+    values["model_max_length"] = saved.config.task.max_length
     # The base's tokenizer may give token types, which the models of other families do not take.
-    if not predictor.base.config.uses_token_types:
+    if not saved.base.config.uses_token_types:
         values["model_input_names"] = ["input_ids", "attention_mask"]
     path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf8")

@@ -42,14 +42,18 @@ def save_imported(imported: Imported, base: Base, config: Config, folder: Path) 
 
 
 def kind_of_head(config: TaskConfig) -> TaskType | None:
-    """Finds the type of a task from its settings.
+    """Finds the kind of a task from its settings.
 
     Args:
         config: The settings.
 
     Returns:
-        The type, for `import_state`; None for a task without a name in the registry.
+        The kind, for `import_state`; None for a task without a name in the registry.
         Classification can also mean regression, which the width of the head decides.
+
+    Example:
+        >>> kind_of_head(TaskConfig(name="conll2003")), kind_of_head(TaskConfig(name="my task"))
+        ('tokens', None)
     """
     entry = REGISTRY.get(config.name)
     return config.kind or (entry.kind if entry else None)

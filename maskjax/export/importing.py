@@ -34,7 +34,7 @@ class Imported(NamedTuple):
         num_outputs: The width of the head; 1 for a choice.
         changed: Paths of weights outside the head that differ from the base.
         unused: Names of masks that the model does not use, such as a pooler under tags.
-        kind: The type of the task.
+        kind: The kind of the task.
         alternative: Another type whose head has the same tensors, or None; None also if the type
             was given.
     """
@@ -58,7 +58,7 @@ def import_state(
         state: From `read_state_dict`: the whole model, or only the masks and the head. Weights of
             16 bits that are equal to the base within their precision count as unchanged.
         base: The pretrained model under the masks.
-        kind: The type of the task; None infers it from the tensors of the head. Classification and
+        kind: The kind of the task; None infers it from the tensors of the head. Classification and
             regression have the same.
         threshold: τ; a score above it keeps its weight, compared in the dtype of the score. The
             reference code has 0.01 for MaskedLinear1; for MaskedLinear2 (signs) and MaskedLinear3

@@ -16,7 +16,7 @@ from maskjax.progress import announced
 MODEL = "model.onnx"
 
 
-def export_onnx(predictor: SavedRun, folder: Path) -> None:
+def export_onnx(saved: SavedRun, folder: Path) -> None:
     """Writes a folder with `model.onnx`, the config with the label names, and the tokenizer.
 
     The inputs of the graph are int64 `input_ids`, `attention_mask` and, for BERT, `token_type_ids`,
@@ -25,7 +25,7 @@ def export_onnx(predictor: SavedRun, folder: Path) -> None:
     choices too, and the output is [batch, choices].
 
     Args:
-        predictor: From `maskjax.inference.load_predictor`.
+        saved: From `maskjax.inference.load_run`.
         folder: New or empty.
 
     Raises:
@@ -35,9 +35,9 @@ def export_onnx(predictor: SavedRun, folder: Path) -> None:
     require_onnx()
     with new_folder(folder) as temporary, tempfile.TemporaryDirectory() as scratch:
         hf_folder = Path(scratch) / "hf"
-        export_hf(predictor, hf_folder)
+        export_hf(saved, hf_folder)
         with announced("converting the model with PyTorch's exporter"):
-            _convert(hf_folder, predictor.model, temporary / MODEL)
+            _convert(hf_folder, saved.model, temporary / MODEL)
         for file in hf_folder.glob("*.json"):
             shutil.copyfile(file, temporary / file.name)
 

@@ -20,15 +20,11 @@ LISTED = 4
 
 
 class Spelled(NamedTuple):
-    """A parsed name.
+    """A parsed name."""
 
-    Attributes:
-        name: The name as `torch_name` gives it, without wrappers, prefix of the family and suffix.
-        suffix: "", `_mask` or `_orig`.
-    """
-
+    # The name as `torch_name` gives it, without wrappers, prefix of the family and suffix.
     name: str
-    suffix: str
+    suffix: str  # "", `_mask` or `_orig`
 
 
 def spell_name(name: str, family: str) -> Spelled:

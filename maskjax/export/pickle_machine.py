@@ -10,39 +10,25 @@ DICTS = frozenset({"collections.OrderedDict", "collections.defaultdict", "collec
 
 
 class Global(NamedTuple):
-    """The name of a class or function.
+    """The name of a class or function."""
 
-    Attributes:
-        path: Module and name, such as `collections.OrderedDict`.
-    """
-
-    path: str
+    path: str  # module and name, such as `collections.OrderedDict`
 
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """An object that unpickling would make by a call.
+    """An object that unpickling would make by a call."""
 
-    Attributes:
-        function: The function, usually a `Global`.
-        arguments: Its arguments.
-        state: The state that unpickling would set afterwards.
-    """
-
-    function: Any
+    function: Any  # the function, usually a `Global`
     arguments: Any
-    state: Any = None
+    state: Any = None  # the state that unpickling would set afterwards
 
 
 @dataclass(eq=False, slots=True)
 class Persistent:
-    """A reference to an object outside of the pickle.
+    """A reference to an object outside of the pickle."""
 
-    Attributes:
-        id: The id of the object.
-    """
-
-    id: Any
+    id: Any  # the id of the object
 
 
 class Machine:

@@ -32,15 +32,10 @@ class Stream(Protocol):
 
 
 class Pickle(NamedTuple):
-    """The content of a pickle.
+    """The content of a pickle."""
 
-    Attributes:
-        content: The object.
-        references: All `Persistent` ids in it.
-    """
-
-    content: Any
-    references: list[Any]
+    content: Any  # the object
+    references: list[Any]  # all `Persistent` ids in it
 
 
 def read_pickle(stream: Stream) -> Pickle:

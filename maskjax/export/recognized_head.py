@@ -1,4 +1,4 @@
-"""The type of the task of a head, inferred from its tensors."""
+"""The kind of the task of a head, inferred from its tensors."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -20,15 +20,10 @@ OUTPUT = "classifier/kernel"
 
 
 class RecognizedHead(NamedTuple):
-    """The inferred type of the task of a head.
+    """The inferred kind of the task of a head."""
 
-    Attributes:
-        kind: The most likely type.
-        alternative: Another type whose head has the same tensors, or None.
-    """
-
-    kind: TaskType
-    alternative: TaskType | None
+    kind: TaskType  # the most likely kind
+    alternative: TaskType | None  # another type whose head has the same tensors, or None
 
     def may_be(self, kind: TaskType) -> bool:
         """Whether the tensors fit a type of task; heads for words differ from all others."""

@@ -42,6 +42,12 @@ def read_state_dict(path: Path) -> dict[str, StoredArray]:
 
     Raises:
         InputError: If the file is missing, damaged, or holds no state dict or several.
+
+    Example:
+        >>> from safetensors.numpy import save_file
+        >>> save_file({"bias": np.zeros(2, np.float32)}, folder / "model.safetensors")
+        >>> list(read_state_dict(folder / "model.safetensors"))
+        ['bias']
     """
     if path.is_dir():
         raise InputError(f"{path}: a folder; give the file in it, such as model.safetensors.")

@@ -20,21 +20,13 @@ HELPERS = r".*\.structured_mask_expanding"
 
 
 class StateTensor(NamedTuple):
-    """A tensor of a state dict that belongs to a path of the model.
-
-    Attributes:
-        path: The path.
-        suffix: `_mask`, `_orig`, or "".
-        name: Its name in the state dict.
-        array: The tensor, in PyTorch's layout.
-        part: Which of how many equal parts of the tensor's rows the path is.
-    """
+    """A tensor of a state dict that belongs to a path of the model."""
 
     path: str
-    suffix: str
-    name: str
-    array: ArraySource
-    part: tuple[int, int] = (0, 1)
+    suffix: str  # `_mask`, `_orig`, or ""
+    name: str  # its name in the state dict
+    array: ArraySource  # the tensor, in PyTorch's layout
+    part: tuple[int, int] = (0, 1)  # which of how many equal parts of the tensor's rows the path is
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -45,11 +37,7 @@ class StateTensor(NamedTuple):
         return _swap(self.path, shape)
 
     def read(self) -> np.ndarray:
-        """Reads the tensor in the layout of params and in its own dtype.
-
-        Raises:
-            InputError: If this part of the file is damaged.
-        """
+        """Reads the tensor in the layout of params and in its own dtype."""
         try:
             array = np.asarray(self.array)
         except InputError as error:
@@ -66,20 +54,15 @@ class StateTensor(NamedTuple):
 
 
 class StateParts(NamedTuple):
-    """The tensors of a state dict.
+    """The tensors of a state dict."""
 
-    Attributes:
-        weights: By path.
-        masks: By path; masks or scores, one for each weight, attention head or matrix.
-        duplicates: Pairs of tensors with the same path; a model that shares a parameter saves it
-            more than once.
-        unused: Names of masks that the model does not use.
-    """
-
-    weights: dict[str, StateTensor]
+    weights: dict[str, StateTensor]  # by path
+    # By path; masks or scores, one for each weight, attention head or matrix.
     masks: dict[str, StateTensor]
+    # Pairs of tensors with the same path; a model that shares a parameter saves it more than
+    # once.
     duplicates: tuple[tuple[StateTensor, StateTensor], ...]
-    unused: tuple[str, ...]
+    unused: tuple[str, ...]  # names of masks that the model does not use
 
     def is_pruned(self, path: str) -> bool:
         """Whether the mask of a path is one of torch.nn.utils.prune."""

@@ -31,17 +31,11 @@ class ArraySource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class StoredArray:
-    """An array in a file.
+    """An array in a file."""
 
-    Attributes:
-        shape: The lengths along each axis.
-        dtype: The dtype in the file.
-        read: Reads the array; raises InputError if the file is damaged.
-    """
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    read: Callable[[], np.ndarray]
+    shape: tuple[int, ...]  # the lengths along each axis
+    dtype: np.dtype[Any]  # the dtype in the file
+    read: Callable[[], np.ndarray]  # reads the array; raises InputError if the file is damaged
 
     @property
     def ndim(self) -> int:
@@ -55,17 +49,11 @@ class StoredArray:
 
 
 class StridedLayout(NamedTuple):
-    """The positions of an array's elements in a storage, counted in elements.
+    """The positions of an array's elements in a storage, counted in elements."""
 
-    Attributes:
-        offset: The first element.
-        shape: The lengths along each axis.
-        strides: The distances along each axis.
-    """
-
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
+    offset: int  # the first element
+    shape: tuple[int, ...]  # the lengths along each axis
+    strides: tuple[int, ...]  # the distances along each axis
 
     def problem(self, length: int) -> str | None:
         """The problem of a layout from an untrusted file, or None."""

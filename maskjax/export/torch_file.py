@@ -35,17 +35,11 @@ BAD_ZIP = (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, struct.
 
 
 class TorchFile(NamedTuple):
-    """A file of `torch.save`.
+    """A file of `torch.save`."""
 
-    Attributes:
-        content: The saved object, with a `Call` in place of each tensor.
-        regions: The region of each storage, by key.
-        swapped: Whether the byte order differs from that of this machine.
-    """
-
-    content: Any
-    regions: Mapping[str, Region]
-    swapped: bool
+    content: Any  # the saved object, with a `Call` in place of each tensor
+    regions: Mapping[str, Region]  # the region of each storage, by key
+    swapped: bool  # whether the byte order differs from that of this machine
 
 
 def open_torch_file(path: Path) -> TorchFile:

@@ -33,7 +33,7 @@ FINGERPRINT = 8
 """The number of weights of each masked matrix that identify the base."""
 
 
-def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
+def export_torch_masks(saved: SavedRun, folder: Path) -> None:
     """Writes a folder from which `maskjax_torch` applies the task to a live model.
 
     `masks.safetensors` holds `{torch parameter name: packed bits}` in torch's layout,
@@ -41,7 +41,7 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
     task, and `maskjax_torch.py` is the module.
 
     Args:
-        predictor: From `maskjax.inference.load_predictor`.
+        saved: From `maskjax.inference.load_run`.
         folder: New or empty.
 
     Raises:
@@ -49,32 +49,32 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
             the folder is not empty or cannot be written.
 
     Example:
-        >>> from maskjax.inference import load_predictor
-        >>> export_torch_masks(load_predictor(trained), folder / "masks")
+        >>> from maskjax.inference import load_run
+        >>> export_torch_masks(load_run(trained), folder / "masks")
         >>> (folder / "masks" / "maskjax_torch.py").exists()
         True
     """
-    delta = predictor.file.delta
+    delta = saved.file.delta
     if not delta.masks or delta.without(Mask).without(Weight).operations:
-        method = predictor.config.adaptation.method
+        method = saved.config.adaptation.method
         raise InputError(
             f"--to torch-masks: the method {method} of this run is not a mask; use --to hf."
         )
-    if predictor.config.model.reinit:
+    if saved.config.model.reinit:
         raise InputError(
             "--to torch-masks: part of the base of this run was re-initialized, so that its masks "
             "fit no published model; use --to hf."
         )
-    if predictor.config.model.unshare:
+    if saved.config.model.unshare:
         raise InputError(
             "--to torch-masks: this run has masks for each application of a shared block "
             "(model.unshare), and a live model holds the block once; use --to hf."
         )
-    family = predictor.base.config.family
-    masks = to_torch(_whole_masks(predictor), family)
-    weights = to_torch(_with_fused(delta.weights, predictor), family)
+    family = saved.base.config.family
+    masks = to_torch(_whole_masks(saved), family)
+    weights = to_torch(_with_fused(delta.weights, saved), family)
     packed = {name: pack_bits(mask) for name, mask in masks.items()}
-    info = json.dumps(_info(predictor, masks | weights), indent=1, ensure_ascii=False)
+    info = json.dumps(_info(saved, masks | weights), indent=1, ensure_ascii=False)
     with new_folder(folder) as temporary:
         (temporary / "masks.safetensors").write_bytes(save(packed))
         (temporary / "weights.safetensors").write_bytes(save(weights))
@@ -82,24 +82,24 @@ def export_torch_masks(predictor: SavedRun, folder: Path) -> None:
         shutil.copyfile(SHIPPED, temporary / SHIPPED.name)
 
 
-def _with_fused(leaves: Iterable[str], predictor: SavedRun) -> dict[str, np.ndarray]:
+def _with_fused(leaves: Iterable[str], saved: SavedRun) -> dict[str, np.ndarray]:
     """The leaves of a task, and the others of the matrices that PyTorch stores as one."""
-    family, params = predictor.base.config.family, flatten_with_paths(predictor.params)
+    family, params = saved.base.config.family, flatten_with_paths(saved.params)
     paths = {part for path in leaves for part in fused_paths(path, family)}
     return {path: np.asarray(params[path]) for path in sorted(paths)}
 
 
-def _whole_masks(predictor: SavedRun) -> dict[str, np.ndarray]:
+def _whole_masks(saved: SavedRun) -> dict[str, np.ndarray]:
     """The masks; a matrix without one keeps all weights if PyTorch stores it with a masked one."""
-    masks = {path: mask.unpack() for path, mask in predictor.file.masks.items()}
+    masks = {path: mask.unpack() for path, mask in saved.file.masks.items()}
     return {
         path: masks.get(path, np.ones(leaf.shape, bool))
-        for path, leaf in _with_fused(masks, predictor).items()
+        for path, leaf in _with_fused(masks, saved).items()
     }
 
 
-def _info(predictor: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    task, base, meta = predictor.task, predictor.base, predictor.file.meta
+def _info(saved: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    task, base, meta = saved.task, saved.base, saved.file.meta
     family = base.config.family
     return {
         "format": FORMAT,
@@ -110,18 +110,18 @@ def _info(predictor: SavedRun, arrays: Mapping[str, np.ndarray]) -> dict[str, An
         "problem_type": problem_type(task),
         "architecture": architecture(task, family),
         "base": {"name": meta["base"]["name"], "revision": meta["base"]["revision"]},
-        "max_length": predictor.config.task.max_length,
-        "stride": predictor.config.task.stride,
-        "head": [state_dict_key(path, family) for path in head_paths(predictor.model)],
+        "max_length": saved.config.task.max_length,
+        "stride": saved.config.task.stride,
+        "head": [state_dict_key(path, family) for path in head_paths(saved.model)],
         "shapes": {name: list(array.shape) for name, array in arrays.items()},
-        "fingerprint": _fingerprint(predictor),
+        "fingerprint": _fingerprint(saved),
     }
 
 
-def _fingerprint(predictor: SavedRun) -> dict[str, list[float]]:
+def _fingerprint(saved: SavedRun) -> dict[str, list[float]]:
     """The first weights, in torch's order, of each masked matrix of the base."""
-    file = predictor.file
-    base, family = flatten_with_paths(predictor.base.params), predictor.base.config.family
+    file = saved.file
+    base, family = flatten_with_paths(saved.base.params), saved.base.config.family
     paths = file.masks.keys() & base.keys() - file.delta.weights.keys()
     whole = sorted({part for path in paths for part in fused_paths(path, family)})
     masked = to_torch({path: base[path] for path in whole}, family)

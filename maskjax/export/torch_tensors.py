@@ -47,19 +47,12 @@ Load = Callable[[str], np.ndarray]
 
 
 class StorageId(NamedTuple):
-    """A tensor's reference to its storage.
+    """A tensor's reference to its storage."""
 
-    Attributes:
-        key: The name of the storage in the file.
-        dtype: The dtype of its elements.
-        length: The number of its elements.
-        offset: The element from which the tensor's own offset counts.
-    """
-
-    key: str
-    dtype: np.dtype[Any]
-    length: int
-    offset: int
+    key: str  # the name of the storage in the file
+    dtype: np.dtype[Any]  # the dtype of its elements
+    length: int  # the number of its elements
+    offset: int  # the element from which the tensor's own offset counts
 
 
 def is_tensor(value: Any) -> bool:

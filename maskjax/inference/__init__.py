@@ -9,11 +9,12 @@ from maskjax.inference.forward import (
     predict_logits,
     score_logits,
 )
-from maskjax.inference.postprocess import Answer, Prediction, WordPrediction
+from maskjax.inference.load import load_predictor, load_run
+from maskjax.inference.postprocess import Answer, Prediction, WordPrediction, predict_rows
 from maskjax.inference.predictor import Predictor
 from maskjax.inference.preprocess import Function, InputRow, PreparedRow
 from maskjax.inference.registry import UnknownTaskError
-from maskjax.inference.saved_run import SavedRun, cls_vectors, load_predictor
+from maskjax.inference.saved_run import SavedRun, cls_vectors
 
 __all__ = [
     "Answer",
@@ -32,9 +33,11 @@ __all__ = [
     "evaluate_logits",
     "gather_logits",
     "load_predictor",
+    "load_run",
     "make_predict",
     "model_inputs",
     "predict_labels",
     "predict_logits",
+    "predict_rows",
     "score_logits",
 ]

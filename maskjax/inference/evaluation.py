@@ -62,6 +62,12 @@ def evaluate_logits(task: Task, logits: np.ndarray, split: Split) -> Evaluation:
 
     Returns:
         All scores.
+
+    Example:
+        >>> task = Task(name="t", labels=("no", "yes"))
+        >>> split = Split([("a",), ("b",)], np.array([0, 1]))
+        >>> evaluate_logits(task, np.array([[2.0, 0.0], [1.0, 0.0]]), split).scores["accuracy"]
+        0.5
     """
     predictions, labels = predict_labels(task, logits), split.labels
     rows = len(split.texts)

@@ -193,6 +193,11 @@ def score_logits(
 
     Raises:
         ValueError: If the metric needs `sizes` and there are none.
+
+    Example:
+        >>> task = Task(name="t", labels=("no", "yes"), metric="accuracy")
+        >>> score_logits(task, np.array([[2.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+        0.5
     """
     predictions = predict_labels(task, logits)
     if task.kind == "tokens":

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import expit, softmax
 
 from maskjax.errors import InputError
+from maskjax.inference.forward import predict_labels
 from maskjax.inference.preprocess import Function, TokenizedRow
 from maskjax.tasks import Task
 
@@ -17,7 +18,7 @@ class Prediction(TypedDict):
     """A label of a row, or the number of a row of regression.
 
     Attributes:
-        label: The class or choice; for regression `LABEL_0`, or the number as text.
+        label: The class or choice; for regression `LABEL_0` in answers, else the number as text.
         score: Its probability, or what else the score function makes of its logit; the number.
         truncated: True if the row was longer than what the task reads; else missing.
     """
@@ -88,22 +89,60 @@ def _answer(
     top_k: int | None,
     function: Function,
 ) -> list[Prediction] | list[WordPrediction]:
-    match task.kind:
-        case "regression":
-            number = _mean(outputs)[0]
-            value = expit(number) if function == "sigmoid" else number
-            return [Prediction(label="LABEL_0", score=float(value))]
-        case "tokens":
-            return _label_words(task, row, outputs)
-        case "choice":
-            return _ranked(task, np.concatenate(outputs), top_k, function)
-        case _:
-            return _ranked(task, _mean(outputs)[: len(task.labels)], top_k, function)
+    logits = row_logits(task, row, outputs)
+    if task.kind == "tokens":
+        return _label_words(task, row.words, logits)
+    if task.kind == "regression":
+        value = expit(logits[0, 0]) if function == "sigmoid" else logits[0, 0]
+        return [Prediction(label="LABEL_0", score=float(value))]
+    return _ranked(task, logits[0], top_k, function)
+
+
+def row_logits(task: Task, row: TokenizedRow, outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Logits `[units, outputs]` of a row, means of its windows; NaN for words without a token."""
+    if task.kind == "choice":
+        return np.concatenate(outputs)[None]
+    if task.kind != "tokens":
+        return _mean(outputs)[None, : task.num_outputs]
+    if row.places is None:
+        raise ValueError(f"Task {task.name} labels words; expected a row that was read as words.")
+    words = [
+        np.where(places[:, None] >= 0, window[places, : task.num_outputs], np.float32(np.nan))
+        for window, places in zip(outputs, row.places, strict=True)
+    ]
+    return np.concatenate(words)
 
 
 def _mean(outputs: Sequence[np.ndarray]) -> np.ndarray:
     """The mean over windows, as `Encoded.merge_windows` takes it."""
     return np.asarray(np.mean(np.stack(outputs), axis=0, dtype=np.float64), np.float32)
+
+
+def predict_rows(task: Task, logits: np.ndarray) -> list[Prediction]:
+    """The likeliest class of each unit and its probability, or its number.
+
+    Args:
+        task: The task.
+        logits: `[units, outputs]`; NaN for words without a token.
+
+    Returns:
+        One prediction per unit. A word without a token has the label O where the task has it, else
+        `_`, and the score 0.
+
+    Example:
+        >>> predict_rows(Task(name="t", labels=("no", "yes")), np.array([[0.0, 0.0]]))
+        [{'label': 'no', 'score': 0.5}]
+    """
+    if task.kind == "regression":
+        values = logits[:, 0]
+        return [Prediction(label=f"{value:.3f}", score=float(value)) for value in values]
+    names = task.labels
+    no_token = Prediction(label="O" if "O" in names else "_", score=0.0)
+    scores = softmax(logits.astype(np.float64), axis=1)
+    return [
+        no_token if label < 0 else Prediction(label=names[label], score=float(scores[unit, label]))
+        for unit, label in enumerate(predict_labels(task, logits))
+    ]
 
 
 def _ranked(
@@ -115,23 +154,17 @@ def _ranked(
     return [Prediction(label=task.labels[n], score=float(scores[n])) for n in order]
 
 
-def _label_words(
-    task: Task, row: TokenizedRow, outputs: Sequence[np.ndarray]
-) -> list[WordPrediction]:
-    if row.places is None:
-        raise ValueError(f"Task {task.name} labels words; expected a row that was read as words.")
-    windows = zip(outputs, row.places, strict=True)
-    logits = np.concatenate([window[places[places >= 0]] for window, places in windows])
-    words = np.flatnonzero(np.concatenate(row.places) >= 0)
-    scores = softmax(logits[:, : len(task.labels)].astype(np.float64), axis=1)
+def _label_words(task: Task, words: Sequence[str], logits: np.ndarray) -> list[WordPrediction]:
+    scores = softmax(logits.astype(np.float64), axis=1)
     return [
         WordPrediction(
             entity=task.labels[label],
-            score=float(word_scores[label]),
-            word=row.words[word],
-            index=int(word),
+            score=float(scores[index, label]),
+            word=words[index],
+            index=index,
         )
-        for word, word_scores, label in zip(words, scores, scores.argmax(axis=1), strict=True)
+        for index, label in enumerate(predict_labels(task, logits))
+        if label >= 0
     ]
 
 

@@ -1,25 +1,22 @@
 """One base and any number of tasks, answered in mixed batches."""
 
-import os
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import EllipsisType, MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
-import jax
 import numpy as np
 
+from maskjax.config import Config
 from maskjax.errors import InputError
-from maskjax.inference.batching import BUCKETS, ROWS, model_buckets
-from maskjax.inference.executor import Executor, Target
+from maskjax.inference.batching import BUCKETS, ROWS
+from maskjax.inference.engine import Engine
 from maskjax.inference.postprocess import Answer, Pooling, make_answer, pool, read_pooling
-from maskjax.inference.preprocess import Function, InputRow, PreparedRow, Reader, fits
-from maskjax.inference.registry import Registry
+from maskjax.inference.preprocess import Function, InputRow, PreparedRow, fits
 from maskjax.inference.truncation import warn_of_truncated
 from maskjax.inference.weight_cache import Budgets
-from maskjax.models import load_base
+from maskjax.models import Base, load_base
 from maskjax.tasks import Task
 
 
@@ -30,12 +27,11 @@ class Predictor:
     and lengths run in one batch. A task is data: adding, replacing or removing one compiles
     nothing, once programs for tasks of its kind exist (`warm_up`).
 
-    All methods may be called from any thread; `run`, `add` and `remove` wait for each other. A text
-    that is longer than what its task reads is read in windows where the task has a stride. Else it
-    is truncated, to 32 characters for each token before it is tokenized, and a warning says so.
+    All methods may be called from any thread; `run`, `add` and `remove` wait for each other. A row
+    that is longer than what its task reads is read in windows, or truncated with a warning.
 
     Args:
-        base: A local folder, a Hub id, or `minilm`.
+        base: A local folder, a Hub id, `minilm`, or a base that is loaded already.
         tasks: Task files or run folders, as for `add`.
         revision: Branch, tag or commit of the base on the Hub.
         offline: Never ask the network.
@@ -51,6 +47,9 @@ class Predictor:
         workers: Programs that run at the same time; None means one per core on CPU, where a few
             rows do not keep all cores busy, and one on other devices.
         kernel: Multiply by a Pallas kernel that never writes masked weights; on TPUs only.
+        cut_texts: Tokenize only the first 32 characters of a text for each token that its task
+            reads, so that a text of megabytes takes no seconds.
+        allow_base_mismatch: Accept tasks of a base with other weights, as long as the shapes fit.
 
     Raises:
         InputError: If the base or a task cannot be read, or they do not belong together.
@@ -66,7 +65,7 @@ class Predictor:
 
     def __init__(
         self,
-        base: str,
+        base: str | Base,
         tasks: Iterable[str | Path] = (),
         *,
         revision: str | None = None,
@@ -80,28 +79,24 @@ class Predictor:
         together: int | None = None,
         workers: int | None = None,
         kernel: bool = False,
+        cut_texts: bool = True,
+        allow_base_mismatch: bool = False,
     ) -> None:
-        on_cpu = jax.default_backend() == "cpu"
-        loaded = load_base(base, revision=revision, offline=offline)
-        loaded = loaded._replace(params=jax.device_put(loaded.params))
-        config = loaded.config
-        buckets = model_buckets(config.max_positions, buckets)
-        self._longest = config.max_positions
-        self._lock = threading.Lock()
-        self._folder = loaded.folder
-        self._reader = Reader(loaded, buckets)
-        self._registry = Registry(loaded, dtype=dtype, kernel=kernel, offline=offline)
-        self._executor = Executor(
-            config,
-            self._registry.leaves,
-            self._registry.read,
+        if not isinstance(base, Base):
+            base = load_base(base, revision=revision, offline=offline)
+        self._folder = base.folder
+        self._engine = Engine(
+            base,
+            offline=offline,
             dtype=dtype,
             budgets=Budgets(device_bytes, host_bytes, hot_bytes),
             buckets=buckets,
             rows=rows,
-            together=together or (1 if on_cpu else 16),
-            workers=workers or ((os.cpu_count() or 1) if on_cpu else 1),
+            together=together,
+            workers=workers,
             kernel=kernel,
+            cut_texts=cut_texts,
+            allow_base_mismatch=allow_base_mismatch,
         )
         for place in tasks:
             self.add(place)
@@ -109,7 +104,12 @@ class Predictor:
     @property
     def tasks(self) -> Mapping[str, Task]:
         """The present tasks by name."""
-        return MappingProxyType({task.name: task.task for task in self._registry})
+        return MappingProxyType({task.name: task.task for task in self._engine.tasks})
+
+    @property
+    def configs(self) -> Mapping[str, Config]:
+        """The settings of the runs that the tasks come from, by name."""
+        return MappingProxyType({task.name: task.config for task in self._engine.tasks})
 
     def add(self, place: str | Path, name: str | None = None) -> str:
         """Adds a task, or replaces the one of the same name in one step.
@@ -124,13 +124,7 @@ class Predictor:
         Raises:
             InputError: If it cannot be read or does not fit the base; nothing changes then.
         """
-        added, packed = self._registry.open(place, name)
-        with self._lock:
-            self._executor.cache.add(added, packed)
-            replaced = self._registry.put(added)
-            if replaced is not None:
-                self._executor.cache.drop(replaced)
-        return added.name
+        return self._engine.add(place, name)
 
     def remove(self, name: str) -> None:
         """Removes a task by name.
@@ -138,8 +132,7 @@ class Predictor:
         Raises:
             UnknownTaskError: If there is none of this name.
         """
-        with self._lock:
-            self._executor.cache.drop(self._registry.remove(name))
+        self._engine.remove(name)
 
     def warm_up(self, *, base: bool = False) -> int:
         """Compiles what the present tasks, and others of their kinds and sizes, can need.
@@ -150,8 +143,7 @@ class Predictor:
         Returns:
             The number of programs.
         """
-        with self._lock:
-            return self._executor.warm_up(list(self._registry), base=base)
+        return self._engine.warm_up(base=base)
 
     def prepare(
         self,
@@ -177,7 +169,8 @@ class Predictor:
         """
         if vector:
             _ = self._pooling  # refuses a base whose pooling is not supported
-        return self._prepare([(row, task) for row in inputs], vector=vector, function=function)
+        rows = [(row, task) for row in inputs]
+        return self._engine.prepare(rows, vector=vector, function=function)
 
     def run(self, rows: Sequence[PreparedRow], top_k: int | None = 1) -> list[Answer]:
         """Answers rows of any tasks and lengths.
@@ -195,19 +188,11 @@ class Predictor:
                 another form; nothing is computed then, for any row.
             InputError: If the file of a task that is on disk only has changed or is gone.
         """
-        with self._lock:
-            tasks = [self._registry.current(row) for row in rows]
-            targets = [
-                Target(task, row.vector or task is None)
-                for row, task in zip(rows, tasks, strict=True)
-            ]
-            sequences = [row.tokenized.sequences for row in rows]
-            outputs = self._executor.run(list(zip(targets, sequences, strict=True)))
         return [
-            pool(row_outputs, self._pooling)
+            pool(outputs, self._pooling)
             if row.vector
-            else make_answer(task and task.task, row.tokenized, row_outputs, top_k, row.function)
-            for row, task, row_outputs in zip(rows, tasks, outputs, strict=True)
+            else make_answer(task, row.tokenized, outputs, top_k, row.function)
+            for row, (task, outputs) in zip(rows, self._engine.run(rows), strict=True)
         ]
 
     def __call__(
@@ -233,13 +218,14 @@ class Predictor:
             InputError: If there is no such task, or a row is not of the form that its task reads.
         """
         if tasks is None:
-            only = self._registry.only().name if isinstance(task, EllipsisType) else task
-            tasks = [only] * len(inputs)
+            tasks = [self._engine.tasks.only().name if isinstance(task, EllipsisType) else task]
+            tasks *= len(inputs)
         if len(tasks) != len(inputs):
             raise InputError(
                 f"tasks: expected one for each of {len(inputs)} inputs, got {len(tasks)}."
             )
-        return self._warn_and_run(self._prepare(list(zip(inputs, tasks, strict=True))), top_k)
+        rows = self._engine.prepare(list(zip(inputs, tasks, strict=True)))
+        return self._warn_and_run(rows, top_k)
 
     def all(self, inputs: Sequence[InputRow], top_k: int | None = 1) -> dict[str, list[Answer]]:
         """Runs every task that reads rows of this form.
@@ -254,11 +240,31 @@ class Predictor:
         Raises:
             InputError: If a row is empty.
         """
-        names = [task.name for task in self._registry if all(fits(task.task, x) for x in inputs)]
-        rows = self._prepare([(row, name) for name in names for row in inputs])
-        answers = self._warn_and_run(rows, top_k)
+        names = [name for name, task in self.tasks.items() if all(fits(task, x) for x in inputs)]
+        rows = [(row, name) for name in names for row in inputs]
+        answers = self._warn_and_run(self._engine.prepare(rows), top_k)
         count = len(inputs)
         return {name: answers[n * count : (n + 1) * count] for n, name in enumerate(names)}
+
+    def logits(self, inputs: Sequence[InputRow], task: str | None = None) -> np.ndarray:
+        """Computes the logits of any number of rows of one task.
+
+        Args:
+            inputs: The rows.
+            task: The task; it may be left out where there is exactly one.
+
+        Returns:
+            `[units, outputs]` float32, in the order of the rows and their words; NaN for words
+            that have no token.
+
+        Raises:
+            InputError: If there is no such task, or a row is not of the form that it reads.
+
+        Example:
+            >>> Predictor(base, [trained]).logits(["a bad play", "a good film"]).shape
+            (2, 2)
+        """
+        return self._engine.logits(inputs, task)
 
     def vectors(self, inputs: Sequence[InputRow], task: str | None = None) -> np.ndarray:
         """One vector for each text, of the base or under the weights of a task.
@@ -281,16 +287,10 @@ class Predictor:
 
     def resident(self) -> dict[str, int]:
         """Bytes of "base", "packed" masks and "heads" on the device, "hot" copies, "host"."""
-        return self._executor.cache.resident()
-
-    def _prepare(
-        self, rows: Sequence[tuple[InputRow, str | None]], **options: Any
-    ) -> list[PreparedRow]:
-        spec = self._registry.spec
-        return self._reader.prepare([(row, name, spec(name)) for row, name in rows], **options)
+        return self._engine.resident()
 
     def _warn_and_run(self, rows: list[PreparedRow], top_k: int | None = 1) -> list[Answer]:
-        warn_of_truncated(rows, self._longest)
+        warn_of_truncated(rows, self._engine.longest)
         return self.run(rows, top_k)
 
     @cached_property

@@ -108,6 +108,10 @@ class PreparedRow(NamedTuple):
         """Whether the row is longer than what its task reads."""
         return self.tokenized.truncated
 
+    def without_tokens(self) -> "PreparedRow":
+        """The row for what is said of it after its tokens have been used."""
+        return self._replace(tokenized=TokenizedRow((), truncated=self.truncated))
+
     @property
     def padded_tokens(self) -> int:
         """Tokens of all its sequences, padding included."""
@@ -117,7 +121,8 @@ class PreparedRow(NamedTuple):
 class Reader:
     """Tokenizes rows for any task; thread-safe."""
 
-    def __init__(self, base: Base, buckets: Sequence[int]) -> None:
+    def __init__(self, base: Base, buckets: Sequence[int], *, cut_texts: bool = True) -> None:
+        self._cut_texts = cut_texts
         self._base = base._replace(params={})  # the executor holds them
         self._buckets = buckets
         self._for_texts = load_base_tokenizer(self._base)
@@ -159,7 +164,7 @@ class Reader:
 
     def _tokenize(self, call: "_Call", rows: list[tuple[str, ...]]) -> list[TokenizedRow]:
         tokenizer = self._for_words if call.kind == "tokens" else self._for_texts
-        cut = [_cut(texts, call) for texts in rows]
+        cut = [_cut(row, call) for row in rows] if self._cut_texts else rows
         split = Split(cut, np.zeros(0, np.int32), call.kind)
         encoded = encode(split, tokenizer, call.max_length, call.word_piece, call.stride)
         arrays = zip(encoded.input_ids, encoded.token_type_ids, strict=True)
@@ -228,12 +233,13 @@ def fits(task: Task, row: InputRow) -> bool:
 
 def _checked(row: InputRow, spec: InputSpec, number: int) -> tuple[str, ...]:
     texts = tuple(row) if isinstance(row, tuple | list) else (row,)
+    words = spec.form.kind == "tokens" and not isinstance(row, str)
     for text in texts:
-        if not isinstance(text, str) or not text.strip():
+        # A word may be a space that does not break, as in some treebanks.
+        if not isinstance(text, str) or not (text if words else text.strip()):
             raise InputError(f"{spec.name}: expected texts that are not empty, got {text!r}.")
         if has_surrogates(text):
             raise InputError(f"{spec.name} row {number}: {NOT_UNICODE}.")
     if not spec.form.fits(texts):
         raise InputError(f"{spec.name}: expected {spec.form}, got {len(texts)} texts.")
-    is_sentence = spec.form.kind == "tokens" and isinstance(row, str)
-    return tuple(texts[0].split()) if is_sentence else texts
+    return tuple(texts[0].split()) if spec.form.kind == "tokens" and not words else texts

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from maskjax.config import Config
+from maskjax.config import Config, ModelConfig
 from maskjax.errors import InputError, suggest
 from maskjax.folders import expand_home
 from maskjax.inference.compiled import CompiledModel, Leaves, compile_model
 from maskjax.inference.preprocess import InputForm, InputSpec, PreparedRow
-from maskjax.inference.saved_run import config_of, task_of
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.packed import pack_bit_planes
 from maskjax.models import Base, EncoderConfig, TaskType, build_model, head_paths, unshare
@@ -28,9 +27,10 @@ from maskjax.taskfile import (
     read_content,
     read_task_header,
 )
+from maskjax.taskfile.meta import config_of, task_of
 from maskjax.tasks import Task
 
-REMEDY = "start a predictor on the base it was learned on"
+REMEDY = "give that base (--base), or accept the other one (allow_base_mismatch)"
 
 
 class UnknownTaskError(InputError):
@@ -74,6 +74,7 @@ class RegisteredTask:
     path: Path
     checksum: str  # of the file
     task: Task
+    config: Config  # of the run that it comes from
     spec: InputSpec
     base: FrozenBase
     compiled: CompiledModel
@@ -92,6 +93,7 @@ class Registry:
         dtype: str,
         offline: bool,
         kernel: bool = False,
+        allow_base_mismatch: bool = False,
     ) -> None:
         self._bases = {False: FrozenBase.of(base)}
         if base.config.sharing == "shared":
@@ -99,6 +101,7 @@ class Registry:
         self._dtype = dtype
         self._kernel = kernel
         self._offline = offline
+        self._allow_base_mismatch = allow_base_mismatch
         # Never changed but replaced by another dict, so that it can be read without a lock.
         self._tasks: dict[str, RegisteredTask] = {}
 
@@ -164,7 +167,14 @@ class Registry:
         base = registered.base
         head = _head(base.config, registered.task.num_outputs, registered.task.kind)
         leaves = {**base.leaves, **head}
-        check_base(header, leaves, tuple(head), remedy=REMEDY, digests=base.digests)
+        check_base(
+            header,
+            leaves,
+            tuple(head),
+            allow_mismatch=self._allow_base_mismatch,
+            remedy=_remedy(registered.config.model),
+            digests=base.digests,
+        )
         return registered, self._pack(registered, header)
 
     def read(self, registered: RegisteredTask) -> PackedTask:
@@ -186,15 +196,10 @@ class Registry:
         length = header.meta["tokenizer"]["max_length"]
         form, options = InputForm.of(task), config.task
         spec = InputSpec(f"task {name!r}", form, length, options.word_piece, options.stride)
-        return RegisteredTask(name, path, header.checksum, task, spec, base, compiled)
+        return RegisteredTask(name, path, header.checksum, task, config, spec, base, compiled)
 
     def _checked_config(self, header: TaskHeader, path: Path) -> Config:
         config = config_of(header, path)
-        if config.model.reinit:
-            raise InputError(
-                f"{path}: learned on a base with re-initialized {', '.join(config.model.reinit)} "
-                "(model.reinit), which is another base; load it alone with load_predictor."
-            )
         if config.model.unshare not in self._bases:
             raise InputError(
                 f"{path}: learned for each application of a shared block (model.unshare), and this "
@@ -257,6 +262,12 @@ def _head(config: EncoderConfig, outputs: int, kind: TaskType) -> dict[str, Any]
     model = build_model(config, outputs, kind=kind)
     leaves = flatten_with_paths(model.abstract)
     return {path: leaves[path] for path in head_paths(model)}
+
+
+def _remedy(model: ModelConfig) -> str:
+    if not model.reinit:
+        return REMEDY
+    return f"its {', '.join(model.reinit)} are re-initialized (model.reinit): use load_predictor"
 
 
 def _default_name(place: str | Path, path: Path) -> str:

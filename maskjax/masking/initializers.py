@@ -86,13 +86,6 @@ def random_mask_spec(key: PRNGKeyArray, sparsity: float) -> RandomMaskSpec:
     The mask is computed with integers. The scores are float32 numbers, whose rounding may move a
     score next to the threshold to its other side: one in some ten million.
 
-    Args:
-        key: The initializer's key for the leaf (`fold_in_path(key, path)`).
-        sparsity: p, in (0, 1].
-
-    Returns:
-        The words `jax.random.bits(key, (2,), uint32)` and the cutoff ⌊p · 2³²⌋.
-
     Example:
         >>> random_mask_spec(jax.random.key(0), 0.25).cutoff == 2**30
         True
@@ -158,16 +151,6 @@ def magnitude(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
 def random_count(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
     """Drops an exact count of weights at random: initial scores are 0 or 2τ.
 
-    Args:
-        sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
-        threshold: τ, greater than 0.
-
-    Returns:
-        An initializer; positions are drawn without replacement.
-
-    Raises:
-        ValueError: If an argument is out of range.
-
     Example:
         >>> scores = random_count(0.25)(jax.random.key(0), jnp.ones((4, 4)))
         >>> int((scores == 0).sum())
@@ -184,16 +167,6 @@ def random_count(sparsity: float, *, threshold: float = THRESHOLD) -> Initialize
 
 def double_uniform(sparsity: float, *, threshold: float = THRESHOLD) -> Initializer:
     """Two bands around τ: dropped scores in U(0.5 τ, 0.9 τ), kept ones in U(1.1 τ, 1.5 τ).
-
-    Args:
-        sparsity: Fraction of zeros, in [0, 1]; the count is rounded to the nearest integer.
-        threshold: τ, greater than 0.
-
-    Returns:
-        An initializer with an exact count of zeros at random positions.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         >>> scores = double_uniform(0.5)(jax.random.key(0), jnp.ones(1000))

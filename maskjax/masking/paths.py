@@ -73,13 +73,6 @@ def fold_in_path(key: jax.Array, path: str) -> jax.Array:
     enters through CRC-32, which is the same in every process and on every machine (Python's own
     `hash` is not).
 
-    Args:
-        key: The key of the whole tree.
-        path: The path of the leaf.
-
-    Returns:
-        A key of the same type as `key`.
-
     Example:
         >>> a, b = (fold_in_path(jax.random.key(0), p) for p in ("a/kernel", "b/kernel"))
         >>> bool(jax.random.key_data(a)[1] == jax.random.key_data(b)[1])

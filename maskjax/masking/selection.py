@@ -55,18 +55,6 @@ def make_rules(where: Where) -> Rules:
 def select_paths(paths: Sequence[str], where: Where) -> tuple[str, ...]:
     """Applies rules to paths: the first rule that matches a path decides; no match excludes it.
 
-    Args:
-        paths: Paths of leaves, as `flatten_with_paths` gives them.
-        where: Rules, as in `make_rules`. A string is a rule that selects. A string that is a path
-            itself selects that leaf only, whatever its characters mean in a pattern.
-
-    Returns:
-        The selected paths, in the order of `paths`.
-
-    Raises:
-        ValueError: If a rule decides no path (a typo, or a rule hidden by an earlier one), if a
-            pattern is not a regular expression, or if no path is selected.
-
     Example:
         >>> paths = ["0/query/kernel", "0/key/kernel", "0/key/bias"]
         >>> select_paths(paths, [Rule(pattern=".*/query/.*", select=False), ".*/kernel"])
@@ -105,16 +93,6 @@ def untied_paths(paths: Sequence[str], rules: Rules) -> frozenset[str]:
 
 def choose(path: str, choices: Mapping[str, Choice]) -> Choice:
     """The choice for a leaf: that of the first pattern that matches its whole path.
-
-    Args:
-        path: The path of the leaf.
-        choices: `{pattern: choice}` in order.
-
-    Returns:
-        The choice.
-
-    Raises:
-        ValueError: If no pattern matches, or one is not a regular expression.
 
     Example:
         >>> choose("head/kernel", {"head/.*": "uniform", ".*": "magnitude"})

@@ -20,6 +20,15 @@ def cast_matrices(params: Params, model: Model, dtype: DTypeLike) -> Params:
     Returns:
         The params with cast matrices; those that already have the dtype are not copied, and paths
         that share a matrix share its cast.
+
+    Example:
+        >>> from maskjax.models import build_model, load_base
+        >>> pretrained = load_base(base)
+        >>> model = build_model(pretrained.config, num_outputs=2)
+        >>> params = cast_matrices(pretrained.params, model, "bfloat16")
+        >>> dense = params["pooler"]["dense"]
+        >>> str(dense["kernel"].dtype), str(dense["bias"].dtype)
+        ('bfloat16', 'float32')
     """
     head, leaves = set(head_paths(model)), flatten_with_paths(params)
     cast = once_per_array(lambda leaf: leaf.astype(dtype))

@@ -52,15 +52,10 @@ KNOWN = (
 
 
 class Location(NamedTuple):
-    """The location of a checkpoint.
+    """The location of a checkpoint."""
 
-    Attributes:
-        folder: The folder of its files.
-        revision: The commit on the Hub; None for local files.
-    """
-
-    folder: Path
-    revision: str | None
+    folder: Path  # the folder of its files
+    revision: str | None  # the commit on the Hub; None for local files
 
 
 def resolve(name: str, revision: str | None = None, *, offline: bool = False) -> Location:

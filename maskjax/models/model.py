@@ -53,7 +53,7 @@ class Model(NamedTuple):
     Attributes:
         config: The shape of the encoder.
         num_outputs: Number of classes or choices, or 1 for regression.
-        kind: The type of the task.
+        kind: The kind of the task.
         abstract: The shape and dtype, float32, of every parameter.
         apply: `apply(params, inputs, *, key=None)` gives the logits, float32, [batch, num_outputs],
             and for tokens [batch, seq, num_outputs]. For choices the inputs are
@@ -84,7 +84,7 @@ def build_model(
     Args:
         config: The shape of the encoder.
         num_outputs: Number of classes or choices, or 1 for regression.
-        kind: The type of the task.
+        kind: The kind of the task.
         compute_dtype: Dtype of activations and of kernels at use. Parameters, LayerNorm, softmax
             and logits are float32 in any case.
         remat_blocks: Recompute the activations of each block in the backward pass.
@@ -164,6 +164,11 @@ def head_paths(model: Model) -> tuple[str, ...]:
     Returns:
         Their paths, sorted: for BERT `("classifier/bias", "classifier/kernel")`. They include
         RoBERTa's pooler, which multiple choice uses.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> head_paths(build_model(load_base(base).config, num_outputs=2))
+        ('classifier/bias', 'classifier/kernel')
     """
     return tuple(flatten_with_paths(_random_part(model)))
 

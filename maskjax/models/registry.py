@@ -87,5 +87,11 @@ def _can_read(name: str, values: Mapping[str, Any]) -> bool:
 
 
 def architecture_of(config: EncoderConfig) -> Architecture:
-    """The architecture of a configuration."""
+    """The architecture of a configuration.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> architecture_of(load_base(base).config).name
+        'bert'
+    """
     return ARCHITECTURES[config.family]

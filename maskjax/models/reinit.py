@@ -48,6 +48,12 @@ def reinitialize(base: Base, parts: Sequence[str], seed: int = 0) -> Base:
 
     Raises:
         InputError: If the base has no such part.
+
+    Example:
+        >>> from maskjax.models import load_base
+        >>> drawn = reinitialize(load_base(base), ["pooler"])
+        >>> float(jnp.abs(drawn.params["pooler"]["dense"]["bias"]).sum())
+        0.0
     """
     leaves = flatten_with_paths(base.params)
     random_leaves = {}

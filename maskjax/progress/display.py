@@ -42,6 +42,11 @@ class Progress:
         console: The console to show it on.
         title: The name of the work.
         clock: Returns the current time in seconds.
+
+    Example:
+        >>> with Progress(Console(quiet=True), "rows") as progress:
+        ...     for row in tracked([1, 2, 3], "reading", "rows"):
+        ...         pass
     """
 
     def __init__(
@@ -216,6 +221,12 @@ def counted(verb: str, total: int, unit: str = "rows") -> Iterator[Counter]:
 
     Yields:
         The counter to update.
+
+    Example:
+        >>> with counted("reading", total=2) as counter:
+        ...     counter.add(2)
+        >>> counter.text()
+        'rows 2/2'
     """
     progress = _current.get()
     if progress is None:
@@ -235,6 +246,10 @@ def tracked(items: Sequence[Item], verb: str, unit: str) -> Iterator[Item]:
 
     Yields:
         The items.
+
+    Example:
+        >>> list(tracked("ab", "comparing", "letters"))
+        ['a', 'b']
     """
     with counted(verb, len(items), unit) as counter:
         for item in items:

@@ -194,6 +194,11 @@ def make_app(
 
     Returns:
         An ASGI application, whose `state.service` is the `Service`.
+
+    Example:
+        >>> app = make_app(Predictor(base, [trained]))
+        >>> app.state.service.stopping
+        False
     """
     metrics = metrics or Metrics(predictor.resident)
     service = Service(predictor, watcher, limits or Limits(), metrics)

@@ -16,6 +16,11 @@ def write_atomically(path: Path, payload: bytes) -> None:
     Raises:
         InputError: If the file cannot be written, for example because the disk is full; no
             temporary file remains.
+
+    Example:
+        >>> write_atomically(folder / "labels.txt", b"no\\nyes\\n")
+        >>> (folder / "labels.txt").read_text()
+        'no\\nyes\\n'
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -29,35 +29,21 @@ _CHECKSUM = re.compile(rb'\\"checksum\\": \\"([0-9a-f]{64})\\"')
 
 
 class Container(NamedTuple):
-    """The content of a container.
+    """The content of a container."""
 
-    Attributes:
-        tensors: Arrays by name.
-        header: JSON values.
-    """
-
-    tensors: dict[str, np.ndarray]
-    header: dict[str, Any]
+    tensors: dict[str, np.ndarray]  # arrays by name
+    header: dict[str, Any]  # JSON values
 
 
 class ContainerHeader(NamedTuple):
-    """The header of a file, whose declared size is that of the file.
+    """The header of a file, whose declared size is that of the file."""
 
-    Attributes:
-        source: The source of the bytes.
-        head: The bytes of the safetensors header, with its length.
-        version: The value of `version_of` when the header was read.
-        tensors: Declared tensors by name.
-        header: JSON values.
-        checksum_span: The range of the checksum's digits in `head`.
-    """
-
-    source: Source
-    head: bytes
-    version: tuple[int, ...] | None
-    tensors: dict[str, TensorSpec]
-    header: dict[str, Any]
-    checksum_span: tuple[int, int]
+    source: Source  # the source of the bytes
+    head: bytes  # the bytes of the safetensors header, with its length
+    version: tuple[int, ...] | None  # the value of `version_of` when the header was read
+    tensors: dict[str, TensorSpec]  # declared tensors by name
+    header: dict[str, Any]  # JSON values
+    checksum_span: tuple[int, int]  # the range of the checksum's digits in `head`
 
     @property
     def checksum(self) -> str:

@@ -38,14 +38,10 @@ Shape = tuple[int, ...]
 
 
 class Content(NamedTuple):
-    """The content of a task file besides its metadata.
+    """The content of a task file besides its metadata."""
 
-    Attributes:
-        delta: NumPy arrays and `PackedMask` objects.
-        digests: The digest of the base's leaf below each mask and low-rank product, by path.
-    """
-
-    delta: Delta
+    delta: Delta  # NumPy arrays and `PackedMask` objects
+    # The digest of the base's leaf below each mask and low-rank product, by path.
     digests: dict[str, str]
 
     @property
@@ -63,19 +59,13 @@ class Content(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """The entries of a header after their checks.
+    """The entries of a header after their checks."""
 
-    Attributes:
-        masks: Shapes by path.
-        counts: Zeros and sizes of the masks by path; empty in files of format 1.
-        arrays: `{prefix: {path: tensor}}`, for tensors called `<prefix>/<path>`.
-        digests: As in `Content`.
-    """
-
-    masks: dict[str, Shape]
-    counts: dict[str, Count]
+    masks: dict[str, Shape]  # shapes by path
+    counts: dict[str, Count]  # zeros and sizes of the masks by path; empty in files of format 1
+    # `{prefix: {path: tensor}}`, for tensors called `<prefix>/<path>`.
     arrays: dict[str, dict[str, TensorSpec]]
-    digests: dict[str, str]
+    digests: dict[str, str]  # as in `Content`
 
     @property
     def raw_bytes(self) -> int:

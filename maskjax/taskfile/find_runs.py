@@ -66,6 +66,10 @@ def find_runs(folder: Path) -> FoundRuns:
 
     Raises:
         OSError: If the folder cannot be read. A folder inside that cannot be read is left out.
+
+    Example:
+        >>> [path.name for path in find_runs(trained.parent).runs]
+        ['run']
     """
     results = _search_inside(folder, set(), MAX_DEPTH)
     files = [path for path in _sorted_entries(folder) if _is_task_file(path)]

@@ -175,6 +175,10 @@ def read_task_header(path: Path, base: Mapping[str, HasShape] | None = None) -> 
     Raises:
         InputError: If the file is missing, damaged, of an unknown format, or declares invalid
             values.
+
+    Example:
+        >>> read_task_header(trained / "task.safetensors").meta["task"]["labels"]
+        ['negative', 'positive']
     """
     return parse_source(file_source(path), base)
 

@@ -35,6 +35,10 @@ def find_task_file(run: str | Path, *, revision: str | None = None, offline: boo
 
     Raises:
         InputError: If there is no such file, or it cannot be reached.
+
+    Example:
+        >>> find_task_file(trained).name
+        'task.safetensors'
     """
     path, name = expand_home(run), str(run)
     if path.exists():

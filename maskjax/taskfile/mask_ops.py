@@ -27,6 +27,12 @@ def intersect(first: TaskFile, second: TaskFile) -> TaskFile:
 
     Raises:
         InputError: If the tasks are not on the same base, or not both masks.
+
+    Example:
+        >>> from maskjax.taskfile import load_task_file
+        >>> task = load_task_file(trained / "task.safetensors")
+        >>> intersect(task, task).masks.keys() == task.masks.keys()
+        True
     """
     return _combine(np.bitwise_and, "and", first, second)
 
@@ -56,6 +62,12 @@ def restrict(task: TaskFile, blocks: Container[int]) -> TaskFile:
 
     Returns:
         The task; masks of leaves outside the blocks (pooler, head) stay.
+
+    Example:
+        >>> from maskjax.taskfile import load_task_file
+        >>> task = restrict(load_task_file(trained / "task.safetensors"), blocks=[1])
+        >>> sorted({path.split("/")[2] for path in task.masks if "layer/" in path})
+        ['1']
     """
     outside = {
         path for path in task.masks if (block := block_of(path)) is not None and block not in blocks

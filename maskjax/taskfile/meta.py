@@ -2,12 +2,17 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from maskjax.adaptation import masked_rules
-from maskjax.config import Config, config_to_dict
+from maskjax.config import Config, config_from_dict, config_to_dict, known_settings
 from maskjax.models import Base, build_model
 from maskjax.tasks import Task
+
+if TYPE_CHECKING:
+    from maskjax.taskfile.header import TaskHeader
+    from maskjax.taskfile.taskfile import TaskFile
 
 
 def make_meta(
@@ -42,3 +47,16 @@ def make_meta(
         },
         "config": config_to_dict(config),
     }
+
+
+def config_of(header: "TaskHeader", path: Path) -> Config:
+    """The settings of the run that a file comes from."""
+    return config_from_dict(known_settings(header.meta["config"]), str(path))
+
+
+def task_of(file: "TaskFile | TaskHeader") -> Task:
+    """The task that a file is for."""
+    known = {field.name for field in dataclasses.fields(Task)}
+    values = {key: value for key, value in file.meta["task"].items() if key in known}
+    lists = {name: tuple(values.get(name, ())) for name in ("text", "labels", "choices")}
+    return Task(**{**values, **lists})

@@ -20,8 +20,8 @@ weights of `{base}`, {size:,} bytes in all. The base itself is not in here and i
 ```python
 from maskjax.inference import load_predictor
 
-predict = load_predictor("{repository}")
-predict([({example},)])
+predictor = load_predictor("{repository}")
+predictor([({example},)])
 ```
 
 Texts are read from {columns} and {lengths}. `maskjax export {repository} --to hf
@@ -55,6 +55,7 @@ def task_card(
         Markdown with front matter.
     """
     task, method = meta["task"], meta["config"]["adaptation"]["method"]
+    choices = task["labels"] if task["kind"] == "choice" else []
     return _CARD.format(
         front=front_matter(meta, "maskjax", license).to_yaml(),
         name=task["name"],
@@ -63,7 +64,7 @@ def task_card(
         base=meta["base"]["name"],
         size=size,
         repository=repository,
-        example=", ".join('"..."' for _ in task["text"]),
+        example=", ".join('"..."' for _ in [*task["text"], *choices]),
         columns=" and ".join(f"`{column}`" for column in task["text"]),
         lengths=describe_lengths(meta),
         metric=task["metric"],

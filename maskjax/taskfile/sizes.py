@@ -46,6 +46,11 @@ def mask_size(path: Path) -> MaskSize:
 
     Raises:
         InputError: If the file cannot be read.
+
+    Example:
+        >>> size = mask_size(trained / "task.safetensors")
+        >>> size.bits_per_weight < 1
+        True
     """
     header = read_task_header(path)
     counts = header.counts
@@ -113,5 +118,11 @@ def mask_bytes(masks: Mapping[str, Any]) -> int:
 
     Returns:
         The size; 0 without masks.
+
+    Example:
+        >>> from maskjax.models import build_model, load_base
+        >>> model = build_model(load_base(base).config, num_outputs=2)
+        >>> mask_bytes({"kernel": model.abstract["pooler"]["dense"]["kernel"]})
+        32
     """
     return sum(packed_size(tuple(mask.shape)) for mask in masks.values())

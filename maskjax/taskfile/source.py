@@ -14,15 +14,10 @@ CHUNK = 1 << 20
 
 
 class Source(NamedTuple):
-    """Bytes that can be read more than once.
+    """Bytes that can be read more than once."""
 
-    Attributes:
-        name: The file, for errors.
-        open_binary: Opens them for reading.
-    """
-
-    name: str
-    open_binary: Callable[[], BinaryIO]
+    name: str  # the file, for errors
+    open_binary: Callable[[], BinaryIO]  # opens them for reading
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:

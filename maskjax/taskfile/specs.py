@@ -25,19 +25,12 @@ DTYPES = {
 
 
 class TensorSpec(NamedTuple):
-    """The declaration of a tensor.
+    """The declaration of a tensor."""
 
-    Attributes:
-        dtype: NumPy's name of the dtype; that of safetensors for dtypes that no task file has.
-        shape: The shape.
-        start: The first byte, counted from the end of the header.
-        end: The byte after the last one.
-    """
-
-    dtype: str
+    dtype: str  # numPy's name of the dtype; that of safetensors for dtypes that no task file has
     shape: tuple[int, ...]
-    start: int = 0
-    end: int = 0
+    start: int = 0  # the first byte, counted from the end of the header
+    end: int = 0  # the byte after the last one
 
     @property
     def size(self) -> int:

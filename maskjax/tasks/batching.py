@@ -32,15 +32,10 @@ Batch = dict[str, np.ndarray]
 
 
 class BatchRows(NamedTuple):
-    """The rows of one batch.
+    """The rows of one batch."""
 
-    Attributes:
-        rows: The numbers of windows, each a row of the batch; [at most batch_size] int64.
-        bucket: The length of the batch in tokens.
-    """
-
-    rows: np.ndarray
-    bucket: int
+    rows: np.ndarray  # numbers of windows, each a row of the batch; [at most batch_size] int64
+    bucket: int  # the length of the batch in tokens
 
 
 def train_batches(

@@ -99,6 +99,11 @@ def count_confusion(predictions: np.ndarray, labels: np.ndarray, names: Sequence
 
     Returns:
         The counts.
+
+    Example:
+        >>> confusion = count_confusion(np.array([0, 1, 1]), np.array([0, 1, 0]), ["no", "yes"])
+        >>> confusion.recall.tolist()
+        [0.5, 1.0]
     """
     size = len(names)
     columns = np.where(predictions < 0, size, predictions)

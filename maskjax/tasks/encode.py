@@ -53,6 +53,12 @@ def encode(
     Raises:
         InputError: If max_length leaves no room for a token of each text or a window no step
             forward, if there is a stride for choices, or if a text is not valid Unicode.
+
+    Example:
+        >>> from maskjax.tasks import load_tokenizer
+        >>> split = Split([("a good film",)], np.zeros(1, np.int32))
+        >>> encode(split, load_tokenizer(base), max_length=16).lengths.tolist()
+        [5]
     """
     _check_unicode(split)
     words = split.kind == "tokens"

@@ -50,6 +50,12 @@ def load_labeled(
 
     Raises:
         InputError: If the rows cannot be read, there is no such split, or none has labels.
+
+    Example:
+        >>> from maskjax.tasks import load_task
+        >>> task = load_task(config.task).task
+        >>> sorted(load_labeled(task, config.task).splits)
+        ['dev', 'test', 'train']
     """
     if path is not None:
         config = replace(config, path=str(path), holdout=0.0, train_rows=None, eval_rows=None)

@@ -12,17 +12,11 @@ from maskjax.tasks.texts import as_list, find_column
 
 
 class Labels(NamedTuple):
-    """Label names with their locations in a table.
+    """Label names with their locations in a table."""
 
-    Attributes:
-        table: The rows.
-        names: The name of each unit's label, as `spell` spells it.
-        sizes: For tokens, the number of labels of each row; [rows].
-    """
-
-    table: Table
-    names: list[str]
-    sizes: np.ndarray | None = None
+    table: Table  # the rows
+    names: list[str]  # the name of each unit's label, as `spell` spells it
+    sizes: np.ndarray | None = None  # for tokens, the number of labels of each row; [rows]
 
     def location(self, unit: int) -> str:
         """Names the row of a label, and for tokens its word."""

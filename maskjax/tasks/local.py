@@ -35,6 +35,11 @@ def read_file(path: str | Path, kind: TaskType) -> Table:
 
     Raises:
         InputError: If the file cannot be read.
+
+    Example:
+        >>> table = read_file(f"{rows}/dev.tsv", "classification")
+        >>> len(table.frame), list(table.frame.columns)
+        (41, ['text', 'label'])
     """
     return read_token_file(path) if kind == "tokens" else Table(str(path), read_table(path))
 
@@ -81,7 +86,12 @@ def split_readers(path: str | Path, kind: TaskType) -> dict[str, Callable[[], Ta
 
 
 def split_name(name: str) -> str:
-    """The split that a file of this name holds, such as `dev` for `validation`."""
+    """The split that a file of this name holds, such as `dev` for `validation`.
+
+    Example:
+        >>> split_name("validation"), split_name("august")
+        ('dev', 'august')
+    """
     return next((split for split, names in SPLITS.items() if name in names), name)
 
 

@@ -45,7 +45,7 @@ class Entry:
         choices: The columns of the texts to choose from, where the kind is choice.
         also: The column names of other published forms, such as the original files; the form with
             the fewest missing columns is used.
-        kind: The type of the task.
+        kind: The kind of the task.
         metric: The metric that selects models; None means the first one for the kind.
         license: A note on the terms of the rows, which is not legal advice.
         tried: Whether this id has been loaded from the live Hub.

@@ -66,7 +66,7 @@ class Split(NamedTuple):
             and then each text that may continue it.
         labels: Class ids, int32, or regression targets, float32; [units]. For tokens, `IGNORED`
             marks words that have no label and are not scored.
-        kind: The type of the task, which defines `texts`.
+        kind: The kind of the task, which defines `texts`.
 
     Example:
         >>> words = [("a", "b"), ("c",), ("d", "e")]

@@ -18,15 +18,10 @@ CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "dep
 
 
 class Line(NamedTuple):
-    """One line of a file.
+    """One line of a file."""
 
-    Attributes:
-        number: The line number, from 1.
-        cells: The cells of its columns; an empty list is the end of a sentence.
-    """
-
-    number: int
-    cells: list[str]
+    number: int  # the line number, from 1
+    cells: list[str]  # the cells of its columns; an empty list is the end of a sentence
 
 
 def read_token_file(path: str | Path) -> Table:

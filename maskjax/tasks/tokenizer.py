@@ -18,7 +18,7 @@ def load_tokenizer(folder: str | Path, kind: TaskType = "classification") -> Tok
 
     Args:
         folder: A folder in the layout of Hugging Face.
-        kind: The type of the task; for tokens, RoBERTa's tokenizer adds a space before each word,
+        kind: The kind of the task; for tokens, RoBERTa's tokenizer adds a space before each word,
             without which every word would be read as the first of a text.
 
     Returns:
@@ -50,7 +50,7 @@ def load_base_tokenizer(base: Base, kind: TaskType = "classification") -> Tokeni
 
     Args:
         base: The base.
-        kind: The type of the task, as for `load_tokenizer`.
+        kind: The kind of the task, as for `load_tokenizer`.
 
     Returns:
         The tokenizer, all of whose token ids have an embedding.

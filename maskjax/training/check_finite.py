@@ -45,5 +45,5 @@ def check_finite(step: Step) -> Step:
 
 def _leaf(message: str) -> str:
     """The path within the message of a failed assertion of chex."""
-    found = re.search(r"Custom message: (\S+)\. ", message)
-    return found[1] if found else message
+    match = re.search(r"Custom message: (\S+)\. ", message)
+    return match[1] if match else message

@@ -22,7 +22,7 @@ from maskjax.folders import expand_home
 from maskjax.training import distributed
 from maskjax.training.orbax_noise import silence_orbax
 from maskjax.training.plain import Plain, digest_plain, from_plain, to_plain
-from maskjax.training.settings import RAISABLE, check_settings
+from maskjax.training.run_dir import RAISABLE, check_settings
 
 Tree = TypeVar("Tree")
 KEEP = 2
@@ -104,8 +104,8 @@ class Checkpoints:
             try:
                 with distributed.together():
                     self._check_settings(step)
-                    found = self._read(step, to_plain(like))
-                _check_digest(found)
+                    tensors = self._read(step, to_plain(like))
+                _check_digest(tensors)
             except Exception as error:  # a damaged file can make orbax raise anything
                 if isinstance(error, InputError) and not isinstance(
                     error, distributed.ElsewhereError
@@ -116,7 +116,7 @@ class Checkpoints:
             for damaged in steps[:index]:
                 self._manager.delete(damaged)
             self._tell(f"resumes from step {step}: {self._manager.directory / str(step)}")
-            return from_plain(found, like)
+            return from_plain(tensors, like)
         if steps:
             raise InputError(f"{self._folder}: no checkpoint is whole; delete it to start again.")
         return None

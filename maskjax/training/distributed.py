@@ -7,7 +7,7 @@ writes, that all agree before they start, and that what stops one of them stops 
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,17 +38,17 @@ def join(hosts: str) -> None:
     if hosts == AUTO:
         _join_found()
         return
-    found = re.fullmatch(r"(\d+)/(\d+)@(\S+:\d+)", hosts)
-    if not found or int(found[1]) >= int(found[2]):
+    match = re.fullmatch(r"(\d+)/(\d+)@(\S+:\d+)", hosts)
+    if not match or int(match[1]) >= int(match[2]):
         raise InputError(
             f"--hosts: expected auto or PROCESS/PROCESSES@ADDRESS:PORT, such as "
             f"0/2@10.0.0.1:8476, with processes counted from 0; got {hosts!r}."
         )
     # Deactivated, since JAX would ask Slurm and the like which of the host's devices to take.
     jax.distributed.initialize(
-        found[3],
-        num_processes=int(found[2]),
-        process_id=int(found[1]),
+        match[3],
+        num_processes=int(match[2]),
+        process_id=int(match[1]),
         cluster_detection_method="deactivate",
         shutdown_timeout_seconds=PARTING,
     )
@@ -75,8 +75,12 @@ def is_primary() -> bool:
 
 
 def broadcast_from_primary(flag: bool) -> bool:
-    """What the first process says, for decisions by the clock; all wait for it."""
-    return bool(multihost_utils.broadcast_one_to_all(np.array(flag)))
+    """What the first process says, for what it alone can know; all wait for it."""
+    return (
+        flag
+        if not is_multiprocess()
+        else bool(multihost_utils.broadcast_one_to_all(np.array(flag)))
+    )
 
 
 @contextmanager
@@ -112,12 +116,13 @@ def run_folder(folder: Path) -> Iterator[Path]:
             yield Path(other)
 
 
-def check_same(name: str, content: bytes) -> None:
-    """Refuses hosts that were not given the same."""
-    sums = _from_all(np.array(zlib.crc32(content), np.uint32))
-    if (sums != sums[0]).any():
-        different = ", ".join(str(process) for process in np.flatnonzero(sums != sums[0]))
-        raise InputError(f"--hosts: process {different} has other {name} than process 0.")
+def check_same(contents: Mapping[str, bytes]) -> None:
+    """Refuses hosts that were not given the same contents, which have names."""
+    for name, content in contents.items():
+        sums = _from_all(np.array(zlib.crc32(content), np.uint32))
+        if (sums != sums[0]).any():
+            different = ", ".join(str(process) for process in np.flatnonzero(sums != sums[0]))
+            raise InputError(f"--hosts: process {different} has other {name} than process 0.")
 
 
 def check_shared(folder: "epath.Path") -> None:

@@ -1,5 +1,6 @@
 """From a configuration to everything that a run needs: base, rows, model, adaptation."""
 
+import json
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 import optax
 
 from maskjax.adaptation import Adaptation, make_adaptation
-from maskjax.config import Config, TaskConfig
+from maskjax.config import Config, TaskConfig, config_to_dict, flat_settings
 from maskjax.errors import InputError
+from maskjax.masking import flatten_with_paths
 from maskjax.masking.distinct import once_per_array
 from maskjax.models import (
     Base,
@@ -25,6 +27,7 @@ from maskjax.models import (
 )
 from maskjax.models.model import Params
 from maskjax.progress import announced, warn
+from maskjax.taskfile.digest import digest_all, digest_leaves
 from maskjax.tasks import (
     Encoded,
     LoadedTask,
@@ -39,10 +42,9 @@ from maskjax.tasks import (
 )
 from maskjax.training.fixed_masks import take_masks
 from maskjax.training.optimizer import make_optimizer, make_schedule
-from maskjax.training.settings import resolve_config
 from maskjax.training.sharding import Layout, make_layout
 from maskjax.training.sparsity_penalty import SparsityPenalty, make_sparsity_penalty
-from maskjax.training.validate import validate
+from maskjax.training.validate import resolve_config, validate
 
 
 class Experiment(NamedTuple):
@@ -104,7 +106,11 @@ def prepare(config: Config) -> Experiment:
         >>> experiment.data.task.labels, experiment.total_steps
         (('negative', 'positive'), 6)
     """
-    config = resolve_config(config)
+    return build_experiment(resolve_config(config))
+
+
+def build_experiment(config: Config) -> Experiment:
+    """What `prepare` does, for settings that are resolved."""
     layout = make_layout(config)
     with announced(f"loading the rows of {task_name(config.task)}"):
         data = load_task(config.task, offline=config.model.offline)
@@ -126,7 +132,7 @@ def prepare(config: Config) -> Experiment:
     encoded, notes = _encode(config.task, data, tokenizer)
     data = data._replace(notes=(*data.notes, *notes))
     _warn_of_truncated(config.task, base, data.task.kind, encoded)
-    params = _draw(model, layout.place(base.params), config.train.seed)
+    params = with_head(layout.place(base.params), model, jax.random.key(config.train.seed))
     params, masks = take_masks(config, data.task, base, model, params)
     base, params = _hold(config, base, model, params)
     params = layout.place(params)
@@ -161,16 +167,42 @@ def prepare_seeds(config: Config) -> list[Experiment]:
 
     Raises:
         InputError: If the base, the rows or a setting cannot be used.
+
+    Example:
+        >>> two = replace(config, train=replace(config.train, seeds=2))
+        >>> [experiment.config.train.seed for experiment in prepare_seeds(two)]
+        [0, 1]
     """
-    first = config.train.seed
-    one = prepare(replace(config, train=replace(config.train, seeds=1)))
-    return [_with_seed(one, seed) for seed in range(first, first + config.train.seeds)]
+    return build_seeds(resolve_config(config))
+
+
+def build_seeds(config: Config) -> list[Experiment]:
+    """What `prepare_seeds` does, for settings that are resolved."""
+    first, count = config.train.seed, config.train.seeds
+    alone = build_experiment(replace(config, train=replace(config.train, seeds=1)))
+    return [alone, *(_with_seed(alone, seed) for seed in range(first + 1, first + count))]
+
+
+def fingerprint(experiment: Experiment) -> dict[str, bytes]:
+    """What hosts must agree on, by name: settings, and the content of rows and base."""
+    # Rows and weights are compared by content, wherever they lie on each host.
+    places = ("task.path", "task.name", "model.base", "adaptation.masks", "train.checkpoints")
+    settings = dict(flat_settings(config_to_dict(experiment.config)))
+    kept = {name: value for name, value in settings.items() if name not in places}
+    digests = digest_leaves(flatten_with_paths(experiment.base.params))
+    rows = {
+        f"{name} rows": split.input_ids.values.tobytes() + split.labels.tobytes()
+        for name, split in experiment.encoded.items()
+    }
+    weights = {"weights of the base": digest_all(digests).encode()}
+    return {"settings": json.dumps(kept, default=str).encode(), **rows, **weights}
 
 
 def _with_seed(experiment: Experiment, seed: int) -> Experiment:
     config, params = experiment.config, experiment.params
     if config.adaptation.masks is None:  # else the head is that of the earlier run
-        params = experiment.layout.place(_draw(experiment.model, params, seed))
+        params = with_head(params, experiment.model, jax.random.key(seed))
+        params = experiment.layout.place(params)
     config = replace(config, train=replace(config.train, seed=seed))
     return experiment._replace(config=config, params=params)
 
@@ -206,11 +238,6 @@ def _hold(config: Config, base: Base, model: Model, params: Params) -> tuple[Bas
         return base, params
     on_host = base._replace(params=jax.tree.map(once_per_array(np.asarray), base.params))
     return on_host, cast_matrices(params, model, dtype)
-
-
-def _draw(model: Model, params: Params, seed: int) -> Params:
-    """Puts in what a seed draws, in place of what another seed drew; the rest is not copied."""
-    return with_head(params, model, jax.random.key(seed))
 
 
 def _check_rules(adaptation: Adaptation, params: Params) -> None:

@@ -103,7 +103,16 @@ def fit_seeds(
     """
     training = _initialize(experiments)
     first, seeds = experiments[0], training.seeds
-    step = _make_step(first, seeds)
+    step = make_train_step(
+        first.model,
+        first.adaptation,
+        first.optimizer,
+        make_loss(first.data.task.kind),
+        seeds,
+        penalty=first.penalty,
+        layout=first.layout,
+        train=first.config.train,
+    )
     best = KeepBest()
     called: list[Hook] = [LogMetrics(), CompareMasks(), best, *hooks]
     for hook in called:
@@ -154,19 +163,6 @@ def _initialize(experiments: Sequence[Experiment]) -> Training:
     return Training(experiments, seeds, state, steps, ends, running, begun=begun)
 
 
-def _make_step(first: Experiment, seeds: Seeds) -> TrainStep:
-    return make_train_step(
-        first.model,
-        first.adaptation,
-        first.optimizer,
-        make_loss(first.data.task.kind),
-        seeds,
-        penalty=first.penalty,
-        layout=first.layout,
-        train=first.config.train,
-    )
-
-
 def _advance(training: Training, step: TrainStep, batch: PrefetchedBatch) -> None:
     """Makes one step; one that is compiled for it says so."""
     training.step += 1
@@ -197,8 +193,8 @@ def _evaluations(experiment: Experiment) -> Iterator[int]:
 
 def _batches(experiments: Sequence[Experiment], seeds: Seeds, done: int) -> Iterator[Batch]:
     """The batches that come after so many steps, of all seeds."""
-    each = [_batches_of(experiment, done) for experiment in experiments]
-    return (seeds.stack(batches) for batches in zip(*each, strict=True))
+    by_seed = [_batches_of(experiment, done) for experiment in experiments]
+    return (seeds.stack(batches) for batches in zip(*by_seed, strict=True))
 
 
 def _batches_of(experiment: Experiment, done: int) -> Iterator[Batch]:

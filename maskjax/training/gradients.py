@@ -70,8 +70,8 @@ def batch_gradients(
         return of_rows * share + (value - of_rows) / parts, of_rows * share
 
     def add(total: Any, part: tuple[Arrays, jax.Array]) -> tuple[Any, None]:
-        found = jax.grad(weighed, has_aux=True)(trainable, *part)
-        return jax.tree.map(jnp.add, total, found), None
+        gradients_of_part = jax.grad(weighed, has_aux=True)(trainable, *part)
+        return jax.tree.map(jnp.add, total, gradients_of_part), None
 
     split = split_parts(batch, parts, batch["labels"].shape[0])
     zeros = (jax.tree.map(jnp.zeros_like, trainable), jnp.zeros((), jnp.float32))

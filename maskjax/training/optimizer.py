@@ -29,6 +29,11 @@ def make_schedule(config: OptimizerConfig, peak: float, steps: int) -> optax.Sch
         A schedule that has decayed to zero after the last step, and with `restarts` after the last
         one of each cycle, unless it is constant.
 
+    Example:
+        >>> schedule = make_schedule(OptimizerConfig(warmup=0.1, schedule="linear"), 1.0, steps=100)
+        >>> [round(float(schedule(step)), 2) for step in (0, 10, 55, 100)]
+        [0.09, 1.0, 0.5, 0.0]
+
     References:
         Loshchilov and Hutter, SGDR, 2017, https://arxiv.org/abs/1608.03983 (restarts).
     """

@@ -12,17 +12,11 @@ from maskjax.tasks import Batch
 
 
 class PrefetchedBatch(NamedTuple):
-    """A batch on the device.
+    """A batch on the device."""
 
-    Attributes:
-        batch: Its arrays.
-        rows: How many rows it has, without those that only fill it up.
-        waited: Seconds that the loop stood still for it; at most so long the device had nothing
-            to do.
-    """
-
-    batch: dict[str, jax.Array]
-    rows: int
+    batch: dict[str, jax.Array]  # its arrays
+    rows: int  # how many rows it has, without those that only fill it up
+    # Seconds that the loop stood still for it; at most so long the device had nothing to do.
     waited: float
 
 

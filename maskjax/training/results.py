@@ -1,21 +1,34 @@
-"""What is left of a run: the task file, the scores of every split, and a line about them."""
+"""What is left of a run: task files, the scores of every split, and a line about them."""
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from maskjax.adaptation import Delta, random_mask_specs
+from maskjax.masking import flatten_with_paths
+from maskjax.models import head_paths
 from maskjax.progress import announced
-from maskjax.taskfile import TASK_FILE, write_atomically
+from maskjax.taskfile import (
+    TASK_FILE,
+    make_meta,
+    make_task_file,
+    save_task_file,
+    write_atomically,
+)
 from maskjax.training.evaluate import Evaluator
 from maskjax.training.experiment import Experiment
 from maskjax.training.fit import FitResult
+from maskjax.training.hooks import Hook, Training
 from maskjax.training.run_dir import RESULT_FILE
-from maskjax.training.saving import save_trainable
 from maskjax.training.sparsity_penalty import measure_sparsity
+from maskjax.training.step import run_keys
+
+SNAPSHOTS = "snapshots"
+"""The folder, within that of a run, of what the schedule `restarts` has found."""
 
 
 class RunResult(NamedTuple):
@@ -74,9 +87,49 @@ def finish_run(
     return result
 
 
+def save_trainable(
+    experiment: Experiment, trainable: Any, scores: Mapping[str, float], path: Path
+) -> int:
+    """Saves what a run has learned as a task file."""
+    base = flatten_with_paths(experiment.base.params)
+    kept = experiment.layout.replicate(_kept(experiment, trainable))
+    start, _ = run_keys(jax.random.key(experiment.config.train.seed))
+    specs = random_mask_specs(experiment.config.adaptation, start, kept.masks)
+    meta = make_meta(experiment.data.task, experiment.base, experiment.config, scores)
+    return save_task_file(path, make_task_file(kept, base, meta, specs))
+
+
+def _kept(experiment: Experiment, trainable: Any) -> Delta:
+    """What was learned, with the head's weights even where they were never trained."""
+    leaves = flatten_with_paths(experiment.params)
+    head = {path: leaves[path] for path in head_paths(experiment.model)}
+    return Delta.of(weights=head) | experiment.adaptation.finalize(trainable, experiment.params)
+
+
+class SaveSnapshots(Hook):
+    """Saves the end of each cycle as a task file `snapshots/1.safetensors` and so on."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+
+    def __call__(self, training: Training) -> None:
+        """Saves a snapshot of each seed that was scored, with its score."""
+        if training.step not in training.cycle_ends:
+            return
+        number = training.cycle_ends.index(training.step) + 1
+        for seed, numbers in enumerate(training.numbers):
+            if "score" not in numbers:
+                continue
+            experiment, folder = training.experiments[seed], self._folders[seed] / SNAPSHOTS
+            folder.mkdir(exist_ok=True)
+            scores = {experiment.data.selection: numbers["score"]}
+            path = folder / f"{number}.safetensors"
+            save_trainable(experiment, training.trainable(seed), scores, path)
+
+
 def combine_seeds(folder: Path, runs: Sequence[RunResult]) -> SeedsResult:
     """Means and standard deviations over the seeds."""
-    scores = {split: [some.scores[split] for some in runs] for split in runs[0].scores}
+    scores = {split: [run.scores[split] for run in runs] for split in runs[0].scores}
     mean = {split: float(np.mean(values)) for split, values in scores.items()}
     std = {s: float(np.std(values, ddof=min(1, len(runs) - 1))) for s, values in scores.items()}
     return SeedsResult(folder, tuple(runs), mean, std, runs[0].seconds)
@@ -84,7 +137,7 @@ def combine_seeds(folder: Path, runs: Sequence[RunResult]) -> SeedsResult:
 
 def scores_by_run(runs: Sequence[RunResult]) -> dict[str, dict[str, float]]:
     """The scores of each run by the name of its folder."""
-    return {some.folder.name: some.scores for some in runs}
+    return {run.folder.name: run.scores for run in runs}
 
 
 def to_json(values: Mapping[str, object]) -> bytes:

@@ -1,27 +1,26 @@
 """A whole run: prepare, train, score every split, save. The run folder is what is left of it."""
 
 import json
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 
-from maskjax.config import Config, config_to_dict, flat_settings
+from maskjax.config import Config, config_to_dict
 from maskjax.extras import require
-from maskjax.masking import flatten_with_paths
 from maskjax.progress import Progress
 from maskjax.taskfile import write_atomically
-from maskjax.taskfile.digest import digest_all, digest_leaves
 from maskjax.tasks import task_name
 from maskjax.training import distributed
 from maskjax.training.evaluate import Evaluator
-from maskjax.training.experiment import Experiment, prepare, prepare_seeds
+from maskjax.training.experiment import Experiment, build_seeds, fingerprint
 from maskjax.training.fit import fit_seeds
 from maskjax.training.hooks import Hook, Recorder, ShowProgress
 from maskjax.training.results import (
     RunResult,
+    SaveSnapshots,
     SeedsResult,
     combine_seeds,
     finish_run,
@@ -36,9 +35,8 @@ from maskjax.training.run_dir import (
     check_folder,
     clear_run,
 )
-from maskjax.training.saving import SaveSnapshots
-from maskjax.training.settings import resolve_config
 from maskjax.training.summary import describe
+from maskjax.training.validate import resolve_config
 
 if TYPE_CHECKING:
     from maskjax.training.checkpoint import Checkpoints
@@ -89,20 +87,9 @@ def run(
     """
     if config.train.seeds != 1:
         raise ValueError(f"Expected one seed, got {config.train.seeds}; use run_seeds instead.")
-    config, folder = resolve_config(config), Path(folder)
-    with ExitStack() as stack:
-        progress = stack.enter_context(_progress(config, console))
-        with distributed.together():
-            mine = stack.enter_context(distributed.run_folder(folder))
-            state = check_folder(mine, config, overwrite=overwrite)
-            _require_packages(config)
-            experiment = prepare(config)
-            _make_room(mine, state, progress)
-        _check_hosts(experiment)
-        with _checkpoints(folder, config, state, progress) as checkpoints:
-            result = _run([experiment], [mine], progress, checkpoints, hooks)[0]
-            checkpoints.remove()
-    return result._replace(folder=folder)
+    with _begin(config, Path(folder), console, overwrite=overwrite) as begun:
+        (result,) = _train(begun, [begun.folder], hooks)
+    return result._replace(folder=Path(folder))
 
 
 def run_seeds(
@@ -142,95 +129,73 @@ def run_seeds(
         >>> sorted(path.name for path in (folder / "runs").glob("seed-*"))
         ['seed-0', 'seed-1']
     """
-    config, folder = resolve_config(config), Path(folder)
-    with ExitStack() as stack:
-        progress = stack.enter_context(_progress(config, console))
-        with distributed.together():
-            mine = stack.enter_context(distributed.run_folder(folder))
-            state = check_folder(mine, config, overwrite=overwrite)
-            _require_packages(config)
-            experiments = prepare_seeds(config)
-            folders = [mine / f"seed-{some.config.train.seed}" for some in experiments]
-            _make_room(mine, state, progress)
-            _write_config(mine, config)
-        _check_hosts(experiments[0])
-        with _checkpoints(folder, config, state, progress) as checkpoints:
-            runs = _run(experiments, folders, progress, checkpoints, hooks)
-            runs = [some._replace(folder=folder / some.folder.name) for some in runs]
-            result = combine_seeds(folder, runs)
-            summary = to_json(result._asdict() | {"runs": scores_by_run(runs)})
-            write_atomically(mine / RESULT_FILE, summary)
-            checkpoints.remove()
+    folder = Path(folder)
+    with _begin(config, folder, console, overwrite=overwrite) as begun:
+        _write_config(begun.folder, begun.config)
+        seeds = [begun.folder / f"seed-{one.config.train.seed}" for one in begun.experiments]
+        runs = _train(begun, seeds, hooks)
+        runs = [result._replace(folder=folder / result.folder.name) for result in runs]
+        result = combine_seeds(folder, runs)
+        summary = to_json(result._asdict() | {"runs": scores_by_run(runs)})
+        write_atomically(begun.folder / RESULT_FILE, summary)
         if len(runs) > 1:
             for split, mean in result.mean.items():
                 line = f"{len(runs)} seeds: {split} {mean:.4f} ± {result.std[split]:.4f}"
-                progress.message(line)
+                begun.progress.message(line)
     return result
 
 
-def _progress(config: Config, console: Console | None) -> Progress:
+class _Begun(NamedTuple):
+    config: Config
+    folder: Path  # that this process writes in
+    experiments: list[Experiment]
+    progress: Progress
+    checkpoints: "Checkpoints"
+
+
+@contextmanager
+def _begin(
+    config: Config, folder: Path, console: Console | None, *, overwrite: bool
+) -> Iterator[_Begun]:
+    """Holds the folder of a run, with all that can be checked before it trains."""
+    config = resolve_config(config)
     title = f"{config.adaptation.method} {task_name(config.task)}"
-    return Progress(console or Console(quiet=True), title)
-
-
-def _require_packages(config: Config) -> None:
-    place = config.train.checkpoints or ""
-    if place.startswith("gs://"):
-        require(f"--train.checkpoints {place}", "gcsfs", install="gcsfs")
-
-
-def _check_hosts(experiment: Experiment) -> None:
-    """Refuses hosts that were given other settings, rows or weights than the first."""
-    if not distributed.is_multiprocess():
-        return
-    # Rows and weights are compared by content, wherever they lie on each host.
-    settings = dict(flat_settings(config_to_dict(experiment.config)))
-    places = ("task.path", "task.name", "model.base", "adaptation.masks", "train.checkpoints")
-    distributed.check_same(
-        "settings", to_json({k: v for k, v in settings.items() if k not in places})
-    )
-    for name, split in experiment.encoded.items():
-        distributed.check_same(
-            f"{name} rows", split.input_ids.values.tobytes() + split.labels.tobytes()
-        )
-    digests = digest_leaves(flatten_with_paths(experiment.base.params))
-    distributed.check_same("weights of the base", digest_all(digests).encode())
-
-
-def _make_room(folder: Path, state: FolderState, progress: Progress) -> None:
-    """Deletes the run that is replaced, now that all that can be checked is."""
-    if state.replaced:
-        clear_run(folder)
-    if state.note:
-        progress.message(f"note      {state.note}")
+    with ExitStack() as stack:
+        progress = stack.enter_context(Progress(console or Console(quiet=True), title))
+        with distributed.together():
+            own = stack.enter_context(distributed.run_folder(folder))
+            state = check_folder(own, config, overwrite=overwrite)
+            place = config.train.checkpoints or str(folder / CHECKPOINTS)
+            if place.startswith("gs://"):
+                require(f"--train.checkpoints {place}", "gcsfs", install="gcsfs")
+            experiments = build_seeds(config)
+            if state.replaced:
+                clear_run(own)
+            if state.note:
+                progress.message(f"note      {state.note}")
+        if distributed.is_multiprocess():
+            distributed.check_same(fingerprint(experiments[0]))
+        checkpoints = stack.enter_context(_checkpoints(place, config, state, progress))
+        yield _Begun(config, own, experiments, progress, checkpoints)
+        checkpoints.remove()
 
 
 def _checkpoints(
-    folder: Path, config: Config, state: FolderState, progress: Progress
+    place: str, config: Config, state: FolderState, progress: Progress
 ) -> "Checkpoints":
     from maskjax.training.checkpoint import Checkpoints
 
-    place = config.train.checkpoints or str(folder / CHECKPOINTS)
     minutes = config.train.checkpoint_minutes
     checkpoints = Checkpoints(place, config_to_dict(config), minutes, progress.message)
     # The folder is the first process's alone, and all of them delete together.
-    if (
-        distributed.broadcast_from_primary(state.replaced)
-        if distributed.is_multiprocess()
-        else state.replaced
-    ):
+    if distributed.broadcast_from_primary(state.replaced):
         checkpoints.clear()
     return checkpoints
 
 
-def _run(
-    experiments: Sequence[Experiment],
-    folders: Sequence[Path],
-    progress: Progress,
-    checkpoints: "Checkpoints",
-    hooks: Sequence[Hook],
-) -> list[RunResult]:
+def _train(begun: _Begun, folders: Sequence[Path], hooks: Sequence[Hook]) -> list[RunResult]:
     """Trains experiments that differ in their seeds, and fills a folder for each."""
+    experiments, progress = begun.experiments, begun.progress
     first = experiments[0]
     for line in describe(first, seeds=len(experiments)):
         progress.message(line)
@@ -242,10 +207,10 @@ def _run(
             stack.enter_context(closing(recorder))
         steps = stack.enter_context(progress.count("step", first.total_steps))
         hooks = [SaveSnapshots(folders), *hooks, *recorders, ShowProgress(progress, steps)]
-        found = fit_seeds(experiments, hooks, checkpoints)
+        fitted = fit_seeds(experiments, hooks, begun.checkpoints)
     evaluate = Evaluator(first)
-    each = zip(experiments, found, folders, strict=True)
-    results = [finish_run(one, best, evaluate, folder) for one, best, folder in each]
+    finished = zip(experiments, fitted, folders, strict=True)
+    results = [finish_run(one, best, evaluate, folder) for one, best, folder in finished]
     for result, experiment in zip(results, experiments, strict=True):
         progress.message(summarize(result, experiment))
     return results

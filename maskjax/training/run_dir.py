@@ -4,18 +4,27 @@ import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from maskjax.config import Config, read_json
+from maskjax.config import Config, config_to_dict, flat_settings, load_config, read_json
 from maskjax.errors import InputError
 from maskjax.taskfile import METRICS_FILE, TASK_FILE
 from maskjax.taskfile.find_runs import CONFIG_FILE, INTERNAL
-from maskjax.training.settings import RESULT_FILE, check_stored
 
+RESULT_FILE = "result.json"
 LOCK_FILE = "run.lock"
+FREE = frozenset(
+    {
+        *("train.checkpoint_minutes", "train.check_finite", "model.offline", "task.cache"),
+        *("mesh.data", "mesh.model", "mesh.fsdp"),
+    }
+)
+"""Settings that may change when a run resumes, since its result does not depend on them."""
+RAISABLE = frozenset({"train.epochs"})
+"""Settings that may be raised when a run resumes."""
 
 
 @contextmanager
@@ -46,15 +55,10 @@ def claim_folder(folder: Path) -> Iterator[None]:
 
 
 class FolderState(NamedTuple):
-    """What a run folder means for the run that is to go there.
+    """What a run folder means for the run that is to go there."""
 
-    Attributes:
-        replaced: Whether what it holds has to be deleted first.
-        note: What people should know; usually nothing.
-    """
-
-    replaced: bool = False
-    note: str = ""
+    replaced: bool = False  # whether what it holds has to be deleted first
+    note: str = ""  # what people should know; usually nothing
 
 
 def check_folder(folder: Path, config: Config, *, overwrite: bool = False) -> FolderState:
@@ -82,6 +86,50 @@ def _check_folder(folder: Path, config: Config) -> FolderState:
         return FolderState()
     before, now = check_stored(folder, config).train.epochs, config.train.epochs
     return FolderState(note=_RAISED.format(before=before, now=now) if before < now else "")
+
+
+def check_stored(folder: Path, config: Config) -> Config:
+    """Refuses a run folder that was begun with other settings; both are resolved."""
+    there = load_config(folder / CONFIG_FILE)
+    raisable = frozenset() if (folder / RESULT_FILE).exists() else RAISABLE
+    settings = config_to_dict(there), config_to_dict(config)
+    check_settings(str(folder), *settings, raisable=raisable)
+    return there
+
+
+def check_settings(
+    where: str,
+    there: Mapping[str, Any],
+    here: Mapping[str, Any],
+    *,
+    raisable: Collection[str] = (),
+) -> None:
+    """Refuses to resume a run of other settings.
+
+    Example:
+        >>> check_settings("runs/a", {"train": {"seed": 1}}, {"train": {"seed": 2}})
+        Traceback (most recent call last):
+        ...
+        maskjax.errors.InputError: runs/a: holds a run of other settings (train.seed: 1 there, \
+2 now); choose another --out, or give --overwrite.
+    """
+    old, new = dict(flat_settings(there)), dict(flat_settings(here))
+    names = sorted(name for name in old | new if name not in FREE)
+    differing = [
+        f"{name}: {old.get(name)} there, {new.get(name)} now"
+        for name in names
+        if old.get(name) != new.get(name)
+        and not (name in raisable and _is_raised(old.get(name), new.get(name)))
+    ]
+    if differing:
+        raise InputError(
+            f"{where}: holds a run of other settings ({'; '.join(differing)}); "
+            "choose another --out, or give --overwrite."
+        )
+
+
+def _is_raised(before: Any, now: Any) -> bool:
+    return type(before) is type(now) is int and before < now
 
 
 def _is_run(folder: Path) -> bool:

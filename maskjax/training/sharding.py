@@ -142,8 +142,8 @@ def make_layout(config: Config) -> Layout:
 
 def _shape(config: MeshConfig, devices: int) -> tuple[int, int]:
     data = devices // config.model if config.data == ALL_DEVICES else config.data
-    wanted = data * config.model
-    if not 1 <= wanted <= devices or (config.data == ALL_DEVICES and wanted != devices):
+    count = data * config.model
+    if not 1 <= count <= devices or (config.data == ALL_DEVICES and count != devices):
         raise InputError(
             f"mesh: data {config.data} x model {config.model} does not fit the {devices} devices "
             "that there are; set --mesh.data and --mesh.model."

@@ -29,15 +29,10 @@ STAIRS = 4
 
 
 class Multiplier(NamedTuple):
-    """The Lagrange multiplier, a part of the training state.
+    """The Lagrange multiplier, a part of the training state."""
 
-    Attributes:
-        value: λ, a float32 scalar.
-        opt_state: The state of its optimizer.
-    """
-
-    value: jax.Array
-    opt_state: optax.OptState
+    value: jax.Array  # λ, a float32 scalar
+    opt_state: optax.OptState  # the state of its optimizer
 
 
 class SparsityPenalty(NamedTuple):

@@ -167,9 +167,9 @@ def make_loss(kind: TaskType) -> Loss:
 
     def loss(logits: jax.Array, labels: jax.Array, weights: jax.Array) -> jax.Array:
         if kind == "regression":
-            each = jnp.square(logits[..., 0] - labels)
+            losses = jnp.square(logits[..., 0] - labels)
         else:
-            each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
-        return (each * weights).sum() / count_units(weights)
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return (losses * weights).sum() / count_units(weights)
 
     return loss

@@ -67,8 +67,8 @@ def test_masking_trains_scores_and_the_chosen_head(trained, family, how, biases)
     assert trained(family, head=how, biases=biases) == expected
 
 
-def test_masking_is_restricted_to_kinds_and_blocks(trained):
-    chosen = trained(kinds=("query", "output", "query"), blocks=(0, 2), head="trained")
+def test_masking_is_restricted_to_matrix_types_and_blocks(trained):
+    chosen = trained(matrix_types=("query", "output", "query"), blocks=(0, 2), head="trained")
     assert chosen["scores"] == in_blocks(range(3), ["attention/self/query", "output/dense"])
 
 
@@ -77,7 +77,7 @@ def test_head_granularity_masks_attention_only(trained):
     assert trained(**chosen)["scores"] == in_blocks([4, 5], ATTENTION)
     biases = trained(**chosen, biases=True)["scores"]
     assert biases == in_blocks([4, 5], ATTENTION, ("kernel", "bias"))
-    output = trained(**chosen, kinds=("attention_output",))["scores"]
+    output = trained(**chosen, matrix_types=("attention_output",))["scores"]
     assert output == in_blocks([4, 5], ["attention/output/dense"])
 
 
@@ -99,15 +99,17 @@ def test_bitfit_trains_biases_and_the_head(trained, family):
     assert trained(family, method="bitfit") == {"weights": biases, "head": head(family)}
 
 
-def test_lora_adapts_the_default_or_chosen_kinds(trained, family):
+def test_lora_adapts_the_default_or_chosen_matrix_types(trained, family):
     expected = {"lora": in_blocks(range(6), ATTENTION[::2]), "head": head(family)}
     assert trained(family, method="lora") == expected
-    some = trained(family, method="lora", kinds=("intermediate",), blocks=(1, 2))
+    some = trained(family, method="lora", matrix_types=("intermediate",), blocks=(1, 2))
     assert some == {"lora": in_blocks([1, 2], ["intermediate/dense"]), "head": head(family)}
 
 
 def test_lora_uses_rank_and_alpha_of_its_settings(model_of, parameters, move):
-    config = AdaptationConfig(method="lora", rank=3, alpha=6.0, blocks=(0, 0), kinds=("key",))
+    config = AdaptationConfig(
+        method="lora", rank=3, alpha=6.0, blocks=(0, 0), matrix_types=("key",)
+    )
     model = model_of()
     adaptation, params = make_adaptation(config, model), parameters(model)
     trainable = move(adaptation.init(KEY, params))
@@ -233,12 +235,28 @@ def test_masked_blocks_leave_out_the_lowest_unless_given(encoder, family, layers
         ("bert", {"blocks": (-1, 2)}, r"adaptation.blocks: .* got -1 2"),
         ("bert", {"blocks": (3, 2)}, r"adaptation.blocks: .* got 3 2"),
         ("bert", {"blocks": (6, 6), "method": "lora"}, r"adaptation.blocks: .* got 6 6"),
-        ("bert", {"kinds": ("key", "qerry")}, r"adaptation.kinds: .*pooler, got qerry"),
-        ("bert", {"kinds": ("qerry",), "method": "lora"}, r"adaptation.kinds: .* got qerry"),
-        ("bert", {"kinds": ("head",)}, r"adaptation.kinds: .* use --adaptation.head"),
-        ("bert", {"kinds": ("head",), "method": "lora"}, r"adaptation.kinds: .* got head"),
-        ("roberta", {"kinds": ("pooler",)}, r"adaptation.kinds: .*, output, got pooler"),
-        ("distilbert", {"kinds": ("pooler",)}, r"adaptation.kinds: .* got pooler"),
+        (
+            "bert",
+            {"matrix_types": ("key", "qerry")},
+            r"adaptation.matrix_types: .*pooler, got qerry",
+        ),
+        (
+            "bert",
+            {"matrix_types": ("qerry",), "method": "lora"},
+            r"adaptation.matrix_types: .* got qerry",
+        ),
+        ("bert", {"matrix_types": ("head",)}, r"adaptation.matrix_types: .* use --adaptation.head"),
+        (
+            "bert",
+            {"matrix_types": ("head",), "method": "lora"},
+            r"adaptation.matrix_types: .* got head",
+        ),
+        (
+            "roberta",
+            {"matrix_types": ("pooler",)},
+            r"adaptation.matrix_types: .*, output, got pooler",
+        ),
+        ("distilbert", {"matrix_types": ("pooler",)}, r"adaptation.matrix_types: .* got pooler"),
         (
             "bert",
             {"granularity": "head", "head": "masked"},
@@ -247,12 +265,12 @@ def test_masked_blocks_leave_out_the_lowest_unless_given(encoder, family, layers
         ("bert", {"granularity": "head", "head": "both"}, r"adaptation.granularity"),
         (
             "bert",
-            {"kinds": ("key", "output"), "granularity": "head"},
+            {"matrix_types": ("key", "output"), "granularity": "head"},
             r"attention_output, got output",
         ),
         (
             "bert",
-            {"kinds": ("attention_output",), "biases": True, "granularity": "head"},
+            {"matrix_types": ("attention_output",), "biases": True, "granularity": "head"},
             r"adaptation.biases: the bias of attention_output",
         ),
         (

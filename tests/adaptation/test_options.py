@@ -84,7 +84,7 @@ def groups_of(mask: np.ndarray, kind: str, granularity: str) -> np.ndarray:
 
 @pytest.mark.parametrize("binarizer", BINARIZERS)
 @pytest.mark.parametrize("config", STRUCTURES, ids=lambda c: "-".join(c["structured"]))
-def test_only_structured_kinds_share_scores(model_of, parameters, move, config, binarizer):
+def test_only_structured_matrix_types_share_scores(model_of, parameters, move, config, binarizer):
     settings = {"binarizer": binarizer, "initializer": "uniform", "sparsity": 0.5, **config}
     model = model_of("roberta", 1)
     if (config["granularity"], binarizer) == ("matrix", "top_k"):
@@ -140,9 +140,9 @@ def test_projections_of_distances_have_heads(parameters):
             assert kept[:, [0, 1, 4, 5, 6, 7]].all()
 
 
-def test_structured_kinds_must_be_masked_and_share_scores(model_of):
-    for config in ({"structured": ("head",)}, {"structured": ("key",), "kinds": ("value",)}):
-        with pytest.raises(InputError, match=r"adaptation.structured: .* masked kinds"):
+def test_structured_matrix_types_must_be_masked_and_share_scores(model_of):
+    for config in ({"structured": ("head",)}, {"structured": ("key",), "matrix_types": ("value",)}):
+        with pytest.raises(InputError, match=r"adaptation.structured: .* masked types"):
             make_adaptation(AdaptationConfig(granularity="matrix", **config), model_of())
     without_heads = AdaptationConfig(granularity="head", structured=("key", "output"))
     with pytest.raises(InputError, match="attention_output, got output"):

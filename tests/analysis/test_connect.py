@@ -33,7 +33,7 @@ def test_path_ends_score_as_the_runs_do(walked, tmp_path):
         if row["gamma"] in ("0.0", "1.0"):
             run = runs[row["first" if row["gamma"] == "0.0" else "last"]]
             split = run.split(row["split"], 20)
-            assert float(row["score"]) == pytest.approx(run.predictor.score(split), abs=1e-6)
+            assert float(row["score"]) == pytest.approx(run.saved.score(split), abs=1e-6)
     for row in read(tmp_path / "out" / "connect-barriers.csv"):
         path = [r for r in rows if all(r[n] == row[n] for n in ("first", "last", "split"))]
         first, middle, last = (float(point["loss"]) for point in path)

@@ -67,7 +67,7 @@ def test_study_finds_a_copy_of_a_run_identical(finished, tmp_path):
     assert ratios[0] == ratios[2] > 0
     matrices = read(tmp_path / "out/dissimilarity-blocks.csv")
     assert {row["block"] for row in matrices} == {"1", "2", "top"}
-    assert "head" not in {row["kind"] for row in matrices}
+    assert "head" not in {row["matrix_type"] for row in matrices}
 
 
 def test_runs_without_masks_are_left_out(finished, tmp_path, capsys):

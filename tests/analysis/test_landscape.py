@@ -9,7 +9,7 @@ from scipy.special import log_softmax
 
 from maskjax.analysis.landscape import Landscape
 from maskjax.config import AdaptationConfig
-from maskjax.inference import SavedRun, load_predictor
+from maskjax.inference import SavedRun, load_run
 from maskjax.tasks import Split
 
 LETTERS = list("abcdefgh")
@@ -43,7 +43,7 @@ def make_predictor(base_of, task_of, write_run, tmp_path_factory):
         family, method = KINDS[kind]
         folder = tmp_path_factory.mktemp(kind) / "run"
         write_run(base_of(family), task_of(kind), AdaptationConfig(method=method), folder, seed)
-        return load_predictor(folder)
+        return load_run(folder)
 
     return make
 

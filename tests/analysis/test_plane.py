@@ -47,7 +47,7 @@ def test_plane_has_the_score_of_a_run_at_its_corner(finished, tmp_path, capsys):
     assert main(["analyze", "plane", *words, "--margin", "0"]) == 0
     table = list(csv.DictReader((tmp_path / "plane.csv").read_text().splitlines()))
     assert len(table) == 9
-    run = load_runs(folders)[0].predictor
+    run = load_runs(folders)[0].saved
     assert (float(table[0]["x"]), float(table[0]["y"])) == (0, 0)
     score = run.score(load_runs(folders)[0].split("dev", 20))
     assert float(table[0]["score"]) == pytest.approx(score, abs=1e-6)

@@ -13,7 +13,7 @@ from maskjax.analysis.layer_sweep import ORDERS, Places, draw_layers, layer_plan
 from maskjax.analysis.sparsity_sweep import MASKS, draw_sparsity, sparsity_plans
 from maskjax.cli.main import main
 from maskjax.config import Config, TaskConfig, TrainConfig, config_to_dict
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.masking import flatten_with_paths
 from maskjax.models import load_base
 from maskjax.taskfile import load_task_file
@@ -34,7 +34,7 @@ def test_repeated_sweep_trains_nothing(toy_config, toy_base, tmp_path, monkeypat
     assert [row["masks"] for row in rows] == ["learned", "magnitude"]
     for row in rows:
         folder = out / "runs" / f"toy-{row['masks']}-0.3" / "seed-0"
-        score = load_predictor(folder).score(load_task(config.task).splits["dev"])
+        score = load_run(folder).score(load_task(config.task).splits["dev"])
         assert float(row["score"]) == pytest.approx(score)
         assert int(row["bytes"]) == (folder / "task.safetensors").stat().st_size
     weights = flatten_with_paths(load_base(toy_base).params)
@@ -73,10 +73,10 @@ def test_sparsity_plans_cover_tasks_sparsities_and_controls():
         assert plan.control == (plan.key["masks"] != "learned")
 
 
-def test_layer_plans_cover_blocks_and_kinds_once():
-    """Every block is added once from either side, and every kind is alone and missing once."""
-    kinds = ("query", "key", "value")
-    plans = layer_plans(Config(), Places(5, kinds), ORDERS, every=2)
+def test_layer_plans_cover_blocks_and_matrix_types_once():
+    """Every block is added once from either side, and every type is alone and missing once."""
+    types = ("query", "key", "value")
+    plans = layer_plans(Config(), Places(5, types), ORDERS, every=2)
     assert len({plan.name for plan in plans}) == len(plans)
     by_order = {order: [p for p in plans if p.key["order"] == order] for order in ORDERS}
     blocks = {
@@ -85,8 +85,8 @@ def test_layer_plans_cover_blocks_and_kinds_once():
     assert blocks["bottom-up"] == [(0, 1), (0, 3), (0, 4)]
     assert blocks["top-down"] == [(3, 4), (1, 4), (0, 4)]
     for only, rest in zip(by_order["only"], by_order["all but"], strict=True):
-        one, others = only.config.adaptation.kinds, rest.config.adaptation.kinds
-        assert sorted(one + others) == sorted(kinds)
+        one, others = only.config.adaptation.matrix_types, rest.config.adaptation.matrix_types
+        assert sorted(one + others) == sorted(types)
         assert len(one) == 1
 
 
@@ -120,7 +120,7 @@ def test_figures_average_over_seeds():
         for n in (1, 2)
         for seed in (0, 2)
     ]
-    blocks, kinds, kilobytes, _ = draw_layers(DataFrame(rows)).axes
+    blocks, types, kilobytes, _ = draw_layers(DataFrame(rows)).axes
     assert [line.get_ydata().tolist() for line in blocks.get_lines()] == [[1, 2], [1, 2]]
-    assert len(kinds.containers) == 2
+    assert len(types.containers) == 2
     assert kilobytes.get_lines()[0].get_ydata().tolist() == [2, 2]

@@ -14,7 +14,7 @@ from maskjax.masking import flatten_with_paths
 
 def test_restored_params_equal_a_mask_without_the_block(finished):
     (run,) = load_runs([finished()])
-    params = {**run.predictor.params, **run.predictor.base.params}
+    params = {**run.saved.params, **run.saved.base.params}
     for block, prefix in {"1": "encoder/layer/1/", "top": "pooler", "all": ""}.items():
         left = run.file.delta.without(Mask, lambda path, prefix=prefix: path.startswith(prefix))
         expected = left.apply(params)
@@ -36,7 +36,7 @@ def test_study_resumes_and_lists_each_change(finished, tmp_path):
     assert sum(zeros[:3]) == zeros[3] == sum(mask.zeros for mask in run.masks.values())
     assert all(float(row["logit_change"]) > 0 for row in rows)
     split = run.split("dev", 12)
-    assert float(rows[0]["score"]) == run.predictor.score(split)
+    assert float(rows[0]["score"]) == run.saved.score(split)
     assert {row["rows"] for row in rows} == {"12"}
 
 

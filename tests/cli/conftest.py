@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from maskjax.cli.common import RunOptions
 from maskjax.config import Config, TaskConfig, TrainConfig
 from maskjax.inference import SavedRun
-from maskjax.tasks import Task, load_tokenizer
+from maskjax.tasks import Split, Task, load_tokenizer
 
 GOOD, BAD = 5, 6  # ids in the vocabulary of the toy base
 
@@ -58,7 +59,7 @@ def promotion_of_optax(standard_promotion):
 
 @pytest.fixture
 def use(toy_base, monkeypatch):
-    """Makes every saved run one of this kind."""
+    """Makes every saved run, and every predictor, one of this kind."""
 
     def make(kind, **settings) -> SavedRun:
         values, labels, apply = TASKS[kind]
@@ -70,8 +71,15 @@ def use(toy_base, monkeypatch):
         task = Task(kind=kind, labels=labels, **values)
         base = SimpleNamespace(config=SimpleNamespace(pad_token_id=0, max_positions=32))
         model, tokenizer = SimpleNamespace(apply=apply), load_tokenizer(toy_base, kind)
-        predictor = SavedRun(config, task, None, base, model, {}, tokenizer)
-        monkeypatch.setattr(RunOptions, "load", lambda self: predictor)
-        return predictor
+        saved = SavedRun(config, task, None, base, model, {}, tokenizer)
+
+        def logits(rows):
+            units = sum(map(len, rows)) if kind == "tokens" else len(rows)
+            return saved.logits(saved.encode(Split(rows, np.zeros(units, np.int32), kind)))
+
+        predictor = SimpleNamespace(tasks={"t": task}, configs={"t": config}, logits=logits)
+        monkeypatch.setattr(RunOptions, "load", lambda self: saved)
+        monkeypatch.setattr(RunOptions, "load_predictor", lambda self: predictor)
+        return saved
 
     return make

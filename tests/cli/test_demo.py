@@ -14,7 +14,7 @@ from maskjax.cli.demo.examples import Example, draw_examples, example_table
 from maskjax.cli.demo.settings import DemoSettings, demo_config
 from maskjax.cli.demo.summary import Memory, next_commands, score_table, sentences
 from maskjax.cli.main import main
-from maskjax.inference import Prediction, load_predictor
+from maskjax.inference import load_run
 from maskjax.taskfile import TASK_FILE, load_task_file
 from maskjax.tasks import LoadedTask, Split, Task
 from maskjax.tasks.docstrings import corpus
@@ -112,7 +112,7 @@ def test_printed_commands_run(demo, capsys):
 
 def test_examples_are_drawn_by_the_seed_from_all_rows(demo):
     out, _ = demo
-    predictor = load_predictor(out / "docstrings-order-mask")
+    predictor = load_run(out / "docstrings-order-mask")
     rows = predictor.load_rows().splits["test"]
     drawn = {example.texts for seed in range(12) for example in draw_examples(predictor, seed)}
     assert len(drawn) > 0.6 * len(rows.texts)
@@ -122,7 +122,7 @@ def test_examples_are_drawn_by_the_seed_from_all_rows(demo):
 
 def test_examples_have_the_truths_of_their_rows(demo):
     out, _ = demo
-    predictor = load_predictor(out / "docstrings-order-mask")
+    predictor = load_run(out / "docstrings-order-mask")
     rows = predictor.load_rows().splits["test"]
     truths = {texts: texts[1 + label] for texts, label in zip(rows.texts, rows.labels, strict=True)}
     for example in draw_examples(predictor, 0):
@@ -133,35 +133,38 @@ def test_examples_have_the_truths_of_their_rows(demo):
 
 
 class Fake:
-    """A predictor of one kind of task with a constant answer."""
+    """A saved run of one kind of task with constant logits."""
 
-    def __init__(self, kind, texts, labels, says: Prediction) -> None:
+    def __init__(self, kind, texts, labels, logits) -> None:
         names = () if kind == "regression" else ("O", "B-X")
         self.task = Task(name="t", kind=kind, labels=names)
         self._rows = Split(texts, np.array(labels), kind)
-        self._says = says
+        self._logits = logits
 
     def load_rows(self) -> LoadedTask:
         return LoadedTask(self.task, {"train": self._rows, "dev": self._rows})
 
-    def __call__(self, texts) -> list[Prediction]:
-        return [self._says] * len(texts)
+    def encode(self, split) -> Split:
+        return split
+
+    def logits(self, split) -> np.ndarray:
+        return np.array([self._logits] * len(split.texts))
 
 
 def test_predicted_numbers_have_no_verdict():
-    fake = Fake("regression", [("a", "b")], [2.0], Prediction(label="1.500", score=1.5))
+    fake = Fake("regression", [("a", "b")], [2.0], [1.5])
     assert draw_examples(fake, 0) == [Example(("a", "b"), "1.500", None, "2.000")]
     assert draw_examples(fake, 0)[0].verdict == ""
 
 
 def test_predicted_choices_are_named_by_their_texts():
-    fake = Fake("choice", [("a", "b", "c")], [0], Prediction(label="B-X", score=0.7))
-    assert draw_examples(fake, 0) == [Example(("a", "b", "c"), "c", 0.7, "b")]
+    fake = Fake("choice", [("a", "b", "c")], [0], [np.log(0.3), np.log(0.7)])
+    assert draw_examples(fake, 0) == [Example(("a", "b", "c"), "c", pytest.approx(0.7), "b")]
     assert draw_examples(fake, 0)[0].verdict == "wrong"
 
 
 def test_sentences_of_labeled_words_are_shown_without_predictions():
-    fake = Fake("tokens", [("a", "b")], [0, 1], Prediction(label="O", score=1.0))
+    fake = Fake("tokens", [("a", "b")], [0, 1], [0.0, 1.0])
     assert draw_examples(fake, 0) == [Example(("a", "b"), "", None, "")]
 
 

@@ -345,13 +345,13 @@ def test_words_are_written_one_per_line(use, tmp_path):
 @pytest.fixture
 def inputs(use, tmp_path, monkeypatch):
     """Input files in the current folder, and a predictor that must not be asked."""
-    predictor = use("three")
+    saved = use("three")
     monkeypatch.chdir(tmp_path)
     write(tmp_path, "in.csv")
     (tmp_path / "tab.csv").write_text('text\n"good\tfilm"\n')
     (tmp_path / "mixed.jsonl").write_text('{"text": "a", "n": 1}\n{"text": "a", "n": "x"}\n')
     (tmp_path / "half.jsonl").write_text('{"text": "a", "n": "\\ud83d"}\n')
-    monkeypatch.setattr(type(predictor), "logits", lambda *_: pytest.fail("it computed first"))
+    monkeypatch.setattr(type(saved), "logits", lambda *_: pytest.fail("it computed first"))
 
 
 @pytest.mark.parametrize(

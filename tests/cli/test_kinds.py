@@ -31,11 +31,15 @@ def test_sentences_are_read_from_any_file_format(use, tmp_path, capsys, name, li
     assert capsys.readouterr().out == "bad\tI-GOOD\n\ngood\tB-GOOD\n"
 
 
-def test_words_beyond_the_longest_sentence_are_outside(use):
-    tags = use("tokens", max_length=8).tag([["good"] * 9, ["good"]])
-    assert [tag["label"] for tag in tags[0]] == ["B-GOOD"] * 6 + ["O"] * 3
-    assert [tag["score"] for tag in tags[0]][5:] == pytest.approx([1, 0, 0, 0], abs=1e-3)
-    assert [tag["label"] for tag in tags[1]] == ["B-GOOD"]
+def test_words_beyond_the_longest_sentence_are_outside(use, tmp_path):
+    use("tokens", max_length=8)
+    out = tmp_path / "out.jsonl"
+    texts = [" ".join(["good"] * count) for count in (9, 1)]
+    assert main(["predict", "run", "--text", *texts, "--output", str(out)]) == 0
+    long, short = map(json.loads, out.read_text().splitlines())
+    assert long["label"] == ["B-GOOD"] * 6 + ["O"] * 3
+    assert long["score"][5:] == pytest.approx([1, 0, 0, 0], abs=1e-3)
+    assert short["label"] == ["B-GOOD"]
 
 
 def test_labels_of_words_are_written_to_a_file(use, tmp_path):
@@ -73,13 +77,6 @@ def test_inputs_that_do_not_fit_the_kind_are_refused(use, capsys, kind, words, m
     use(kind)
     assert main(["predict", "run", *words]) == 2
     assert message in capsys.readouterr().err
-
-
-def test_predictor_refuses_the_call_of_another_kind(use):
-    with pytest.raises(ValueError, match=r"call tag\(sentences\)"):
-        use("tokens")([("a",)])
-    with pytest.raises(ValueError, match="labels no words"):
-        use("choice").tag([["a"]])
 
 
 def test_tasks_are_listed(capsys, monkeypatch):

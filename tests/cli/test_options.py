@@ -12,7 +12,7 @@ from maskjax import inference
 from maskjax import models as models_package
 from maskjax.cli.common import RunOptions
 from maskjax.cli.main import main
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.tasks import encode, load_task
 
 SCHEMES = ("threshold", "sign", "bernoulli")
@@ -85,14 +85,14 @@ def test_ensemble_is_scored_with_its_members(runs, by, capsys, monkeypatch):
 
 
 def member_logits(runs) -> tuple[np.ndarray, list[np.ndarray]]:
-    predictors = [load_predictor(folder) for folder in runs.values()]
+    predictors = [load_run(folder) for folder in runs.values()]
     split = load_task(predictors[0].config.task).splits["dev"]
     return split.labels, [p.logits(encode(split, p.tokenizer, 16)) for p in predictors]
 
 
 def test_ensemble_members_share_base_and_compiled_model(runs, capsys, monkeypatch):
     loaded, models = [], set()
-    load_base, load_run = models_package.load_base, inference.load_predictor
+    load_base, load_run = models_package.load_base, inference.load_run
 
     def counted(*args, **kwargs):
         loaded.append(args)
@@ -104,7 +104,7 @@ def test_ensemble_members_share_base_and_compiled_model(runs, capsys, monkeypatc
         return predictor
 
     monkeypatch.setattr(models_package, "load_base", counted)
-    monkeypatch.setattr(inference, "load_predictor", watched)
+    monkeypatch.setattr(inference, "load_run", watched)
     files = [str(folder / "task.safetensors") for folder in runs.values()]
     assert main(["ensemble", *files, "--split", "test"]) == 0
     assert "dev" not in capsys.readouterr().out
@@ -118,7 +118,7 @@ def test_vectors_match_transformers(runs, tmp_path, capsys):
 
     run, exported = str(runs["threshold"]), tmp_path / "exported"
     assert main(["export", run, "--to", "hf", "--out", str(exported)]) == 0
-    split = load_task(load_predictor(run).config.task).splits["dev"]
+    split = load_task(load_run(run).config.task).splits["dev"]
     tokenizer = transformers.AutoTokenizer.from_pretrained(exported)
     model = transformers.BertModel.from_pretrained(exported)
     expected = []
@@ -144,7 +144,7 @@ def test_vectors_match_transformers(runs, tmp_path, capsys):
 def test_vectors_without_dev_rows_use_the_holdout(runs, toy_rows, tmp_path, monkeypatch):
     (tmp_path / "rows").mkdir()
     shutil.copy(toy_rows / "train.tsv", tmp_path / "rows")
-    predictor = load_predictor(runs["threshold"])
+    predictor = load_run(runs["threshold"])
     task = dataclasses.replace(predictor.config.task, path=str(tmp_path / "rows"), holdout=0.1)
     config = dataclasses.replace(predictor.config, task=task)
     predictor = predictor._replace(config=config)
@@ -157,14 +157,14 @@ def test_vectors_without_dev_rows_use_the_holdout(runs, toy_rows, tmp_path, monk
 
 
 def test_rows_that_are_left_out_are_noted(runs, tmp_path, monkeypatch, capsys):
-    load = inference.load_predictor
+    load = inference.load_run
 
     def on_few_rows(*args, **kwargs):
         predictor = load(*args, **kwargs)
         task = dataclasses.replace(predictor.config.task, eval_rows=20)
         return predictor._replace(config=dataclasses.replace(predictor.config, task=task))
 
-    monkeypatch.setattr(inference, "load_predictor", on_few_rows)
+    monkeypatch.setattr(inference, "load_run", on_few_rows)
     folder = str(runs["sign"])
     vectors = ["vectors", folder, "--out", str(tmp_path / "cls.npy")]
     for words in (vectors, ["ensemble", folder, folder]):

@@ -28,8 +28,8 @@ PHRASES = {
 IDENTIFIERS = frozenset((
     "Asked", "Fed", "Kind", "Mixed", "Programs", "Question", "Read", "Registered", "Residency",
     "Row", "Shelf", "Start", "asked", "came", "cells", "checkpoint_name", "each", "first_says",
-    "found", "freeze", "heat", "is_first", "key_for_path", "lanes", "leaves_by_path", "look",
-    "looks", "mine", "near_names", "nothing", "one", "other", "others", "planes", "pull",
+    "found", "freeze", "heat", "is_first", "key_for_path", "kinds", "lanes", "leaves_by_path",
+    "look", "looks", "mine", "near_names", "nothing", "one", "other", "others", "planes", "pull",
     "replace_leaves", "several", "some", "sort", "start", "start_of", "told", "wanted", "what",
     "whole",
 ))  # fmt: skip
@@ -95,3 +95,21 @@ def _names(node: ast.AST) -> Iterator[tuple[int, str]]:
             targets = statement.targets if isinstance(statement, ast.Assign) else ()
             targets = (statement.target,) if isinstance(statement, ast.AnnAssign) else targets
             yield from ((t.lineno, t.id) for t in targets if isinstance(t, ast.Name))
+
+
+def test_documented_arguments_exist():
+    """Help texts of commands are made from them."""
+    unknown = [
+        f"{name} of {function.name} in {path.relative_to(ROOT)}"
+        for path in sorted((ROOT / "maskjax").rglob("*.py"))
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf8")))
+        if isinstance(function, ast.FunctionDef)
+        for name in _documented(ast.get_docstring(function) or "")
+        if name not in {arg.arg for arg in ast.walk(function.args) if isinstance(arg, ast.arg)}
+    ]
+    assert unknown == []
+
+
+def _documented(docstring: str) -> list[str]:
+    section = re.search(r"^Args:\n((?: {4}.*\n?|\n)+)", docstring, re.MULTILINE)
+    return re.findall(r"^ {4}(\w+):", section[1], re.MULTILINE) if section else []

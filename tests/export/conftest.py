@@ -9,7 +9,7 @@ import pytest
 
 from maskjax.config import AdaptationConfig
 from maskjax.export.huggingface import to_torch
-from maskjax.inference import SavedRun, load_predictor
+from maskjax.inference import SavedRun, load_run
 from maskjax.masking import flatten_with_paths
 from maskjax.models import build_model, init_head, load_base
 from maskjax.tasks import Task
@@ -67,7 +67,7 @@ def predictor_of(base_of, task_of, write_run, tmp_path_factory):
             settings = AdaptationConfig(**{**common, **adaptation})
             folder = tmp_path_factory.mktemp("runs") / "run"
             write_run(base_of(family), task or task_of(kind), settings, folder)
-            made[name] = load_predictor(folder)
+            made[name] = load_run(folder)
         return made[name]
 
     return make

@@ -93,11 +93,11 @@ def test_exports_compute_what_the_run_computes(  # noqa: PLR0917
     assert all(map(torch.equal, live.parameters(), before))
 
 
-@pytest.mark.parametrize("kinds", [("query",), ("value", "gate"), ("intermediate", "key")])
+@pytest.mark.parametrize("matrix_types", [("query",), ("value", "gate"), ("intermediate", "key")])
 def test_masks_of_a_part_of_a_fused_matrix_apply_to_it_alone(
-    kinds, predictor_of, base_of, sentences, tmp_path
+    matrix_types, predictor_of, base_of, sentences, tmp_path
 ):
-    predictor = predictor_of("modernbert", kinds=kinds)
+    predictor = predictor_of("modernbert", matrix_types=matrix_types)
     inputs = make_inputs(predictor, sentences)
     ours = np.asarray(jax.jit(predictor.model.apply)(predictor.params, inputs))
     export_torch_masks(predictor, tmp_path / "masks")

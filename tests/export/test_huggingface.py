@@ -122,8 +122,8 @@ def test_export_works_without_torch(predictor_of, tmp_path):
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "from maskjax.export import export_hf\n"
-        "from maskjax.inference import load_predictor\n"
-        f"export_hf(load_predictor({str(run)!r}), Path({str(tmp_path / 'out')!r}))"
+        "from maskjax.inference import load_run\n"
+        f"export_hf(load_run({str(run)!r}), Path({str(tmp_path / 'out')!r}))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert (tmp_path / "out" / "model.safetensors").stat().st_mode & 0o044 == 0o044

@@ -10,7 +10,7 @@ from maskjax.errors import InputError
 from maskjax.export import import_state, read_state_dict, save_imported
 from maskjax.export.huggingface import to_torch
 from maskjax.export.imported_run import imported_task
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.tasks import Split, encode
 
 BLOCK = "encoder.layer.1"
@@ -160,7 +160,7 @@ def test_reference_code_and_imported_run_have_equal_outputs(
     imported = import_state(read_state_dict(tmp_path / "best.pt"), base)
     config = Config(model=ModelConfig(base=str(base.folder)), task=TaskConfig(name="old"))
     save_imported(imported, base, config, tmp_path / "run")
-    predictor = load_predictor(tmp_path / "run")
+    predictor = load_run(tmp_path / "run")
     assert predictor.task.labels == ("0", "1", "2")
     rows = sentences(1)
     split = Split(rows, np.zeros(len(rows), np.int32))

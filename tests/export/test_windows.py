@@ -7,7 +7,7 @@ import pytest
 
 from maskjax.config import AdaptationConfig
 from maskjax.export import export_hf, export_torch_masks
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.tasks import Split
 
 pytest.importorskip("torch", reason="needs PyTorch, the oracle of this test")
@@ -20,7 +20,7 @@ def exported(base_of, task_of, write_run, tmp_path):
     def make(kind, stride=6):
         masked = AdaptationConfig(initializer="uniform", sparsity=0.3, blocks=(1, 2))
         write_run(base_of("bert"), task_of(kind), masked, tmp_path / "run", stride=stride)
-        run = load_predictor(tmp_path / "run")
+        run = load_run(tmp_path / "run")
         export_hf(run, tmp_path / "out")
         return run, tmp_path / "out"
 

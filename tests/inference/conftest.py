@@ -9,7 +9,7 @@ import pytest
 
 from maskjax.adaptation import Delta, Mask
 from maskjax.config import AdaptationConfig
-from maskjax.inference import SavedRun, load_predictor
+from maskjax.inference import SavedRun, load_run
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.masking.packed import PackedMask
 from maskjax.models import load_base
@@ -48,7 +48,7 @@ def run_of(base_of, task_of, write_run, tmp_path_factory):
             folder = tmp_path_factory.mktemp("runs") / name
             method = AdaptationConfig(**{**COMMON, **settings})
             write_run(base_of(family), task_of(kind), method, folder)
-            made[family, name] = load_predictor(folder)
+            made[family, name] = load_run(folder)
         return made[family, name]
 
     return make

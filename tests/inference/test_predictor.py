@@ -1,16 +1,25 @@
 """One base and many tasks as a user calls them."""
 
 import json
+import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from scipy.special import softmax
 
 from maskjax.errors import InputError
 from maskjax.export import export_hf
-from maskjax.inference import Predictor, UnknownTaskError, preprocess
+from maskjax.inference import (
+    Predictor,
+    UnknownTaskError,
+    load_predictor,
+    load_run,
+    predict_rows,
+    preprocess,
+)
 from maskjax.inference.postprocess import read_pooling
 from maskjax.tasks import Split
 
@@ -90,6 +99,50 @@ def test_answers_match_logits_for_numbers_and_choices(predictor, made, random_ro
     ((vector,),) = [predictor(["a b c"], None)]
     assert len(vector) == 16
     assert all(isinstance(value, float) for value in vector)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_of_many_rows_match_the_saved_run(made, random_rows, monkeypatch, name):
+    """Rows are longer than a run takes, and there are more than run at once."""
+    monkeypatch.setattr("maskjax.inference.engine.CHUNK", 4)
+    alone = made[name].alone
+    rows = random_rows(alone, 10)
+    units = sum(map(len, rows)) if name == "words" else len(rows)
+    wanted = alone.logits(alone.encode(Split(rows, np.zeros(units, np.int32), alone.task.kind)))
+    logits = load_predictor(made[name].path, rows=(1, 4)).logits(rows)
+    assert np.isnan(wanted).any() == (name == "words")
+    np.testing.assert_allclose(logits, wanted, atol=1e-5)
+    labels = [unit["label"] for unit in predict_rows(alone.task, logits)]
+    if name == "numbers":
+        assert labels == [f"{value:.3f}" for (value,) in logits]
+    else:
+        names = alone.task.labels
+        assert labels == ["O" if np.isnan(row).any() else names[row.argmax()] for row in wanted]
+
+
+def test_no_rows_have_no_logits(predictor, made):
+    assert predictor.logits([], name_of(made["masks"])).shape == (0, 3)
+
+
+def test_words_may_be_spaces_but_not_empty(predictor, made):
+    name = name_of(made["words"])
+    logits = predictor.logits([("a", "\xa0", "b")], name)
+    assert np.isnan(logits).all(axis=1).tolist() == [False, True, False]
+    with pytest.raises(InputError, match="not empty, got ''"):
+        predictor.logits([("a", "")], name)
+
+
+def test_base_with_other_weights_is_accepted_where_that_is_asked_for(made, base_of, tmp_path):
+    other = shutil.copytree(base_of("bert"), tmp_path / "other")
+    leaves = load_file(other / "model.safetensors")
+    save_file({name: 2 * leaf for name, leaf in leaves.items()}, other / "model.safetensors")
+    with pytest.raises(InputError, match="another base"):
+        load_predictor(made["masks"].path, base=str(other))
+    options = {"base": str(other), "allow_base_mismatch": True}
+    saved, predictor = (load(made["masks"].path, **options) for load in (load_run, load_predictor))
+    split = Split([("a b c",)], np.zeros(1, np.int32))
+    expected = saved.logits(saved.encode(split))
+    np.testing.assert_allclose(predictor.logits(["a b c"]), expected, atol=1e-5)
 
 
 def test_all_tasks_share_one_tokenization(predictor, made, monkeypatch):
@@ -232,9 +285,14 @@ def test_texts_are_cut_before_they_are_tokenized(predictor, made, monkeypatch, n
         uncut.setattr(preprocess, "_cut", lambda texts, call: texts)
         wanted = predictor([(short,) * count if count > 1 else short], name_of(task))
     seen.clear()
-    assert predictor([(long,) * count if count > 1 else long], name_of(task)) == wanted
+    rows = [(long,) * count if count > 1 else long]
+    assert predictor(rows, name_of(task)) == wanted
     (((texts),),) = seen
     assert sum(map(len, texts)) <= count * most
+    seen.clear()
+    middle = long[: 3 * most]
+    load_predictor(task.path, cut_texts=False)([(middle,) * count if count > 1 else middle])
+    assert sum(map(len, seen[0][0])) > count * most
 
 
 def test_cut_word_is_returned_whole(predictor, made):

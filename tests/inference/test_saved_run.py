@@ -1,16 +1,18 @@
-"""Predictors of task files from other versions, or with shapes that differ from the base."""
+"""Saved runs of other versions, or with shapes that differ from the base."""
 
 import copy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.mutants import Opened, open_payload, sign
 from maskjax import Predictor
 from maskjax.errors import InputError
-from maskjax.inference import load_predictor
+from maskjax.inference import load_predictor, load_run
 from maskjax.taskfile import TASK_FILE
 from maskjax.taskfile import header as header_module
+from maskjax.tasks import Split
 
 
 @pytest.fixture
@@ -33,13 +35,13 @@ def test_settings_of_a_later_version_are_ignored(opened, write, run_of):
     for part in (header["task"], header["config"], header["config"]["task"]):
         part["note"] = 1
     path = write(opened)
-    loaded = load_predictor(path)
+    loaded = load_run(path)
     assert loaded.task == run_of("bert", "masks").task
-    texts = [("good film",)]
-    many = Predictor(header["base"]["name"])
-    many.add(path, "x")
-    assert loaded(texts) == run_of("bert", "masks")(texts)
-    assert "x" in many.tasks
+    predictor = load_predictor(path)
+    assert list(predictor.tasks.values()) == [loaded.task]
+    split = Split([("good film",)], np.zeros(1, np.int32))
+    logits = [saved.logits(saved.encode(split)) for saved in (loaded, run_of("bert", "masks"))]
+    np.testing.assert_array_equal(*logits)
 
 
 def test_another_shape_is_refused_before_anything_is_decoded(opened, write, monkeypatch):
@@ -50,7 +52,7 @@ def test_another_shape_is_refused_before_anything_is_decoded(opened, write, monk
     entries[path] |= {"shape": [1 << 16, 1 << 15], "zeros": 0}
     file = write(opened)
     with pytest.raises(InputError, match="expected shape"):
-        load_predictor(file)
+        load_run(file)
     many = Predictor(opened.header["base"]["name"])
     with pytest.raises(InputError, match="expected shape"):
         many.add(file, "x")
@@ -59,15 +61,15 @@ def test_another_shape_is_refused_before_anything_is_decoded(opened, write, monk
 def test_declared_labels_draw_no_head(opened, write, monkeypatch):
     """A head is drawn only for a file with a head of that size."""
     monkeypatch.setattr(
-        "maskjax.inference.saved_run.with_head", lambda *_: pytest.fail("a head was drawn")
+        "maskjax.inference.load.with_head", lambda *_: pytest.fail("a head was drawn")
     )
     opened.header["task"]["labels"] = [str(i) for i in range(50_000)]
     with pytest.raises(InputError, match=r"expected shape \(16, 50000\)"):
-        load_predictor(write(opened))
+        load_run(write(opened))
 
 
 @pytest.mark.parametrize("config", [{"train": 3}, {"train": {"batch_size": "x"}}, {"task": []}])
 def test_settings_of_the_wrong_type_are_refused(opened, write, config):
     opened.header["config"] |= config
     with pytest.raises(InputError, match="expected"):
-        load_predictor(write(opened))
+        load_run(write(opened))

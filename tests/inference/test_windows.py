@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from benchmarks.mutants import open_payload, sign
 from maskjax.config import AdaptationConfig
 from maskjax.errors import InputError
-from maskjax.inference import Predictor, cls_vectors, load_predictor, make_predict
+from maskjax.inference import Predictor, cls_vectors, load_run, make_predict
 from maskjax.taskfile import TASK_FILE, TaskHeader, read_task_header
 from maskjax.tasks import Split
 
@@ -79,7 +79,7 @@ def by_hand(run, row: tuple[str, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_logits_are_those_of_the_windows(runs, kind):
-    run, rows = load_predictor(runs[kind, STRIDE]), rows_of(kind)
+    run, rows = load_run(runs[kind, STRIDE]), rows_of(kind)
     encoded = run.encode(split_of(kind, rows))
     assert encoded.windows > len(rows)
     wanted = np.concatenate([by_hand(run, row) for row in rows])
@@ -89,14 +89,14 @@ def test_logits_are_those_of_the_windows(runs, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_fit_have_the_logits_of_a_run_without_windows(runs, kind):
     rows = split_of(kind, rows_of(kind, longest=12))
-    cut, windowed = (load_predictor(runs[kind, stride]) for stride in (None, STRIDE))
+    cut, windowed = (load_run(runs[kind, stride]) for stride in (None, STRIDE))
     np.testing.assert_array_equal(
         cut.logits(cut.encode(rows)), windowed.logits(windowed.encode(rows))
     )
 
 
 def test_padding_and_order_do_not_matter(runs):
-    run, rows = load_predictor(runs["classification", STRIDE]), rows_of("classification")
+    run, rows = load_run(runs["classification", STRIDE]), rows_of("classification")
     logits = run.logits(run.encode(split_of("classification", rows)))
     turned = run.logits(run.encode(split_of("classification", rows[::-1])))[::-1]
     np.testing.assert_allclose(turned, logits, atol=1e-6)
@@ -110,7 +110,7 @@ def test_padding_and_order_do_not_matter(runs):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predictor_answers_as_the_run_alone(runs, predictor, kind):
-    run, rows = load_predictor(runs[kind, STRIDE]), rows_of(kind)
+    run, rows = load_run(runs[kind, STRIDE]), rows_of(kind)
     logits = run.logits(run.encode(split_of(kind, rows)))
     answers = predictor(rows, f"{kind}-windows", top_k=None)
     if kind == "regression":
@@ -147,7 +147,7 @@ def test_mixed_batches_match_each_task_alone(runs, predictor):
 
 
 def test_vectors_of_a_long_text_are_the_mean_of_its_windows(runs, predictor):
-    run, rows = load_predictor(runs["classification", STRIDE]), rows_of("classification", 5)
+    run, rows = load_run(runs["classification", STRIDE]), rows_of("classification", 5)
     texts = [text for (text,) in rows]
     encoded = run.encode(split_of("classification", rows))
     vectors = predictor.vectors(texts, "classification-windows")
@@ -188,12 +188,12 @@ def test_every_cut_is_told(runs, predictor, caplog):
     caplog.clear()
     predictor.vectors([long, short], "classification-cut")
     predictor.all([long])
-    load_predictor(runs["classification", None])([(long,), (short,)])
+    load_run(runs["classification", None]).encode(split_of("classification", [(long,), (short,)]))
     assert sum("of 2 texts are longer than 24 tokens" in line for line in caplog.messages) == 2
     caplog.clear()
     for name in ("classification-windows", "tokens-windows"):
         assert not any("truncated" in some for some in predictor([long, short], name)[0])
-    load_predictor(runs["classification", STRIDE])([(long,)])
+    load_run(runs["classification", STRIDE]).encode(split_of("classification", [(long,)]))
     assert caplog.messages == []
 
 

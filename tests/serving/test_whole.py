@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from itertools import islice
 
 import httpx2
 import numpy as np
@@ -12,7 +13,8 @@ import pytest
 
 from maskjax.cli.main import main
 from maskjax.config import AdaptationConfig
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run, predict_rows
+from maskjax.tasks import Split
 
 ROWS = {
     "classification": [("a b c",), ("t s r q",)],
@@ -68,23 +70,23 @@ def address(base_of, runs):
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_answers_match_each_run_loaded_alone(address, runs, kind):
-    alone = load_predictor(runs / kind)
+    alone = load_run(runs / kind)
+    units = [len(row) if kind == "tokens" else 1 for row in ROWS[kind]]
+    split = Split(ROWS[kind], np.zeros(sum(units), np.int32), kind)
+    predictions = iter(predict_rows(alone.task, alone.logits(alone.encode(split))))
     inputs = [row[0] if len(row) == 1 else list(row) for row in ROWS[kind]]
     response = httpx2.post(f"{address}/models/{kind}", json={"inputs": inputs}, timeout=60)
     assert response.status_code == 200, response.text
-    for row, answer in zip(ROWS[kind], response.json(), strict=True):
+    for row, answer, count in zip(ROWS[kind], response.json(), units, strict=True):
+        expected = list(islice(predictions, count))
+        scores = [unit["score"] for unit in expected]
+        assert [label["score"] for label in answer[:count]] == pytest.approx(scores, rel=1e-4)
         if kind == "tokens":
-            tags = [(word["word"], word["entity"], word["score"]) for word in answer]
-            expected = [
-                (word, *tag.values()) for word, tag in zip(row, alone.tag([row])[0], strict=True)
-            ]
-            assert [tag[:2] for tag in tags] == [tag[:2] for tag in expected]
-            assert [tag[2] for tag in tags] == pytest.approx([tag[2] for tag in expected], 1e-4)
+            assert [word["word"] for word in answer] == list(row)
+            assert [word["entity"] for word in answer] == [unit["label"] for unit in expected]
             continue
-        (expected,) = alone([row])
-        assert answer[0]["score"] == pytest.approx(expected["score"], rel=1e-4)
         if kind != "regression":
-            assert answer[0]["label"] == expected["label"]
+            assert answer[0]["label"] == expected[0]["label"]
             assert sum(label["score"] for label in answer) == pytest.approx(1)
         assert len(answer) == alone.task.num_outputs
 
@@ -93,9 +95,11 @@ def test_answers_match_each_run_loaded_alone(address, runs, kind):
 def test_long_documents_are_read_whole_or_said_to_be_cut(address, runs, kind):
     words = list("abcdefghijklmnopqrst" * 4)
     inputs = [" ".join(words), "a b"]
-    alone = load_predictor(runs / f"long-{kind}")
+    alone = load_run(runs / f"long-{kind}")
     row = tuple(words) if kind == "tokens" else (inputs[0],)
-    expected = alone.tag([row])[0] if kind == "tokens" else alone([row])
+    units = len(row) if kind == "tokens" else 1
+    split = Split([row], np.zeros(units, np.int32), kind)
+    expected = predict_rows(alone.task, alone.logits(alone.encode(split)))
     url, body = f"{address}/models/long-{kind}", {"inputs": inputs}
     response = httpx2.post(url, json=body, timeout=60)
     long, _ = response.json()

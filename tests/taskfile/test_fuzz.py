@@ -14,7 +14,6 @@ from benchmarks.mutants import mutants
 from maskjax.adaptation import Delta
 from maskjax.config import config_from_dict, known_settings
 from maskjax.errors import InputError
-from maskjax.inference.saved_run import task_of
 from maskjax.masking.packed import PackedMask
 from maskjax.taskfile import (
     TaskFile,
@@ -24,6 +23,7 @@ from maskjax.taskfile import (
     save_task_file,
     task_card,
 )
+from maskjax.taskfile.meta import task_of
 
 LONG = 30_000
 SHAPES = {"a/kernel": (48, 64), "b/kernel": (16, 8), "c/bias": (5,)}

@@ -9,11 +9,11 @@ import pytest
 from maskjax.adaptation import Delta
 from maskjax.config import AdaptationConfig, ModelConfig, TrainConfig
 from maskjax.errors import InputError
-from maskjax.inference import load_predictor, score_logits
+from maskjax.inference import Predictor, load_predictor, load_run, score_logits
 from maskjax.masking import flatten_with_paths
-from maskjax.models import load_base
+from maskjax.models import load_base, reinitialize
 from maskjax.taskfile import TASK_FILE, load_task_file, save_task_file
-from maskjax.tasks import encode, load_task
+from maskjax.tasks import Split, encode, load_task
 from maskjax.training import prepare, run
 
 PAPER = AdaptationConfig(head="masked", initializer="uniform", sparsity=0.3)
@@ -47,7 +47,7 @@ def masks(config, folder) -> str:
 def test_run_under_fixed_masks_predicts_as_in_training(config, masks, tmp_path, head):
     settings = AdaptationConfig(method="finetune", masks=masks, head=head)
     result = run(config(settings), tmp_path / "run")
-    before, after = (load_predictor(path) for path in (masks, tmp_path / "run"))
+    before, after = (load_run(path) for path in (masks, tmp_path / "run"))
     learned = before.file.masks.keys() - ({HEAD} if head == "trained" else set())
     assert after.file.masks.keys() == learned
     ours, theirs = flatten_with_paths(after.params), flatten_with_paths(before.params)
@@ -66,7 +66,7 @@ def test_run_under_fixed_masks_predicts_as_in_training(config, masks, tmp_path, 
 
 
 def test_the_head_starts_where_the_earlier_run_left_it(config, masks):
-    before = flatten_with_paths(load_predictor(masks).params)
+    before = flatten_with_paths(load_run(masks).params)
     train = dataclasses.replace(SHORT, seed=1)  # another one, so that a new head would be another
     settings = AdaptationConfig(method="head", masks=masks)
     start = flatten_with_paths(prepare(config(settings, train=train)).params)
@@ -76,11 +76,22 @@ def test_the_head_starts_where_the_earlier_run_left_it(config, masks):
 
 def test_base_is_reinitialized_in_training_and_prediction(config, masks, toy_base):
     leaves = flatten_with_paths(load_base(toy_base).params)
-    for drawn in (prepare(config(PAPER)).base, load_predictor(masks).base):
+    for drawn in (prepare(config(PAPER)).base, load_run(masks).base):
         found = flatten_with_paths(drawn.params)
         changed = {path for path in leaves if not np.array_equal(found[path], leaves[path])}
         assert all("LayerNorm" in path or "intermediate" in path for path in changed)
         assert sum("intermediate" in path for path in changed) == 2 * 2
+
+
+def test_predictor_of_a_run_has_its_reinitialized_base(config, masks, toy_base):
+    texts, saved = ["a good film", "a bad book"], load_run(masks)
+    split = Split([(text,) for text in texts], np.zeros(2, np.int32))
+    logits = load_predictor(masks).logits(texts)
+    np.testing.assert_allclose(logits, saved.logits(saved.encode(split)), atol=1e-5)
+    other = reinitialize(load_base(toy_base), saved.config.model.reinit, seed=4)
+    for unfit in (str(toy_base), other):
+        with pytest.raises(InputError, match=r"intermediate, layer_norm are re-init.*load_predic"):
+            Predictor(unfit, [masks])
 
 
 def test_masks_of_another_base_are_refused(config, masks, toy_base):

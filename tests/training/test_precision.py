@@ -8,7 +8,7 @@ import pytest
 
 from maskjax.config import AdaptationConfig, ModelConfig, OptimizerConfig, TrainConfig
 from maskjax.errors import InputError
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.masking import flatten_with_paths
 from maskjax.tasks import load_task
 from maskjax.training import init_state, make_optimizer, prepare, run
@@ -44,7 +44,7 @@ def test_only_moments_and_frozen_matrices_are_bfloat16(lean):
 
 def test_task_file_of_a_bfloat16_run_fits_the_stored_base(lean, tmp_path):
     result = run(lean, tmp_path / "run")
-    predictor = load_predictor(tmp_path / "run")  # checks the digests of the base
+    predictor = load_run(tmp_path / "run")  # checks the digests of the base
     assert predictor.params["pooler"]["dense"]["kernel"].dtype == jnp.float32
     dev = load_task(lean.task).splits["dev"]
     assert predictor.score(dev) == pytest.approx(result.scores["dev"], abs=0.05)

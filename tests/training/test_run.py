@@ -17,7 +17,7 @@ from maskjax.config import (
     load_config,
 )
 from maskjax.errors import InputError
-from maskjax.inference import load_predictor, score_logits
+from maskjax.inference import load_predictor, load_run, score_logits
 from maskjax.taskfile import load_task_file
 from maskjax.tasks import encode, load_task
 from maskjax.training import run, run_seeds
@@ -40,7 +40,7 @@ def test_a_saved_run_scores_what_it_scored_in_training(toy_config, tmp_path, ada
         adaptation=adaptation, train=TrainConfig(batch_size=16, epochs=1, buckets=(16,))
     )
     result = run(config, tmp_path / "run")
-    predictor = load_predictor(tmp_path / "run")
+    predictor = load_run(tmp_path / "run")
     data = load_task(config.task)
     for split, score in result.scores.items():
         encoded = encode(data.splits[split], predictor.tokenizer, config.task.max_length)
@@ -118,8 +118,9 @@ def test_regression_learns_a_number(toy_base, toy_config, tmp_path):
     config = toy_config(task=task, train=TrainConfig(batch_size=8, epochs=8, buckets=(16,)))
     result = run(config, tmp_path / "run")
     assert result.scores["dev"] > 0.5
-    prediction = load_predictor(tmp_path / "run")([("good film",)])[0]
-    assert prediction["label"] == f"{prediction['score']:.3f}"
+    predictor = load_predictor(tmp_path / "run")
+    few, many = predictor.logits([f"{'good ' * n}film" for n in (1, 8)])
+    assert few < many
 
 
 def test_seeds_fill_a_folder_each_and_equal_single_runs(toy_config, tmp_path):

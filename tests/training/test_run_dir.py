@@ -10,8 +10,8 @@ from rich.console import Console
 from maskjax.config import config_to_dict
 from maskjax.errors import InputError
 from maskjax.training import StoppedError, run
-from maskjax.training.run_dir import FolderState, check_folder, clear_run
-from maskjax.training.settings import check_stored, resolve_config
+from maskjax.training.run_dir import FolderState, check_folder, check_stored, clear_run
+from maskjax.training.validate import resolve_config
 
 NESTED = "[" * 10_000
 

@@ -7,10 +7,10 @@ import pytest
 
 from maskjax.cli.main import main
 from maskjax.config import AdaptationConfig, Config, ModelConfig, TaskConfig, TrainConfig
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run
 from maskjax.tasks import load_task
 from maskjax.training import run
-from maskjax.training.settings import resolve_config
+from maskjax.training.validate import resolve_config
 
 
 def test_local_paths_become_absolute_and_names_stay(tmp_path, monkeypatch):
@@ -70,7 +70,7 @@ def test_a_run_is_used_from_another_folder(toy_config, toy_base, toy_rows, tmp_p
     assert result.folder == Path("run")
     monkeypatch.chdir(tmp_path / "there")
     assert main(["evaluate", "../here/run", "--output", "scores.json"]) == 0
-    predictor = load_predictor(Path("../here/run"))
+    predictor = load_run(Path("../here/run"))
     assert predictor.score(predictor.load_rows().splits["dev"]) == result.scores["dev"]
     assert predictor.config.train.buckets == (8, 16)
 

@@ -15,7 +15,7 @@ from maskjax.cli.main import main
 from maskjax.config import AdaptationConfig, MeshConfig, ModelConfig, TrainConfig, config_from_dict
 from maskjax.errors import InputError
 from maskjax.export import export_hf, export_torch_masks
-from maskjax.inference import load_predictor
+from maskjax.inference import load_run, predict_rows
 from maskjax.masking import flatten_with_paths
 from maskjax.masking.distinct import distinct_leaves
 from maskjax.models import load_base, unshare
@@ -27,6 +27,8 @@ from maskjax.taskfile import (
     make_task_file,
     save_task_file,
 )
+from maskjax.tasks import Split
+from maskjax.tasks.tokenizer_convert import load_with_transformers
 from maskjax.training import Hook, fit, prepare, run
 from tests.tiny import TOY, WORDS, write_random_base
 
@@ -131,12 +133,12 @@ def test_a_run_has_a_mask_for_each_application(unshared, shared):
 
 
 def test_a_saved_run_is_loaded_as_it_was_trained(unshared, base):
-    loaded = load_predictor(unshared)
+    loaded = load_run(unshared)
     assert loaded.base.config.sharing == "unshared"
     scores = json.loads((unshared / "result.json").read_text())["scores"]
     assert loaded.score(loaded.load_rows().splits["dev"]) == pytest.approx(scores["dev"])
     served = Predictor(str(base), tasks=[unshared])
-    for prediction, text in zip(loaded([(text,) for text in TEXTS]), TEXTS, strict=True):
+    for prediction, text in zip(predictions_of(loaded), TEXTS, strict=True):
         (answer,) = served([text])[0]
         assert answer["label"] == prediction["label"]
         assert answer["score"] == pytest.approx(prediction["score"], abs=1e-5)
@@ -148,13 +150,13 @@ def test_one_predictor_serves_shared_and_unshared_tasks(unshared, shared, base):
         tasks = ["unshared", "shared", "shared", "unshared"]
         answers = predictor(TEXTS, tasks=tasks)
         for name, place in (("unshared", unshared), ("shared", shared)):
-            alone = load_predictor(place)([(text,) for text in TEXTS])
+            alone = predictions_of(load_run(place))
             for number in (n for n, task in enumerate(tasks) if task == name):
                 expected = alone[number]
                 assert answers[number][0]["label"] == expected["label"]
                 assert answers[number][0]["score"] == pytest.approx(expected["score"], abs=1e-5)
         for name, place in (("unshared", unshared), ("shared", shared)):
-            alone = load_predictor(place)
+            alone = load_run(place)
             np.testing.assert_allclose(
                 predictor.vectors(TEXTS, name), mean_states(alone, alone.params), atol=1e-5
             )
@@ -163,9 +165,15 @@ def test_one_predictor_serves_shared_and_unshared_tasks(unshared, shared, base):
     assert predictor.resident()["base"] < 1.1 * nbytes(load_base(base).params)
 
 
+def predictions_of(loaded) -> list:
+    """What a saved run predicts for the texts."""
+    split = Split([(text,) for text in TEXTS], np.zeros(len(TEXTS), np.int32))
+    return predict_rows(loaded.task, loaded.logits(loaded.encode(split)))
+
+
 def mean_states(loaded, params) -> np.ndarray:
     """The mean over the tokens of the last block."""
-    inputs = loaded.tokenizer(TEXTS, padding=True, return_tensors="np")
+    inputs = load_with_transformers(loaded.base.folder)(TEXTS, padding=True, return_tensors="np")
     inputs = {name: array.astype(np.int32) for name, array in inputs.items()}
     states = np.asarray(loaded.model.hidden_states(params, inputs)[-1])
     is_token = inputs["attention_mask"][:, :, None]
@@ -181,7 +189,7 @@ def test_equal_masks_of_all_applications_answer_as_one_does(shared, base, tmp_pa
         for n in range(LAYERS)
     }
     config = configured_like(file.meta["config"])
-    meta = make_meta(load_predictor(shared).task, unshare(load_base(base)), config, {})
+    meta = make_meta(load_run(shared).task, unshare(load_base(base)), config, {})
     delta = Delta.of(weights=file.delta.weights) | Delta.of(masks=spread)
     leaves = flatten_with_paths(unshare(load_base(base)).params)
     save_task_file(tmp_path / "spread.safetensors", make_task_file(delta, leaves, meta))
@@ -213,7 +221,7 @@ def test_exports_hold_a_block_for_each_application(unshared, tmp_path):
     transformers = pytest.importorskip("transformers")
     torch = pytest.importorskip("torch")
     transformers.utils.logging.disable_progress_bar()
-    predictor = load_predictor(unshared)
+    predictor = load_run(unshared)
     with pytest.raises(InputError, match=r"--to torch-masks: .*model.unshare.*; use --to hf"):
         export_torch_masks(predictor, tmp_path / "masks")
     export_hf(predictor, tmp_path / "hf")
@@ -222,7 +230,7 @@ def test_exports_hold_a_block_for_each_application(unshared, tmp_path):
     )
     assert not any(info.values()), info
     assert model.config.num_hidden_groups == LAYERS
-    inputs = predictor.tokenizer(TEXTS, padding=True, return_tensors="np")
+    inputs = load_with_transformers(predictor.base.folder)(TEXTS, padding=True, return_tensors="np")
     inputs = {name: array.astype(np.int32) for name, array in inputs.items()}
     with torch.no_grad():
         tensors = {n: torch.tensor(array.astype(np.int64)) for n, array in inputs.items()}

@@ -25,7 +25,7 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
     from maskjax.cli.demo.comparison import compare
     from maskjax.cli.demo.examples import draw_examples, example_table
     from maskjax.cli.demo.summary import measure_memory, next_commands, score_table, sentences
-    from maskjax.inference import load_predictor
+    from maskjax.inference import load_run
 
     require("maskjax demo", "matplotlib", install="maskjax[demo]")
     refuse_existing(settings.out)
@@ -33,12 +33,12 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
     start = time.monotonic()
     comparisons = [compare(settings, task, console) for task in settings.task]
     console.print(score_table(comparisons))
-    predictors = [load_predictor(comparison.mask.folder) for comparison in comparisons]
-    examples = [draw_examples(predictor, settings.seed) for predictor in predictors]
+    saved_runs = [load_run(comparison.mask.folder) for comparison in comparisons]
+    examples = [draw_examples(saved, settings.seed) for saved in saved_runs]
     for comparison, drawn in zip(comparisons, examples, strict=True):
         console.print(example_table(comparison, drawn))
-    pictures = [_draw(predictor, settings.out) for predictor in predictors]
-    memory = measure_memory(predictors[0], comparisons[0].finetune.folder)
+    pictures = [_draw(saved, settings.out) for saved in saved_runs]
+    memory = measure_memory(saved_runs[0], comparisons[0].finetune.folder)
     for paragraph in sentences(comparisons, memory, pictures):
         console.print(f"{paragraph}\n", highlight=False, markup=False)
     seconds = round(time.monotonic() - start)
@@ -47,11 +47,11 @@ def demo(settings: Annotated[DemoSettings, tyro.conf.arg(name="")]) -> None:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _draw(predictor: "SavedRun", out: Path) -> Path:
-    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_kind
+def _draw(saved: "SavedRun", out: Path) -> Path:
+    from maskjax.analysis.mask_picture import save_picture, zeros_by_block_and_type
     from maskjax.masking.packed import count_packed
 
-    name = predictor.task.name
+    name = saved.task.name
     path = out / f"{name.replace('/', '-')}-mask.png"
-    save_picture(zeros_by_block_and_kind(count_packed(predictor.file.masks)), name, path)
+    save_picture(zeros_by_block_and_type(count_packed(saved.file.masks)), name, path)
     return path

@@ -7,8 +7,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from maskjax.cli.demo.comparison import Comparison
-from maskjax.inference import Prediction, SavedRun
-from maskjax.tasks import Task
+from maskjax.inference import Prediction, SavedRun, predict_rows
+from maskjax.tasks import Split, Task
 
 SHOWN = 6
 """Predictions per task."""
@@ -30,17 +30,19 @@ class Example(NamedTuple):
         return "right" if self.predicted == self.truth else "wrong"
 
 
-def draw_examples(predictor: SavedRun, seed: int) -> list[Example]:
+def draw_examples(saved: SavedRun, seed: int) -> list[Example]:
     """Draws rows at random from all that a run was scored on, and predicts them, but not words."""
-    data = predictor.load_rows()
+    data = saved.load_rows()
     split = data.splits["test" if "test" in data.splits else data.selection]
     count = min(SHOWN, len(split.texts))
     rows = np.random.default_rng(seed).choice(len(split.texts), count, replace=False)
     texts = [split.texts[row] for row in rows]
-    if predictor.task.kind == "tokens":
+    if saved.task.kind == "tokens":
         return [Example(words, "", None, "") for words in texts]
-    outcomes = zip(texts, predictor(texts), split.labels[rows], strict=True)
-    return [_example(predictor.task, *outcome) for outcome in outcomes]
+    drawn = Split(texts, split.labels[rows], split.kind)
+    predictions = predict_rows(saved.task, saved.logits(saved.encode(drawn)))
+    outcomes = zip(texts, predictions, drawn.labels, strict=True)
+    return [_example(saved.task, *outcome) for outcome in outcomes]
 
 
 def _example(task: Task, texts: tuple[str, ...], prediction: Prediction, label: float) -> Example:

@@ -41,6 +41,11 @@ def late_product(
 
     Returns:
         `[rows, out]`.
+
+    Example:
+        >>> bit_planes = jnp.array([[255, 1, 0]], jnp.uint8)  # keep all, keep the first row, none
+        >>> late_product(jnp.ones((1, 8)), jnp.ones((8, 3)), bit_planes).tolist()
+        [[8.0, 1.0, 0.0]]
     """
     # The compiler cannot replace this by 0, since x may be NaN. So W ⊙ M depends on x and is not
     # computed before it.

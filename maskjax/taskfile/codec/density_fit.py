@@ -17,21 +17,13 @@ _ROUNDS = 3
 
 
 class FittedModel(NamedTuple):
-    """A matrix with the density model that codes it.
+    """A matrix with the density model that codes it."""
 
-    Attributes:
-        model: The chosen model.
-        table: Bytes of eight rows in the order of the model.
-        row_class: The class with which the offsets of the rows are coded.
-        column_class: The class with which the offsets of the columns are coded.
-        bits: The cost in bits, offsets included.
-    """
-
-    model: DensityModel
-    table: np.ndarray
-    row_class: int
-    column_class: int
-    bits: float
+    model: DensityModel  # the chosen model
+    table: np.ndarray  # bytes of eight rows in the order of the model
+    row_class: int  # the class with which the offsets of the rows are coded
+    column_class: int  # the class with which the offsets of the columns are coded
+    bits: float  # the cost in bits, offsets included
 
 
 def all_classes(model: DensityModel, shape: tuple[int, int]) -> np.ndarray:
@@ -41,14 +33,6 @@ def all_classes(model: DensityModel, shape: tuple[int, int]) -> np.ndarray:
 
 def fit_model(bits: np.ndarray, shape: tuple[int, int], *, offsets: bool = True) -> FittedModel:
     """Chooses the model of a matrix.
-
-    Args:
-        bits: Packed events, row-major; an event is a 1.
-        shape: Rows and columns of its table of bits.
-        offsets: Whether rows and columns may have offsets.
-
-    Returns:
-        The cheapest of: one density for all, and offsets for rows and columns at each stride.
 
     Example:
         >>> fit_model(np.full(32, 1, np.uint8), (32, 8)).model.base

@@ -11,20 +11,14 @@ _NO_OFFSETS = np.empty(0, np.uint8)
 
 
 class DensityModel(NamedTuple):
-    """The density classes of a matrix.
+    """The density classes of a matrix."""
 
-    Attributes:
-        base: The class of a byte whose row and column have no offset.
-        stride: Classes per unit of an offset; 0 where there are no offsets.
-        rows: Offsets of the rows as zigzag codes (0, −1, 1, −2, 2, ... are 0, 1, 2, 3, 4, ...),
-            uint8 of shape `[rows]`; of shape `[0]` if the stride is 0.
-        columns: Offsets of the columns, likewise.
-    """
-
-    base: int
-    stride: int = 0
+    base: int  # the class of a byte whose row and column have no offset
+    stride: int = 0  # classes per unit of an offset; 0 where there are no offsets
+    # Offsets of the rows as zigzag codes (0, −1, 1, −2, 2, ... are 0, 1, 2, 3, 4, ...), uint8
+    # of shape `[rows]`; of shape `[0]` if the stride is 0.
     rows: np.ndarray = _NO_OFFSETS
-    columns: np.ndarray = _NO_OFFSETS
+    columns: np.ndarray = _NO_OFFSETS  # offsets of the columns, likewise
 
 
 def row_order(model: DensityModel) -> RowOrder | None:

@@ -35,23 +35,14 @@ _START = struct.Struct("<III")
 
 
 class Record(NamedTuple):
-    """The header's record of one matrix.
-
-    Attributes:
-        encoding: The encoding.
-        base: The density class, or `NO_EVENTS`; 0 for raw matrices.
-        stride: Density classes per unit of an offset; 0 without offsets.
-        row_class: The class of the row offsets; 0 without offsets.
-        column_class: The class of the column offsets; 0 without offsets.
-        initial: The random mask whose flips are coded, else None.
-    """
+    """The header's record of one matrix."""
 
     encoding: Encoding
-    base: int = 0
-    stride: int = 0
-    row_class: int = 0
-    column_class: int = 0
-    initial: RandomMaskSpec | None = None
+    base: int = 0  # the density class, or `NO_EVENTS`; 0 for raw matrices
+    stride: int = 0  # density classes per unit of an offset; 0 without offsets
+    row_class: int = 0  # the class of the row offsets; 0 without offsets
+    column_class: int = 0  # the class of the column offsets; 0 without offsets
+    initial: RandomMaskSpec | None = None  # the random mask whose flips are coded, else None
 
     @property
     def is_coded(self) -> bool:

@@ -15,13 +15,6 @@ def ending_rows(sentences: Iterable[Sentence]) -> dict[str, pd.DataFrame]:
 
     Every ending is the correct one in one row and the incorrect one in another, so that an ending
     alone does not reveal the label.
-
-    Args:
-        sentences: The sentences of the corpus.
-
-    Returns:
-        The splits "train", "dev" and "test" with the columns `beginning`, `first_ending`,
-        `second_ending` and `label`, "first" or "second". No half of a sentence is in two splits.
     """
     splits = split(cut_sentences(sentences))
     return {name: _pair_endings(halves) for name, halves in splits.items()}

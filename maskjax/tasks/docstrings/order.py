@@ -10,15 +10,7 @@ from maskjax.tasks.docstrings.splits import distinct_texts, hash_text, split
 
 
 def order_rows(sentences: Iterable[Sentence]) -> dict[str, pd.DataFrame]:
-    """Lists each sentence as it was written, next to itself with two adjacent words swapped.
-
-    Args:
-        sentences: The sentences of the corpus; those without two words to swap are left out.
-
-    Returns:
-        The splits "train", "dev" and "test" with the columns `object`, which is what the sentence
-        documents, `first_sentence`, `second_sentence` and `label`, "first" or "second".
-    """
+    """Lists each sentence as it was written, next to itself with two adjacent words swapped."""
     object_types = {sentence.text: sentence.kind for sentence in sentences}
     texts = [text for text in distinct_texts(object_types) if swap_words(text) != text]
     usable = pd.DataFrame({"text": texts, "object": [object_types[text] for text in texts]})

@@ -32,17 +32,11 @@ MARKUP = (
 
 
 class Sentence(NamedTuple):
-    """The first sentence of a docstring, and the object that it documents.
+    """The first sentence of a docstring, and the object that it documents."""
 
-    Attributes:
-        text: The sentence as plain text.
-        library: The family of packages it comes from.
-        kind: "class", "function" or "method".
-    """
-
-    text: str
-    library: str
-    kind: str
+    text: str  # the sentence as plain text
+    library: str  # the family of packages it comes from
+    kind: str  # "class", "function" or "method"
 
 
 @cache

@@ -21,19 +21,12 @@ if TYPE_CHECKING:
 
 
 class FitState(NamedTuple):
-    """All that changes from step to step, a pytree; with it training can resume where it was.
+    """All that changes from step to step, a pytree; with it training can resume where it was."""
 
-    Attributes:
-        step: Steps done, which is also the place in the data.
-        train: Trainables, optimizer states and keys of all seeds.
-        hooks: The state of each hook, in their order.
-        seconds: How long training has taken.
-    """
-
-    step: int
-    train: TrainState
-    hooks: list[Any]
-    seconds: float
+    step: int  # steps done, which is also the place in the data
+    train: TrainState  # trainables, optimizer states and keys of all seeds
+    hooks: list[Any]  # the state of each hook, in their order
+    seconds: float  # how long training has taken
 
 
 class SaveCheckpoints(Hook):
@@ -46,12 +39,12 @@ class SaveCheckpoints(Hook):
 
     def restore(self, training: Training) -> None:
         """Puts the newest checkpoint, if there is one, into a training and its hooks."""
-        found = self._checkpoints.restore(self._state_of(training))
-        if found is None:
+        restored = self._checkpoints.restore(self._state_of(training))
+        if restored is None:
             return
-        training.step, training.state = found.step, found.train
-        training.begun -= found.seconds
-        for hook, state in zip(self._hooks, found.hooks, strict=True):
+        training.step, training.state = restored.step, restored.train
+        training.begun -= restored.seconds
+        for hook, state in zip(self._hooks, restored.hooks, strict=True):
             hook.state = state
 
     def __call__(self, training: Training) -> None:

@@ -14,15 +14,10 @@ Bits = dict[str, jax.Array]
 
 
 class MaskHistory(NamedTuple):
-    """Masks to compare with.
+    """Masks to compare with."""
 
-    Attributes:
-        initial: Those before the first step.
-        previous: Those of the last evaluation, at first the initial ones.
-    """
-
-    initial: Bits
-    previous: Bits
+    initial: Bits  # those before the first step
+    previous: Bits  # those of the last evaluation, at first the initial ones
 
 
 class CompareMasks(Hook):
