@@ -226,7 +226,10 @@ def test_bad_rows_are_one_line_and_exit_code_2(case, toy_base, tmp_path, capsys)
 
 
 BAD_SETTINGS = {
-    "longer than the model": ({"task.max-length": 128, "train.buckets": "128"}, "32 positions"),
+    "longer than the model": (
+        {"task.max-length": 128, "train.buckets": "128"},
+        "at most 32 tokens",
+    ),
     "blocks": ({"adaptation.blocks": "1 7"}, "adaptation.blocks"),
     "matrix types": ({"adaptation.matrix-types": "querry"}, "querry"),
     "sparsity": ({"adaptation.sparsity": 1.5}, "adaptation.sparsity"),

@@ -80,6 +80,7 @@ EXCUSES = {
     ("README.md", "maskjax export runs/docs --to onnx"): "needs onnx, another file, the Hub",
     ("CONTRIBUTING.md", "make test"): "runs these tests",
     ("docs/encoders.md", "maskjax train --config tasks:mrpc"): "needs the Hub",
+    ("docs/encoders.md", "maskjax train --model.base answerdotai"): "needs the Hub and a TPU",
     ("docs/serving.md", "from maskjax.inference import Predictor"): "needs Ray",
     ("docs/serving.md", "make image"): "needs Docker",
     ("tpu/README.md", 'pip install --upgrade "jax[tpu]"'): "the reader fills in the address",

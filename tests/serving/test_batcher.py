@@ -47,7 +47,8 @@ def test_each_request_gets_the_answers_to_its_own_rows(predictor, play):
 
     answers = play(scene, batch_tokens=2048)
     for n, row in enumerate(texts):
-        assert answers[n] == [predictor.answer(tasks[n % 4], text) for text in row]
+        prepared = predictor.prepare(row, tasks[n % 4])
+        assert answers[n] == [predictor.answer_row(ready) for ready in prepared]
     assert len(predictor.batches) < 30
     assert max(len({row.task for row in batch}) for batch in predictor.batches) > 1
 

@@ -72,7 +72,7 @@ def test_rows_are_tokenized_once_unless_cache_is_off(toy_config, monkeypatch, tm
     monkeypatch.setattr(os, "fork", None)  # threads do the work
     config = toy_config()
     without = prepare(replace(config, task=replace(config.task, cache=False)))
-    assert not list(tmp_path.iterdir())
+    assert not (tmp_path / "tokens").exists()
     prepare(config)
     monkeypatch.setattr(cache, "encode", None)
     again = prepare(config)

@@ -83,7 +83,7 @@ def test_a_folder_with_a_run_is_refused_and_left_as_it_is(toy_config, tmp_path):
 
 def test_input_errors_are_raised_before_a_folder_is_made(toy_config, toy_rows, tmp_path):
     task = TaskConfig(name="toy", path=str(toy_rows), text=("text",), label="label")
-    with pytest.raises(InputError, match="32 positions"):
+    with pytest.raises(InputError, match="at most 32 tokens"):
         run(toy_config(task=task), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
