@@ -42,7 +42,7 @@ def import_(
     from maskjax.export import import_state, kind_of_head, read_state_dict, save_imported
     from maskjax.models import load_base, unshare
     from maskjax.tasks import load_base_tokenizer
-    from maskjax.training.validate import resolve_config
+    from maskjax.training.validate import check_length, resolve_config
 
     adaptation = AdaptationConfig(threshold=threshold)
     stored = resolve_config(Config(model=model, task=task))
@@ -50,6 +50,7 @@ def import_(
     state = read_state_dict(file)
     base = load_base(model.base, revision=model.revision, offline=model.offline)
     base = unshare(base) if model.unshare else base
+    check_length(stored, base)
     load_base_tokenizer(base)  # else predictions would show that it does not fit
     try:
         imported = import_state(state, base, kind=kind_of_head(task), threshold=threshold)

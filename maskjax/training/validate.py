@@ -40,7 +40,7 @@ def resolve_config(config: Config) -> Config:
 
 def validate(config: Config, base: Base, data: LoadedTask) -> None:
     """Refuses settings that do not fit each other, the base or the rows, by an InputError."""
-    _check_length(config, base)
+    check_length(config, base)
     _check_frozen_dtype(config)
     if config.adaptation.target_sparsity is not None:
         _check_target(config.adaptation)
@@ -48,7 +48,8 @@ def validate(config: Config, base: Base, data: LoadedTask) -> None:
     check_meta(make_meta(data.task, base, config, {}), "the task file of this run")
 
 
-def _check_length(config: Config, base: Base) -> None:
+def check_length(config: Config, base: Base) -> None:
+    """Refuses rows that are longer than what the base reads, by an InputError."""
     longest, positions = config.task.max_length, base.config.max_positions
     if longest > positions:
         raise InputError(

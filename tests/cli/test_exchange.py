@@ -13,6 +13,8 @@ from maskjax.errors import InputError
 from maskjax.masking.packed import unpack_bits
 from maskjax.taskfile import find_task_file, load_task_file
 
+SHORT = ["--task.max-length", "16"]
+
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, toy_base, toy_rows):
@@ -54,6 +56,7 @@ def test_import_of_an_export_restores_the_run(finished, toy_base, toy_rows, tmp_
     state |= {f"bert.{name}": tensor for name, tensor in base.items()}
     save_file(state, file)
     words = ["import", str(file), "--out", str(tmp_path / "run"), "--model.base", str(toy_base)]
+    words += SHORT
     words += ["--task.path", str(toy_rows), "--task.labels", "negative", "positive"]
     capsys.readouterr()
     assert main(words) == 0
@@ -67,7 +70,7 @@ def test_import_of_an_export_restores_the_run(finished, toy_base, toy_rows, tmp_
 def test_import_of_another_base_is_refused_unless_allowed(finished, toy_base, tmp_path, capsys):
     file, out = tmp_path / "best.safetensors", tmp_path / "run"
     save_file(write_state(finished, tmp_path), file)  # with merged weights
-    words = ["import", str(file), "--out", str(out), "--model.base", str(toy_base)]
+    words = ["import", str(file), "--out", str(out), "--model.base", str(toy_base), *SHORT]
     capsys.readouterr()
     assert main(words) == 2
     error = capsys.readouterr().err
@@ -85,7 +88,7 @@ def test_import_of_sign_scores_uses_threshold_zero(finished, toy_base, tmp_path,
     weight = np.ones((2, 16), np.float32)
     head = {"classifier.weight": weight, "classifier.bias": np.zeros(2, np.float32)}
     save_file({**head, "classifier.weight_mask": signs.reshape(2, 16)}, file)
-    words = ["import", str(file), "--model.base", str(toy_base), "--out", str(out)]
+    words = ["import", str(file), "--model.base", str(toy_base), "--out", str(out), *SHORT]
     assert main([*words, "--threshold", "0"]) == 0
     assert "1 arrays, 32 weights, 50.00% dropped" in capsys.readouterr().out
     mask = load_task_file(find_task_file(out)).delta.masks["classifier/kernel"].unpack()
@@ -93,6 +96,14 @@ def test_import_of_sign_scores_uses_threshold_zero(finished, toy_base, tmp_path,
     assert main(["predict", str(out), "--text", "good film"]) == 0
     assert main([*words, "--threshold", "nan"]) == 2
     assert "threshold: expected a finite number" in capsys.readouterr().err
+
+
+def test_import_refuses_rows_that_the_base_cannot_read(finished, toy_base, tmp_path, capsys):
+    save_file(write_state(finished, tmp_path), tmp_path / "s.safetensors")
+    out = ["--out", str(tmp_path / "run"), "--model.base", str(toy_base)]
+    assert main(["import", str(tmp_path / "s.safetensors"), *out]) == 2
+    assert "task.max_length: expected at most 32 tokens" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_import_reads_the_best_state_of_a_compiled_model(toy_base, tmp_path, capsys):
@@ -103,7 +114,7 @@ def test_import_reads_the_best_state_of_a_compiled_model(toy_base, tmp_path, cap
     state = {f"_orig_mod.module.{name}": tensor for name, tensor in state.items()}
     scores = {"accuracy": np.float64(0.5), "count": np.int64(3), "matrix": np.eye(2)}
     torch.save({"which_step": 2, "eval_res": scores, "state_dict": state}, tmp_path / "best_state")
-    words = ["import", str(tmp_path / "best_state"), "--model.base", str(toy_base)]
+    words = ["import", str(tmp_path / "best_state"), "--model.base", str(toy_base), *SHORT]
     assert main([*words, "--out", str(tmp_path / "run")]) == 0
     output = capsys.readouterr().out
     assert "taken for classification, 2 outputs; its tensors could also be for tokens" in output
@@ -131,7 +142,7 @@ def test_tokenizer_larger_than_the_embeddings_is_refused(  # noqa: PLR0917
     head |= {"classifier.bias": np.zeros(2, np.float32)}
     save_file({**head, "classifier.weight_mask": np.ones((2, 16), np.float32)}, tmp_path / "s")
     words = {
-        "import": [str(tmp_path / "s"), "--model.base", str(grown_base), *out],
+        "import": [str(tmp_path / "s"), "--model.base", str(grown_base), *SHORT, *out],
         "predict": [str(finished), *base, "--text", "usr and url"],
         "evaluate": [str(finished), *base],
         "vectors": [str(finished), *base, "--out", str(tmp_path / "out.npy")],
@@ -155,7 +166,10 @@ def test_predictor_refuses_a_tokenizer_larger_than_the_base(grown_base):
     [
         (["export", "RUN/none", "--to", "hf", "--out", "OUT"], "none"),
         (["import", "RUN/none.pt", "--out", "OUT"], "none.pt"),
-        (["import", "RUN/task.safetensors", "--out", "OUT", "--model.base", "BASE"], "no head"),
+        (
+            ["import", "RUN/task.safetensors", "--out", "OUT", "--model.base", "BASE", *SHORT],
+            "no head",
+        ),
     ],
 )
 def test_wrong_arguments_are_one_line_errors(words, named, finished, toy_base, tmp_path, capsys):  # noqa: PLR0917
