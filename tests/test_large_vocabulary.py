@@ -20,7 +20,9 @@ TABLE = VOCABULARY * 16 * 4
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-@pytest.fixture(scope="module", params=["bert", "gemma3_text"])
+@pytest.fixture(
+    scope="module", params=["bert", pytest.param("gemma3_text", marks=pytest.mark.slow)]
+)
 def base(request, tmp_path_factory, write_base):
     values = CONFIGS[request.param] | {"vocab_size": VOCABULARY}
     folder = tmp_path_factory.mktemp("base") / "base"
@@ -67,6 +69,7 @@ def test_a_step_has_no_copy_of_the_table(method, base, toy_config):
     assert memory.output_size_in_bytes < TABLE / 4
 
 
+@pytest.mark.slow
 def test_a_run_leaves_no_copy_of_the_table(base, toy_config, tmp_path):
     config = toy_config(model=ModelConfig(base=str(base)))
     short = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))

@@ -11,6 +11,7 @@ from maskjax.models.tried import read_tried, write_tried
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 
+@pytest.mark.slow
 def test_a_model_is_compared_and_trained_and_its_result_kept(
     base_of, toy_rows, tmp_path, monkeypatch
 ):

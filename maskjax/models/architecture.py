@@ -71,6 +71,9 @@ COMPUTED: dict[str, Any] = {
 }
 """Keys with the only value that is computed."""
 
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts")
+"""Keys of mixtures of experts, of any family."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
@@ -98,6 +101,8 @@ class Architecture:
             application of a shared one → the field of `EncoderConfig` that is their value.
         without_class: Types of tasks for whose head transformers has no class, so that it cannot be
             exported.
+        own_tensor: A tensor, by the name that `renames` replaces, that tells its checkpoints without
+            `model_type` from those of a family whose other names are the same.
         unused: Full-match patterns of tensors that a model may have no use for: buffers, language
             model heads, heads of other tasks, poolers.
         encoder: `(config, dtype, remat) -> module` of the encoder.
@@ -119,6 +124,7 @@ class Architecture:
     pooler_in_base: bool = True
     unshared: Mapping[str, str] = field(default_factory=dict)
     without_class: tuple[TaskType, ...] = ()
+    own_tensor: str = ""
     unused: tuple[str, ...] = ()
     encoder: Callable[[EncoderConfig, DTypeLike, bool], nnx.Module] = Encoder
     lowest_masked: Callable[[int], int] = lambda num_layers: num_layers // 6
@@ -132,6 +138,11 @@ class Architecture:
     def read_config(self, values: Mapping[str, Any], source: str) -> EncoderConfig:
         """Reads the content of a `config.json`; errors name `source`."""
         try:
+            for key in EXPERTS:
+                if values.get(key) not in (None, 0, 1):
+                    raise InputError(
+                        f"{key} {values[key]!r}: a mixture of experts is not supported"
+                    )
             for key, value in self.computed.items():
                 if values.get(key, value) != value:
                     raise InputError(f"{key} {values[key]!r} is not supported, only {value!r}")

@@ -72,10 +72,24 @@ def read_block_types(values: Mapping[str, Any], default: list[str]) -> list[str]
 def read_rope(values: Mapping[str, Any], parameters: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The parameters of rotations under a key; scaled ones, such as YaRN, are refused."""
     rope = read_object(parameters, key)
-    name = (rope | read_object(values, "rope_scaling")).get("rope_type", "default")
-    if name != "default":
-        raise InputError(f"rope_type {name!r} is not supported, only 'default'")
+    for scaling in (rope, read_object(values, "rope_scaling")):
+        name = scaling.get("rope_type", scaling.get("type", "default"))  # newer and older files
+        if name != "default":
+            raise InputError(f"rope_type {name!r} is not supported, only 'default'")
+        if scaling.get("partial_rotary_factor", 1) != 1:
+            raise InputError("partial_rotary_factor is not supported, only 1")
     return rope
+
+
+def read_theta(values: Mapping[str, Any], block_type: str, older: float) -> float:
+    """The base of the angles of a type of blocks: of newer files, else what older ones say."""
+    parameters = read_object(values, "rope_parameters")
+    if unknown := parameters.keys() - {GLOBAL, LOCAL}:
+        raise InputError(
+            f"rope_parameters: expected those of {GLOBAL} and {LOCAL}, got {sorted(unknown)}"
+        )
+    rope = read_rope(values, parameters, block_type)
+    return float(read_positive(rope, "rope_theta", float(older)))
 
 
 def check_rotated(config: EncoderConfig) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping
 from typing import Any
 
-from maskjax.errors import InputError
+from maskjax.errors import InputError, suggest
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig
 from maskjax.models.families import FAMILIES
@@ -47,8 +47,9 @@ def read_config(values: Mapping[str, Any], source: str) -> EncoderConfig:
     name = values.get("model_type")
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise InputError(
-            f"{source}: model_type {name!r} is not supported; use one of: "
-            f"{', '.join(ARCHITECTURES)}, or add yours by maskjax.models.register_architecture"
+            f"{source}: model_type {name!r} is not supported; {suggest(str(name), [*ARCHITECTURES])} "
+            "`maskjax models` lists all; Python code adds its own before it loads a base, by "
+            "maskjax.models.register_architecture"
         )
     return ARCHITECTURES[name].read_config(values, source)
 
@@ -69,7 +70,9 @@ def guess_family(values: Mapping[str, Any], names: Container[str], source: str) 
     is_bert = values.get("type_vocab_size", 2) == 2 and not values.get("pad_token_id")
     if "bert" in fitting and is_bert:
         fitting = ["bert"]
-    fitting = [name for name in fitting if _can_read(name, values)] or fitting
+    own = {name: ARCHITECTURES[name].own_tensor for name in fitting}
+    present = [name for name in fitting if own[name] and _has_tensor(name, own[name], names)]
+    fitting = present or [name for name in fitting if not own[name]]
     if len(fitting) != 1:
         raise InputError(
             f"{source}: key 'model_type' is missing, and the tensors do not settle it; add one of: "
@@ -78,12 +81,10 @@ def guess_family(values: Mapping[str, Any], names: Container[str], source: str) 
     return fitting[0]
 
 
-def _can_read(name: str, values: Mapping[str, Any]) -> bool:
-    try:
-        ARCHITECTURES[name].read_config(values, "")
-    except InputError:
-        return False
-    return True
+def _has_tensor(family: str, tensor: str, names: Container[str]) -> bool:
+    """Whether a checkpoint has a tensor, with or without the prefix of the family."""
+    name = ARCHITECTURES[family].rename(tensor)
+    return name in names or f"{ARCHITECTURES[family].prefix}.{name}" in names
 
 
 def architecture_of(config: EncoderConfig) -> Architecture:

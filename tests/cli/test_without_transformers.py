@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from maskjax.config import AdaptationConfig
 from maskjax.tasks import Task
 from maskjax.tasks.tokenizer_convert import load_with_transformers
@@ -40,6 +42,7 @@ main(["serve", "--base", base, "--tasks", out, "--offline", "--no-warm-up", "--p
 """
 
 
+@pytest.mark.slow
 def test_tokenizer_json_needs_no_transformers(toy_base, toy_rows, write_run, tmp_path):
     base = shutil.copytree(toy_base, tmp_path / "base")
     load_with_transformers(base).save_pretrained(base)

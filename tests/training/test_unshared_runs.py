@@ -32,6 +32,8 @@ from maskjax.tasks.tokenizer_convert import load_with_transformers
 from maskjax.training import Hook, fit, prepare, run
 from tests.tiny import TOY, WORDS, write_random_base
 
+pytestmark = pytest.mark.slow
+
 LAYERS = 3
 QUERY = "encoder/layer/{}/attention/self/query/kernel"
 TEXTS = ["the good film", "a bad song was very bad", "good good", "the film"]

@@ -70,7 +70,7 @@ EUROBERT = Architecture(
         "uses_token_types": False,
     },
     refine=read_blocks,
-    computed={"attention_bias": False, "mlp_bias": False},
+    computed={"attention_bias": False, "mlp_bias": False, "is_decoder": False},
     renames=(
         ("embeddings.word_embeddings.", "embed_tokens."),
         ("encoder.LayerNorm.", "norm."),

@@ -13,9 +13,8 @@ from maskjax.models.json_values import (
     LOCAL,
     check_rotated,
     read_block_types,
-    read_object,
     read_positive,
-    read_rope,
+    read_theta,
 )
 from maskjax.models.prenorm import PreNormEncoder
 
@@ -59,8 +58,7 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
 def _theta(kind: str, values: Mapping[str, Any]) -> float:
     """The base of the angles: of newer files, else of older ones, else the published one."""
     old_key, default = THETAS[kind]
-    rope = read_rope(values, read_object(values, "rope_parameters"), kind)
-    return read_positive(rope, "rope_theta", read_positive(values, old_key, default))
+    return read_theta(values, kind, read_positive(values, old_key, default))
 
 
 GEMMA3 = Architecture(
@@ -137,6 +135,7 @@ GEMMA3 = Architecture(
         ("output.LayerNorm.", "post_feedforward_layernorm."),
         ("classifier.", "score."),
     ),
+    own_tensor="encoder.layer.0.attention.self.query_norm.weight",
     without_class=("tokens", "choice"),
     unused=(r"(lm_head|score)\.weight",),
     encoder=PreNormEncoder,

@@ -13,9 +13,8 @@ from maskjax.models.json_values import (
     check_rotated,
     read_block_types,
     read_choice,
-    read_object,
     read_positive,
-    read_rope,
+    read_theta,
 )
 from maskjax.models.prenorm import PreNormEncoder
 
@@ -44,11 +43,10 @@ def read_blocks(config: EncoderConfig, values: Mapping[str, Any]) -> EncoderConf
 
 def _theta(kind: str, values: Mapping[str, Any]) -> float:
     """The base of the angles: of newer files, else of older ones, else the published one."""
-    rope = read_rope(values, read_object(values, "rope_parameters"), kind)
     every = read_positive(values, "global_rope_theta", THETAS[GLOBAL])
     is_absent = "local_rope_theta" not in values  # null means that of all other blocks
     local = THETAS[LOCAL] if is_absent else read_positive(values, "local_rope_theta", every)
-    return read_positive(rope, "rope_theta", local if kind == LOCAL else every)
+    return read_theta(values, kind, local if kind == LOCAL else every)
 
 
 MODERNBERT = Architecture(
