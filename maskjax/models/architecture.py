@@ -101,8 +101,8 @@ class Architecture:
             application of a shared one → the field of `EncoderConfig` that is their value.
         without_class: Types of tasks for whose head transformers has no class, so that it cannot be
             exported.
-        own_tensor: A tensor, by the name that `renames` replaces, that tells its checkpoints without
-            `model_type` from those of a family whose other names are the same.
+        own_tensor: A tensor that no family of the same names has, by the name that `renames`
+            replaces; where a checkpoint has no `model_type`, it settles the family.
         unused: Full-match patterns of tensors that a model may have no use for: buffers, language
             model heads, heads of other tasks, poolers.
         encoder: `(config, dtype, remat) -> module` of the encoder.

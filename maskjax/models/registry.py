@@ -47,7 +47,8 @@ def read_config(values: Mapping[str, Any], source: str) -> EncoderConfig:
     name = values.get("model_type")
     if not isinstance(name, str) or name not in ARCHITECTURES:
         raise InputError(
-            f"{source}: model_type {name!r} is not supported; {suggest(str(name), [*ARCHITECTURES])} "
+            f"{source}: model_type {name!r} is not supported; "
+            f"{suggest(str(name), [*ARCHITECTURES])} "
             "`maskjax models` lists all; Python code adds its own before it loads a base, by "
             "maskjax.models.register_architecture"
         )
