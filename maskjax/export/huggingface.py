@@ -71,6 +71,7 @@ def export_hf(saved: SavedRun, folder: Path) -> None:
     config = hf_config(saved)
     with new_folder(folder) as temporary:
         config.save_pretrained(temporary)
+        _keep_window(saved.base.folder, temporary)
         # The files of save_file are readable only by their owner.
         payload = save(torch_params(saved), metadata={"format": "pt"})
         (temporary / "model.safetensors").write_bytes(payload)
@@ -141,6 +142,15 @@ def hf_config(saved: SavedRun) -> Any:
     )
     config.dtype = "float32"
     return config
+
+
+def _keep_window(base: Path, folder: Path) -> None:
+    """Restores the window of Gemma 3, which transformers 5.15 halves whenever it saves it."""
+    window = json.loads((base / "config.json").read_text(encoding="utf8")).get("sliding_window")
+    path = folder / "config.json"
+    values = json.loads(path.read_text(encoding="utf8"))
+    if window is not None and values.get("sliding_window") != window:
+        path.write_text(json.dumps(values | {"sliding_window": window}, indent=2), encoding="utf8")
 
 
 def _unshared_keys(config: EncoderConfig) -> dict[str, int]:
