@@ -84,10 +84,12 @@ def read_rope(values: Mapping[str, Any], parameters: Mapping[str, Any], key: str
 def read_theta(values: Mapping[str, Any], block_type: str, older: float) -> float:
     """The base of the angles of a type of blocks: of newer files, else what older ones say."""
     parameters = read_object(values, "rope_parameters")
-    if unknown := parameters.keys() - {GLOBAL, LOCAL}:
+    # transformers 5.15 writes defaults beside the parameters of both types.
+    if parameters and not parameters.keys() & {GLOBAL, LOCAL}:
         raise InputError(
-            f"rope_parameters: expected those of {GLOBAL} and {LOCAL}, got {sorted(unknown)}"
+            f"rope_parameters: expected those of {GLOBAL} and {LOCAL}, got {sorted(parameters)}"
         )
+    read_rope(values, values, "rope_parameters")
     rope = read_rope(values, parameters, block_type)
     return float(read_positive(rope, "rope_theta", float(older)))
 

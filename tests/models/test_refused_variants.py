@@ -64,3 +64,12 @@ def test_an_unknown_family_is_told_near_names(name, near, checkpoint, tmp_path):
     (folder / "config.json").write_text(json.dumps(values | {"model_type": name}))
     with pytest.raises(InputError, match=rf"'{name}' is not supported; did you mean .*{near}"):
         load_base(folder)
+
+
+@pytest.mark.parametrize("family", ["modernbert", "gemma3_text"])
+def test_defaults_beside_the_parameters_of_both_types_are_read(family, tiny_config):
+    both = {name: {"rope_theta": 5000.0} for name in ("full_attention", "sliding_attention")}
+    config = tiny_config(family, rope_parameters=both | {"rope_type": "default", "rope_theta": 7.0})
+    assert config.thetas == (5000.0, 5000.0)
+    with pytest.raises(InputError, match="rope_type 'yarn' is not supported"):
+        tiny_config(family, rope_parameters=both | {"rope_type": "yarn"})
