@@ -84,7 +84,7 @@ def read_rope(values: Mapping[str, Any], parameters: Mapping[str, Any], key: str
 def read_theta(values: Mapping[str, Any], block_type: str, older: float) -> float:
     """The base of the angles of a type of blocks: of newer files, else what older ones say."""
     parameters = read_object(values, "rope_parameters")
-    # transformers 5.15 writes defaults beside the parameters of both types.
+    # transformers 5.15 also writes the default rope_type and rope_theta here.
     if parameters and not parameters.keys() & {GLOBAL, LOCAL}:
         raise InputError(
             f"rope_parameters: expected those of {GLOBAL} and {LOCAL}, got {sorted(parameters)}"

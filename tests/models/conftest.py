@@ -67,6 +67,7 @@ TINY = {
         "num_key_value_heads": 1,
         "head_dim": 6,
         "query_pre_attn_scalar": 6,
+        "sliding_window": 2,
         "use_bidirectional_attention": True,
     },
 }

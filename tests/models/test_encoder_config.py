@@ -26,6 +26,7 @@ OTHER_SIZES = {
         "num_key_value_heads": 1,
         "head_dim": 6,
         "query_pre_attn_scalar": 6,
+        "sliding_window": 2,  # as saved by transformers 5.15, which halves it, too
         "use_bidirectional_attention": True,
     },
     **dict.fromkeys(("roberta", "xlm-roberta", "camembert"), ONE_TYPE),
