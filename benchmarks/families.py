@@ -33,6 +33,7 @@ import transformers
 import tyro
 from rich.console import Console
 
+from benchmarks.harness import OTHER_KEYS
 from maskjax.masking import flatten_with_paths, update_leaves
 from maskjax.models import ARCHITECTURES, Model, build_model, load_base, swap_layout, torch_name
 from maskjax.models.hf_names import fused_paths
@@ -54,16 +55,8 @@ SHAPES: dict[str, dict[str, Any]] = {
     "mpnet": BASE,
     "albert": BASE | {"embedding_size": 128, "hidden_act": "gelu_new"},
     "deberta-v2": BASE
-    | {
-        "relative_attention": True,
-        "pos_att_type": ["p2c", "c2p"],
-        "share_att_key": True,
-        "norm_rel_ebd": "layer_norm",
-        "position_buckets": 256,
-        "position_biased_input": False,
-        "max_position_embeddings": 512,
-        "type_vocab_size": 0,
-    },
+    | OTHER_KEYS["deberta-v2"]
+    | {"max_position_embeddings": 512, "type_vocab_size": 0},
     "modernbert": GLU
     | {"num_hidden_layers": 22, "pad_token_id": 1, "cls_token_id": 2, "sep_token_id": 3},
     "eurobert": BASE | {"num_key_value_heads": 12, "pad_token_id": 1},

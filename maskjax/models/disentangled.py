@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
@@ -188,8 +187,7 @@ class DisentangledStack(nnx.Module):
         biases = (*self._positions(mask.shape[1]), padding)
         states = [x]
         for i in range(self.config.num_layers):
-            block = getattr(self.layer, str(i))
-            block = jax.checkpoint(block) if self.remat else block
+            block = self.layer.at(i, remat=self.remat)
             states.append(block(states[-1], biases, site_key(key, i)))
             if i == 0 and self.config.convolution:
                 states[-1] = self.conv(x, states[-1], mask, site_key(key, self.config.num_layers))

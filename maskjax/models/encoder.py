@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import jax
@@ -108,6 +108,11 @@ class Blocks(nnx.Module):
         for i, block in enumerate(blocks):
             setattr(self, str(i), block)
 
+    def at(self, number: int, *, remat: bool) -> Callable[..., jax.Array]:
+        """A block; with `remat` the backward pass computes what is inside of it again."""
+        block = getattr(self, str(number))
+        return jax.checkpoint(block) if remat else block
+
 
 class Stack(nnx.Module):
     """The blocks, applied in turn, or the one block again and again."""
@@ -129,8 +134,7 @@ class Stack(nnx.Module):
         biases = (*self._relative_bias(padding.shape[-1]), padding)
         states = [x]
         for i in range(self.config.num_layers):
-            block = getattr(self.layer, str(i % self.config.num_blocks))
-            block = jax.checkpoint(block) if self.remat else block
+            block = self.layer.at(i % self.config.num_blocks, remat=self.remat)
             states.append(block(states[-1], biases, site_key(key, i)))
         return tuple(states)
 

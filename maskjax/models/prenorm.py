@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
@@ -182,8 +181,7 @@ class PreNormStack(nnx.Module):
         rotations = {theta: make_rotation(seq, size, theta) for theta in set(self.config.thetas)}
         states = [x]
         for i, theta in enumerate(self.config.thetas):
-            block = getattr(self.layer, str(i))
-            block = jax.checkpoint(block) if self.remat else block
+            block = self.layer.at(i, remat=self.remat)
             states.append(block(states[-1], mask, rotations[theta], site_key(key, i)))
         return (*states[:-1], self.LayerNorm(states[-1]))
 

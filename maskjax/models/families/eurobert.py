@@ -7,6 +7,7 @@ from typing import Any
 from maskjax.errors import InputError
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig, Pooling
+from maskjax.models.families.llama_names import LLAMA_NAMES
 from maskjax.models.heads import GeluPreClassifierHead, TokenHead
 from maskjax.models.json_values import check_rotated, read_choice, read_positive, read_rope
 from maskjax.models.prenorm import PreNormEncoder
@@ -72,19 +73,8 @@ EUROBERT = Architecture(
     refine=read_blocks,
     computed={"attention_bias": False, "mlp_bias": False, "is_decoder": False},
     renames=(
-        ("embeddings.word_embeddings.", "embed_tokens."),
-        ("encoder.LayerNorm.", "norm."),
-        ("encoder.layer.", "layers."),
-        ("attention.LayerNorm.", "input_layernorm."),
-        ("attention.self.query.", "self_attn.q_proj."),
-        ("attention.self.key.", "self_attn.k_proj."),
-        ("attention.self.value.", "self_attn.v_proj."),
-        ("attention.output.dense.", "self_attn.o_proj."),
+        *LLAMA_NAMES,
         ("intermediate.LayerNorm.", "post_attention_layernorm."),
-        # The product that is activated is our dense one, and the one that gates it theirs.
-        ("intermediate.dense.", "mlp.gate_proj."),
-        ("intermediate.gate.", "mlp.up_proj."),
-        ("output.dense.", "mlp.down_proj."),
         ("pre_classifier.", "dense."),
     ),
     without_class=("choice",),

@@ -7,6 +7,7 @@ from typing import Any
 from maskjax.errors import InputError
 from maskjax.models.architecture import Architecture
 from maskjax.models.config import EncoderConfig
+from maskjax.models.families.llama_names import LLAMA_NAMES
 from maskjax.models.heads import ScoreHead, TokenHead
 from maskjax.models.json_values import (
     GLOBAL,
@@ -116,22 +117,11 @@ GEMMA3 = Architecture(
         "final_logit_softcapping": None,
     },
     renames=(
-        ("embeddings.word_embeddings.", "embed_tokens."),
-        ("encoder.LayerNorm.", "norm."),
-        ("encoder.layer.", "layers."),
-        ("attention.LayerNorm.", "input_layernorm."),
-        ("attention.self.query.", "self_attn.q_proj."),
-        ("attention.self.key.", "self_attn.k_proj."),
-        ("attention.self.value.", "self_attn.v_proj."),
+        *LLAMA_NAMES,
         ("attention.self.query_norm.", "self_attn.q_norm."),
         ("attention.self.key_norm.", "self_attn.k_norm."),
-        ("attention.output.dense.", "self_attn.o_proj."),
         ("attention.output.LayerNorm.", "post_attention_layernorm."),
         ("intermediate.LayerNorm.", "pre_feedforward_layernorm."),
-        # The product that is activated is our dense one, and the one that gates it theirs.
-        ("intermediate.dense.", "mlp.gate_proj."),
-        ("intermediate.gate.", "mlp.up_proj."),
-        ("output.dense.", "mlp.down_proj."),
         ("output.LayerNorm.", "post_feedforward_layernorm."),
         ("classifier.", "score."),
     ),
